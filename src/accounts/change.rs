@@ -39,7 +39,7 @@ pub struct ChangeRequest {
 pub enum ListChange<T> {
     /// The list stays.
     Keep,
-    /// The list gets exactly these entries, also if its column is invalid.
+    /// The list is replaced by these entries, also if its column is invalid.
     Replace(Vec<T>),
     /// Entries are removed, and others are added.
     Modify {
@@ -63,7 +63,7 @@ impl<T> ListChange<T> {
         Self::Modify { add: Vec::new(), remove }
     }
 
-    /// The entries that the list gets.
+    /// The new entries of the list.
     fn added(&self) -> &[T] {
         match self {
             Self::Keep => &[],

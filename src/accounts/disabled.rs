@@ -12,7 +12,7 @@ use super::error::AccountsError;
 use crate::user_db::UserRecord;
 use crate::util::file::{self, DISABLED_USERS_LIMIT, Existing, FileError, PRIVATE_MODE};
 
-/// What the name of the database gets at its end.
+/// The suffix after the name of the database file.
 pub const SUFFIX: &str = ".disabled-users.json";
 
 /// The disabled users of a database.
@@ -57,7 +57,7 @@ impl DisabledUsers {
         }
     }
 
-    /// The roles that a disabled user gets again; none if the user is not disabled.
+    /// The roles of a disabled user before `disable`; `None` if the user is not disabled.
     #[must_use]
     pub fn roles(&self, record: &UserRecord) -> Option<&[String]> {
         let entry = self.content.users.get(&record.user.username)?;
@@ -81,7 +81,7 @@ impl DisabledUsers {
         self.content.users.remove(username).is_some()
     }
 
-    /// Writes the file, with mode 0600, whole or not at all.
+    /// Writes the file atomically, with mode 0600.
     ///
     /// # Errors
     /// [`AccountsError::File`].

@@ -42,7 +42,7 @@ pub enum ExistingUsers {
     Reject,
     /// The columns of the line are written.
     Update,
-    /// The line is skipped, whatever it contains.
+    /// The line is skipped.
     Skip,
 }
 

@@ -46,7 +46,7 @@ pub struct PasswordRequest {
 /// What happens to the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordChange {
-    /// The user gets a new one.
+    /// The user has a new password.
     Set,
     /// It is removed.
     Delete,

@@ -6,7 +6,7 @@ use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
-/// The longest web session, whatever `session-max-age` is (seen on server 1.5).
+/// The longest web session, also if `session-max-age` is longer (seen on server 1.5).
 const LONGEST_SESSION: GoDuration = GoDuration::from_seconds(30 * 24 * 3600);
 
 /// The settings of the server that limit web sessions and tokens.

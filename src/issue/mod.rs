@@ -37,7 +37,7 @@ pub struct IssuedToken {
     pub expires_at: Option<Timestamp>,
 }
 
-/// A request whose recipients have been looked up: everything that is needed to sign.
+/// A request with its recipients: everything that is needed to sign.
 #[derive(Debug)]
 pub struct Issuance {
     request: IssueRequest,

@@ -1,4 +1,4 @@
-//! What is asked for.
+//! The request to issue tokens.
 
 use serde_json::Value;
 

@@ -10,7 +10,7 @@ use super::error::{KeyError, from_der};
 use super::public::{KeyStrength, PublicKey};
 use crate::util::time::Timestamp;
 
-/// What a certificate says that matters here.
+/// The used fields of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// Its public key.

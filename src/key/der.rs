@@ -24,7 +24,7 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
-/// Key algorithms that people have files of and that are no use here, for the message.
+/// Key algorithms that occur in files but cannot be used here, for the error message.
 const OTHERS: [(&str, &str); 12] = [
     ("1.3.101.110", "X25519 (for key agreement, not for signatures)"),
     ("1.3.101.111", "X448 (for key agreement, not for signatures)"),
@@ -160,7 +160,7 @@ fn has_explicit_curve(sec1: &[u8]) -> bool {
     false
 }
 
-/// RSA keys have NULL as parameters (RFC 3279 2.3.1); none at all is read as well.
+/// RSA keys have NULL as parameters (RFC 3279 2.3.1); missing parameters are accepted as well.
 fn check_rsa(algorithm: &AlgorithmIdentifierRef<'_>, what: &'static str) -> Result<(), KeyError> {
     match algorithm.parameters {
         Some(any) if any.decode_as::<Null>().is_err() => Err(KeyError::Parameters(what)),
@@ -322,7 +322,7 @@ pub fn read_restricted_pkcs8(der: &[u8]) -> Result<Restricted<PrivateKey>, KeyEr
     Ok(Restricted { key, algorithms })
 }
 
-/// Writes PKCS#8 of version 1 (RFC 5208), which OpenSSL 1.1 and 3.0 read; they refuse version 2.
+/// Writes PKCS#8 of version 1 (RFC 5208), which OpenSSL 1.1 and 3.0 read; they reject version 2.
 ///
 /// # Errors
 /// [`KeyError::Crypto`], which does not happen with a key that was checked.
@@ -387,7 +387,7 @@ fn write_sec1(key: &PrivateKey) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         PrivateKey::Ec { scalar, public: PublicKey::Ec { point, .. }, .. } => {
             let bare = sec1::EcPrivateKey {
                 private_key: scalar.expose(),
-                // The curve stands in the PKCS#8 around it (RFC 5915 1).
+                // The curve is in the PKCS#8 around it (RFC 5915 1).
                 parameters: None,
                 public_key: Some(point),
             };

@@ -1,7 +1,7 @@
 //! Base64 in the strict reading: one text for one content.
 //!
 //! The server decodes with Go's `base64.StdEncoding`, which passes over line ends anywhere and
-//! takes spare bits at the end. Line ends are skipped here too; spare bits are refused, so
+//! takes spare bits at the end. Line ends are skipped here too; spare bits are rejected, so
 //! that no two texts are the same key (RFC 4648 3.5).
 
 use base64::Engine as _;
@@ -88,7 +88,7 @@ pub fn decode_any_url(
 ) -> Result<(Zeroizing<Vec<u8>>, Vec<Base64Deviation>), KeyError> {
     let bare = text.trim_end_matches('=');
     let mut spellings = Vec::new();
-    // More than two characters of padding stand for nothing.
+    // More than two characters of padding are meaningless.
     if bare.len() < text.len() && text.len() - bare.len() <= 2 {
         spellings.push(Base64Deviation::Padding);
     }

@@ -1,4 +1,4 @@
-//! What can be wrong with a key. Text from the input is a [`PrintableText`], which holds nothing from
+//! Errors of keys. Text from the input is a [`PrintableText`], which contains nothing from
 //! inside of a key.
 
 use super::algorithm::Algorithm;
@@ -73,7 +73,7 @@ pub enum KeyError {
     RsaShort {
         /// The length of the modulus.
         bits: usize,
-        /// The least length that is taken.
+        /// The smallest accepted length.
         expected: usize,
     },
     /// An RSA key so long that checking with it would be an attack.
@@ -107,7 +107,7 @@ pub enum KeyError {
         /// The algorithm it is for.
         algorithm: Algorithm,
     },
-    /// Not a structure of the kind its label says.
+    /// The content does not match its label.
     #[error("the {what} is malformed DER: {reason}")]
     Der {
         /// What was read.
@@ -118,7 +118,7 @@ pub enum KeyError {
     /// Bytes after the end of the structure.
     #[error("the {0} has bytes after its end")]
     TrailingData(&'static str),
-    /// The BIT STRING of the key says that its last bits do not count.
+    /// The BIT STRING of the key has unused bits.
     #[error("the {0} has a key whose last bits do not count: a shifted key")]
     UnusedBits(&'static str),
     /// Parameters that the algorithm does not have (RFC 8410 3).
@@ -195,7 +195,7 @@ pub enum KeyError {
         /// The curves there are.
         expected: &'static str,
     },
-    /// `use` says that the key is not for signatures.
+    /// `use` does not permit signatures.
     #[error("the JWK's use is {0}, expected 'sig'")]
     JwkUse(PrintableText),
     /// `key_ops` does not have the operation.
@@ -204,7 +204,7 @@ pub enum KeyError {
     /// `alg` does not belong to this kind of key.
     #[error("the JWK's alg is {alg}, which is not a signature algorithm of {kind} keys")]
     JwkAlgorithm {
-        /// What it says.
+        /// The value of `use`.
         alg: PrintableText,
         /// The kind of key.
         kind: &'static str,
@@ -243,7 +243,7 @@ pub enum KeyError {
     Algorithm {
         /// The kind of key.
         kind: &'static str,
-        /// What was asked of it.
+        /// The requested use.
         algorithm: Algorithm,
     },
     /// The kind of key cannot be written in this form.
@@ -263,13 +263,13 @@ pub enum KeyError {
 }
 
 impl KeyError {
-    /// This fault of the key that stands in `place` (a quoted file, or a variable's name).
+    /// This error of the key at `place` (a quoted file, or a variable's name).
     #[must_use]
     pub fn at(self, place: impl Into<String>) -> KeyFileError {
         KeyFileError { place: place.into(), error: self, configured: false }
     }
 
-    /// This fault of a key that is part of the configuration, such as `JWT_PUBLIC_KEY`.
+    /// This error of a key of the configuration, such as `JWT_PUBLIC_KEY`.
     #[must_use]
     pub fn configured(self, name: impl Into<String>) -> KeyFileError {
         KeyFileError { place: name.into(), error: self, configured: true }
@@ -366,7 +366,7 @@ fn other_form(found: &str, expected: &str) -> Option<&'static str> {
     })
 }
 
-/// A fault of a key and where that key stands.
+/// An error of a key with the place of the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {error}")]
 pub struct KeyFileError {

@@ -22,7 +22,7 @@ pub enum Base64Error {
     },
     /// The `=` at the end are missing, too many, or not expected here; or characters are missing.
     Padding,
-    /// The last character has bits that stand for nothing and are not zero (RFC 4648 3.5).
+    /// The unused bits of the last character are not zero (RFC 4648 3.5).
     SpareBits,
 }
 
@@ -134,11 +134,11 @@ impl DerKind {
 /// In what way a PEM block lost its lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PemLines {
-    /// BEGIN, base64 and END stand on one line.
+    /// BEGIN, base64 and END are on one line.
     OneLine,
     /// Lines end in a carriage return alone.
     CarriageReturn,
-    /// Something stands before BEGIN or after the label on its line.
+    /// There is text before BEGIN or after the label on its line.
     BeginNotAlone,
 }
 

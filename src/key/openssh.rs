@@ -64,7 +64,7 @@ pub fn read_rfc_4716(text: &str, weak: KeyStrength) -> Result<PublicKey, KeyErro
                 std::str::from_utf8(field(&mut rest)?).map_err(|_| KeyError::OpenSsh("it has no type"))?;
             return read_fields(name, rest, weak);
         }
-        // A header goes on after a backslash (RFC 4716 3.3).
+        // A header continues after a backslash (RFC 4716 3.3).
         let is_header = in_header || line.contains(':');
         in_header = is_header && line.ends_with('\\');
         if !is_header {

@@ -1,4 +1,4 @@
-//! Keys out of a file in whatever form they stand there.
+//! Reads keys from files in any supported form.
 
 use zeroize::Zeroizing;
 
@@ -20,7 +20,7 @@ use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
 use crate::util::secret::SecretText;
 
-/// A form in which a public key can stand in a file.
+/// A form of a public key in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyEncoding {
     /// PEM `PUBLIC KEY`.
@@ -143,7 +143,7 @@ pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result
 
 /// Reads the one PEM block of a text, SPKI or a certificate, as the servers of login roles read
 /// `jwt_validation_pubkeys`: text before it is skipped; PKCS#1, another form than PEM, and
-/// anything but white space after the block are refused.
+/// anything but white space after the block are rejected.
 ///
 /// # Errors
 /// As [`read_public`].

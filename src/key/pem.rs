@@ -1,6 +1,6 @@
 //! PEM blocks (RFC 7468), found as Go's `encoding/pem` finds them, since the server's own tools
 //! read keys with it: a block begins at a line's start, a broken one is skipped, headers of
-//! RFC 1421 and text around the block are allowed. Spare base64 bits are refused.
+//! RFC 1421 and text around the block are allowed. Spare base64 bits are rejected.
 
 use zeroize::Zeroizing;
 
@@ -61,7 +61,7 @@ const LABEL_WORDS: [&str; 36] = [
 pub struct Block {
     /// The label, such as `PUBLIC KEY`; untrusted.
     pub label: String,
-    /// What it holds, mostly DER; perhaps secret.
+    /// The content, usually DER; possibly secret.
     pub content: Zeroizing<Vec<u8>>,
     /// Whether its headers say that the content is encrypted (RFC 1421 4.6.1.1).
     pub encrypted: bool,
@@ -73,7 +73,7 @@ impl std::fmt::Debug for Block {
     }
 }
 
-/// All blocks of a text in order, a broken one as its fault.
+/// All blocks of a text in order; an invalid one as its error.
 ///
 /// ```
 /// let text = "my key\n-----BEGIN X-----\nQUJD\n-----END X-----\n";

@@ -58,7 +58,7 @@ impl PreparedKey {
     pub(super) fn holds(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             // The equation without cofactor, R compared as bytes and S below the order (RFC 8032
-            // 5.1.7): each signature gets the same answer here as from aws-lc, only sooner.
+            // 5.1.7): the result is the same as that of aws-lc, but faster.
             Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Self::Public(key) => key.verify_sig(message, signature).is_ok(),

@@ -12,7 +12,7 @@ use crate::util::printable::PrintableText;
 /// Bytes of an Ed25519 public key.
 pub const ED25519_PUBLIC_BYTES: usize = 32;
 
-/// Whether keys too short for today are taken: RSA from 1024 bits, HMAC secrets shorter than
+/// Whether keys that are too short today are accepted: RSA from 1024 bits, HMAC secrets shorter than
 /// their hash. Nothing ever makes an empty HMAC secret or a point of small order acceptable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeyStrength {

@@ -1,4 +1,4 @@
-//! Sets of keys that verify: a JWKS (RFC 7517 5), or whatever keys are configured.
+//! Sets of verifying keys: a JWKS (RFC 7517 5), or the configured keys.
 
 use super::error::KeyError;
 use super::jwk::{Jwk, not_json, note_repairs, without_mark};
@@ -90,7 +90,7 @@ impl KeySet {
     }
 }
 
-/// The JWKs of a set, in their order and whatever they are.
+/// The JWKs of a set, in their order and unchecked.
 ///
 /// # Errors
 /// As [`KeySet::from_json`].

@@ -71,7 +71,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// [`KeyError::HmacSecretEmpty`] always; [`KeyError::HmacSecretShort`] when it is shorter than the
-    /// hash of one of the algorithms (RFC 7518 3.2) and weak keys are refused;
+    /// hash of one of the algorithms (RFC 7518 3.2) and weak keys are rejected;
     /// [`KeyError::Algorithm`] for an algorithm that is not an HMAC.
     pub fn hmac_secret(
         secret: SecretBytes,

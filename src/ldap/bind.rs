@@ -28,7 +28,7 @@ const REJECTIONS: [(u32, &str); 6] = [
     (53, "the account is inactivated, or the server is unwilling"),
 ];
 
-/// The reasons of Active Directory and Samba, which stand as `data 52e` in the text of result 49:
+/// The reasons of Active Directory and Samba, written as `data 52e` in the text of result 49:
 /// hexadecimal error numbers of Windows.
 const REASONS: [(&str, &str); 12] = [
     ("525", "the user does not exist"),

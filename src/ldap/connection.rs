@@ -220,7 +220,7 @@ const INSUFFICIENT_ACCESS: u32 = 50;
 const BUSY: u32 = 51;
 const UNAVAILABLE: u32 = 52;
 
-/// Whether the result says that there are more entries than the size limit of the request.
+/// Whether the result reports more entries than the size limit of the request.
 pub(super) fn is_size_limit(result: &LdapResult) -> bool {
     result.rc == SIZE_LIMIT
 }

@@ -10,12 +10,12 @@ use super::message::{
     MessageError, REFERENCE, SEARCH_REQUEST, disconnection, parse,
 };
 
-/// What is to be done with a message that passed.
+/// What happens to a valid message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MessageAction {
-    /// The library gets it.
+    /// It is passed to the library.
     Forward,
-    /// The library has no use for it.
+    /// It is dropped: the library does not use it.
     Drop,
 }
 

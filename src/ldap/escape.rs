@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// A value as it stands in a filter, such as the `…` of `(uid=…)`.
+/// A value escaped for a filter (RFC 4515 3), such as the `…` of `(uid=…)`.
 ///
 /// Beyond what RFC 4515 section 3 demands (`*`, `(`, `)`, `\`, NUL), leading and trailing blanks
 /// and controls are escaped, so that the server compares them as they are.
@@ -26,7 +26,7 @@ pub fn filter_value(value: &str) -> String {
     out
 }
 
-/// A value as it stands in a distinguished name, such as the `…` of `uid=…,ou=people`.
+/// A value escaped for a distinguished name (RFC 4514 2.4), such as the `…` of `uid=…,ou=people`.
 ///
 /// RFC 4514 section 2.4: `"`, `+`, `,`, `;`, `<`, `>`, `\` and NUL everywhere, a blank at either
 /// end, a `#` at the beginning; `=` and controls as well, which is always allowed.

@@ -74,7 +74,7 @@ impl<'text> Reader<'text> {
         self.rest().chars().next()
     }
 
-    /// Skips blanks, and says whether there were any.
+    /// Skips blanks; returns whether there were any.
     fn blanks(&mut self) -> bool {
         let rest = self.rest();
         let skipped = rest.len() - rest.trim_start().len();

@@ -16,7 +16,7 @@ pub(super) const STREAM_BYTES: u64 = 1 << 30;
 /// Why a message is not given to the library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum MessageError {
-    /// It is not made as RFC 4511 says.
+    /// It does not conform to RFC 4511.
     Malformed(&'static str),
     /// It exceeds a limit.
     TooLarge(&'static str),
@@ -66,7 +66,7 @@ pub(super) fn length(input: &[u8]) -> Result<Option<usize>, MessageError> {
     }
 }
 
-/// The request that asks for TLS (RFC 4511 4.14.1), with the message ID 1.
+/// The StartTLS request (RFC 4511 4.14.1), with the message ID 1.
 pub(super) const STARTTLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
 
 /// The result code of the answer to [`STARTTLS`], and its text.

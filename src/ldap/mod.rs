@@ -3,7 +3,7 @@
 //! A [`Connection`] is opened to the first of several servers that answers, bound, and asked:
 //! [`Connection::read_all`] reads all users into a [`LdapSnapshot`], page by page, and gives it out only
 //! when the LDAP server reported a complete answer; [`Connection::find`] looks up one user. Nothing
-//! here knows of the user table.
+//! here depends on the user table.
 //!
 //! Every name that goes into a filter or a DN is escaped by [`escape`]; an empty password never
 //! reaches the network (RFC 4513 5.1.2 lets a server take it for an anonymous login).

@@ -1,8 +1,8 @@
 //! The relay between a server and the LDAP library: a thread that passes every message on only
 //! when it is whole and has passed [`Conversation::check`].
 //!
-//! The library gets one end of a socket pair and reads plain text from it; TLS ends here. The
-//! relay holds at most one message that is not whole, and reads on only when the library has
+//! The library reads plain text from one end of a socket pair; TLS ends here. The
+//! relay buffers at most one incomplete message, and reads more only when the library has
 //! accepted what was checked, so that a server cannot fill the memory.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -21,7 +21,7 @@ use crate::util::quote::escape;
 /// How much is read at once. What arrives of a long message doubles it.
 const PIECE: usize = 64 << 10;
 
-/// How much is gathered of an answer that comes in small pieces before the library gets it, and
+/// How much of an answer in small pieces is collected before it is passed to the library, and
 /// how long: each wakes another thread.
 const BATCH: usize = 16 << 10;
 const BATCH_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
@@ -44,7 +44,7 @@ pub(super) enum RelayEnd {
 pub(super) struct Outcome(Arc<Mutex<Option<RelayEnd>>>);
 
 impl Outcome {
-    /// Why the relay ended, if it did for a reason of its own.
+    /// The error that ended the relay, if one did.
     pub(super) fn get(&self) -> Option<RelayEnd> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -135,7 +135,7 @@ impl Relay {
         }
     }
 
-    /// Whether more of an answer is gathered before the library gets what passed.
+    /// Whether more of an answer is collected before the checked part is passed to the library.
     fn is_batching(&self) -> bool {
         self.checked < BATCH
             && self.filled < PIECE
@@ -195,7 +195,7 @@ impl Relay {
         }
     }
 
-    /// Checks the messages that are whole, and removes those that the library has no use for.
+    /// Checks complete messages, and removes those that the library does not use.
     fn check(&mut self) -> Result<(), RelayEnd> {
         let mut from = self.checked;
         while let Some(rest) = self.inbound.get_mut(from..self.filled)

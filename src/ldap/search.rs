@@ -35,7 +35,7 @@ pub struct UserSearch {
     pub uid_attribute: String,
     /// The attribute with the full name.
     pub name_attribute: String,
-    /// How many entries to ask for at once; 0 asks for all of them without pages.
+    /// The number of entries of a page; 0 requests all entries without pages.
     pub page_size: u32,
     /// Whether references to other directories are skipped instead of making the answer partial.
     pub ignore_references: bool,
@@ -70,7 +70,7 @@ impl Connection {
     /// `progress` is called after every page with the number of entries.
     ///
     /// # Errors
-    /// [`LdapError`], also for an answer that is partial for whatever reason.
+    /// [`LdapError`], also for every partial answer.
     pub fn read_all(
         &mut self,
         search: &UserSearch,
@@ -130,7 +130,7 @@ impl Connection {
         let before = builder.entries();
         self.ldap.with_timeout(timeout);
         if search.page_size > 0 {
-            // Critical: a server that knows no pages must say so instead of cutting the answer.
+            // Critical: a server without paged results must report it instead of truncating the answer.
             self.ldap.with_controls(request.critical());
         }
         let attributes = [search.uid_attribute.as_str(), search.name_attribute.as_str()];
@@ -235,7 +235,7 @@ struct Page<'search> {
     targets: Vec<String>,
 }
 
-/// The cookie that asks for the next page; an empty one when this was the last (RFC 2696). A server
+/// The cookie that requests the next page; empty after the last page (RFC 2696). A server
 /// that could answer in one page may leave the control out (RFC 2696 3), and 389 Directory Server
 /// does where it finds nothing; after the first page this is not accepted.
 fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
@@ -255,7 +255,7 @@ fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
     parts().map(<[u8]>::to_vec).map_err(|_| garbled())
 }
 
-/// An entry taken apart as far as it is needed. The library's own reader panics on what it cannot
+/// An entry, parsed as far as needed. The library's own reader panics on what it cannot
 /// read, and copies every value.
 struct Entry {
     dn: String,

@@ -8,7 +8,7 @@ use crate::user::Username;
 
 /// All users that a search found, in the order of the names' bytes.
 ///
-/// It only ever holds a whole answer: [`SnapshotBuilder`] is turned into it after the LDAP server reported that
+/// It always contains a complete answer: [`SnapshotBuilder`] is turned into it after the LDAP server reported that
 /// this was all.
 #[derive(Debug, Default)]
 pub struct LdapSnapshot {
@@ -33,7 +33,7 @@ const NAME_LIMIT: usize = 4_000_000;
 /// How many entries are described one by one when they are skipped; all are counted.
 const DESCRIBED: usize = 1000;
 
-/// The longest full name that is kept, in characters: the column is a `varchar(255)`.
+/// The longest full name that is stored, in characters: the column is a `varchar(255)`.
 const NAME_CHARS: usize = 255;
 
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +92,7 @@ impl LdapSnapshot {
         self.rows.is_empty()
     }
 
-    /// How many entries the answer had, those skipped included.
+    /// The number of entries in the answer, including skipped ones.
     #[must_use]
     pub const fn entries(&self) -> u64 {
         self.entries
@@ -116,7 +116,7 @@ impl LdapSnapshot {
         self.without_name
     }
 
-    /// Attributes that the server returned under another spelling than the one asked for: that one
+    /// Attributes that the server returned under another spelling than the requested one: that one
     /// and the server's.
     #[must_use]
     pub fn spellings(&self) -> &[(String, String)] {

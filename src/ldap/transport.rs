@@ -111,7 +111,7 @@ impl Write for DeadlineSocket<'_> {
 }
 
 impl Transport {
-    /// Opens the way to a server: connects, asks for TLS where StartTLS is configured, sets TLS up.
+    /// Connects to a server, sends StartTLS if it is configured, and sets up TLS.
     ///
     /// # Errors
     /// [`LdapError::Unreachable`], [`LdapError::Untrusted`] and those of the trusted
@@ -256,7 +256,7 @@ fn start_tls(socket: &mut DeadlineSocket<'_>, address: &LdapUrl) -> Result<(), L
     }
 }
 
-/// A refused message in words.
+/// The text for a rejected message.
 pub(super) fn describe(refusal: &MessageError) -> String {
     match refusal {
         MessageError::Malformed(why) | MessageError::TooLarge(why) => (*why).to_owned(),

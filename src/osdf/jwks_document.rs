@@ -46,15 +46,15 @@ pub enum JwksDocumentError {
     /// An algorithm the key does not do.
     #[error("{place} cannot sign {algorithm}")]
     Algorithm {
-        /// Where the key stands.
+        /// The place of the key.
         place: String,
-        /// The algorithm asked for.
+        /// The requested algorithm.
         algorithm: Algorithm,
     },
     /// A private key or HMAC secret that cannot be read, so that its public half is not known.
     #[error("{place}: key {number} contains a private key that cannot be read: {error}")]
     Private {
-        /// Where the set stands.
+        /// The place of the set.
         place: String,
         /// Which key of the set, counted from 1.
         number: usize,
@@ -91,7 +91,7 @@ pub enum JwksDocumentError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// No key at all.
+    /// It does not contain a key.
     #[error("no key to publish")]
     NoKey,
 }
@@ -110,7 +110,7 @@ diagnostics! { JwksDocumentError:
 
 impl PublishedKey {
     /// A key to publish. Its name is `kid`, else the one it came with, else its RFC 7638
-    /// thumbprint; its algorithm the one asked for, else its first.
+    /// thumbprint; its algorithm is the requested one, or the first of its algorithms.
     ///
     /// # Errors
     /// [`JwksDocumentError::HmacSecret`] or `Algorithm`.
@@ -141,7 +141,7 @@ impl PublishedKey {
         Ok(Self { kid: Some(kid), content: JwksEntry::Key { key: public.clone(), algorithm } })
     }
 
-    /// The keys of a set that is published already. Of a private key the public half is taken; an
+    /// The keys of a published set. Only the public half of a private key is used; an
     /// entry that is not understood is copied as it is, with a note: other validators may need it.
     ///
     /// # Errors
@@ -237,7 +237,7 @@ pub fn key_set(keys: &[PublishedKey], notes: &mut Notes) -> Result<String, JwksD
     Ok(set::write(written.iter().map(String::as_str)))
 }
 
-/// Whether two entries hold the same key.
+/// Whether two entries have the same key.
 fn is_same(one: &PublishedKey, other: &PublishedKey) -> bool {
     match (&one.content, &other.content) {
         (JwksEntry::Key { key: one, .. }, JwksEntry::Key { key: other, .. }) => one == other,
@@ -248,7 +248,7 @@ fn is_same(one: &PublishedKey, other: &PublishedKey) -> bool {
 /// The names of keys that a published set has and the new one has not.
 ///
 /// # Errors
-/// What stands in the way of reading the published set.
+/// Why the published set cannot be read.
 pub fn dropped(old: &str, new: &[PublishedKey]) -> Result<Vec<String>, KeyError> {
     let jwks = set::jwks(old)?;
     let mut dropped = Vec::new();

@@ -11,7 +11,7 @@ use crate::policy::scope::Scopes;
 use crate::policy::{CheckState, Finding, Verdict};
 use crate::util::quote::quote;
 
-/// Everything in a resource that some validator would refuse or that is against the rules.
+/// Everything in a resource that a validator rejects or that violates the rules.
 pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<ResourceError> {
     let data = FieldPath::root().member("spec").member("data");
     let remark = |path: FieldPath, reason: String, hint: Option<String>| {

@@ -1,4 +1,4 @@
-//! Where in a resource something stands, and what is wrong there.
+//! Locations in a resource, and the errors at them.
 
 use std::fmt;
 
@@ -116,7 +116,7 @@ pub enum FieldError {
     /// A member's name that is longer than any has.
     #[error("a member's name is longer than {0} bytes")]
     NameTooLong(usize),
-    /// An alias inside of what it stands for.
+    /// An alias inside the node that it refers to.
     #[error("an alias of a node that contains it")]
     AliasOfItself,
     /// `<<`, which YAML 1.2 has not.
@@ -144,7 +144,7 @@ pub enum FieldError {
         /// What YAML 1.1 takes it for.
         in_kubernetes: &'static str,
     },
-    /// A number that would come out as another.
+    /// A number that would change its value.
     #[error("the number {0} cannot be represented exactly: quote it if it is a string")]
     Inexact(PrintableText),
     /// Not a number that JSON has.
@@ -165,7 +165,7 @@ pub enum FieldError {
     /// Another kind of value.
     #[error("found {found}, expected {expected}")]
     Kind {
-        /// What stands there.
+        /// The value found.
         found: &'static str,
         /// What should.
         expected: &'static str,
@@ -173,7 +173,7 @@ pub enum FieldError {
     /// A value that is not among those there are.
     #[error("found {found}, expected {expected}")]
     Value {
-        /// What stands there.
+        /// The value found.
         found: PrintableText,
         /// What should.
         expected: String,
@@ -181,7 +181,7 @@ pub enum FieldError {
     /// Not exactly one of several.
     #[error("found {}, expected exactly one of {of}", list(.found))]
     NotExactlyOne {
-        /// Those that stand there.
+        /// The values found.
         found: Vec<PrintableText>,
         /// Those of which one should.
         of: &'static str,
@@ -202,7 +202,7 @@ pub enum FieldError {
         /// The issuer.
         issuer: PrintableText,
     },
-    /// Not one document of the kind looked for.
+    /// No document of the expected kind.
     #[error("no document of kind JWT in it")]
     NotAResource,
     /// Two resources of one name, where names become files.

@@ -1,4 +1,4 @@
-//! The Kubernetes Secret that holds a signed token, as the OSG token operator writes it.
+//! The Kubernetes Secret that contains a signed token, as the OSG token operator writes it.
 
 use serde_json::{Map, Value, json};
 

@@ -10,10 +10,10 @@ use super::yaml::{YamlContent, YamlKey, YamlNode, scalar};
 use crate::key::Algorithm;
 use crate::util::secret::SecretText;
 
-/// A resource that was read without a fault.
+/// A valid resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
-    /// The file it stands in.
+    /// The file that contains it.
     pub source: SourceName,
     /// `metadata.name`: the Secret's name.
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Resource {
     pub data: Map<String, Value>,
     /// `spec.expiryTime` in seconds.
     pub lifetime: i64,
-    /// `spec.resignBefore` in seconds: how long before its end the token is signed anew.
+    /// `spec.resignBefore` in seconds: how long before its expiry the token is renewed.
     pub resign_before: Option<i64>,
     /// `spec.key`.
     pub key: ResourceKeySource,
@@ -44,7 +44,7 @@ pub struct Resource {
 pub enum ResourceKeySource {
     /// In the resource itself, as PEM.
     Value(SecretText),
-    /// In a Kubernetes Secret or ConfigMap, which is looked for as `DIR/NAME/KEY`.
+    /// In a Kubernetes Secret or ConfigMap, read from `DIR/NAME/KEY`.
     Mounted {
         /// The field that names it: `secret`, `configMap`, or one of their aliases.
         field: &'static str,
@@ -66,7 +66,7 @@ impl Resource {
         self.lines.get(path.as_str()).copied().unwrap_or(0)
     }
 
-    /// A fault of this resource at a field.
+    /// An error of this resource at a field.
     #[must_use]
     pub fn error(&self, path: FieldPath, problem: FieldError) -> ResourceError {
         ResourceError { source: self.source.clone(), line: self.line_of(&path), path, error: problem }

@@ -18,10 +18,10 @@ use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// How long before its making a token begins to hold, in seconds: for clocks that differ.
+/// The difference between `iat` and `nbf` in seconds, for clocks that differ.
 const BEFORE: i64 = 60;
 
-/// Where keys may be looked for.
+/// The places where keys are searched.
 #[derive(Debug, Clone, Copy)]
 pub struct SigningContext<'a> {
     /// The process's variables, for `env`.
@@ -64,7 +64,7 @@ pub enum SigningError {
     /// A key that is none, or not one for the algorithm.
     #[error("{place}: {source}")]
     Key {
-        /// Where the key stands.
+        /// The place of the key.
         place: String,
         /// What is wrong with it.
         source: KeyError,
@@ -209,7 +209,7 @@ pub fn sign(resource: &Resource, key: &SigningKey, now: Timestamp) -> Result<Sig
     Ok(SignedToken { token, issued_at: now, expires_at: now.plus_seconds(resource.lifetime), jti: id })
 }
 
-/// The claims of a resource's token as of `now`: its data, then what every token gets anew.
+/// The claims of a resource's token at `now`: its data, then the claims that are new in each token.
 #[must_use]
 pub fn payload(resource: &Resource, now: Timestamp, id: &str) -> Map<String, Value> {
     let mut payload = resource.data.clone();

@@ -1,4 +1,4 @@
-//! Whether a token has to be signed anew: decided from the token's own times and content, not from
+//! Whether a token is due for renewal: decided from the token's own times and content, not from
 //! a note about it. Pure; the time is given.
 
 use std::fmt;
@@ -11,10 +11,10 @@ use crate::token::{TokenError, Unverified, verify};
 use crate::util::quote::{escape, quote};
 use crate::util::time::Timestamp;
 
-/// The claims that every token gets anew, and `iss`, which is the resource's issuer.
+/// The claims that are new in each token, and `iss`, which is the resource's issuer.
 const OWN_CLAIMS: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
 
-/// What stands in the output.
+/// The content of the output file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenInFile<'a> {
     /// No file, or nothing but white space in it.
@@ -31,7 +31,7 @@ pub enum TokenInFile<'a> {
 pub enum Due {
     /// The token is good and need not be touched yet.
     Fresh(TokenTimes),
-    /// It has to be signed anew; when the token that is there ends, if it is one.
+    /// The token is due; with the expiry of the present token, if there is one.
     Now {
         /// Why.
         reason: RenewReason,
@@ -43,13 +43,13 @@ pub enum Due {
 /// The instants of a token that matter for renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenTimes {
-    /// When it has to be signed anew.
+    /// The time of the next renewal.
     pub renew_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
 }
 
-/// Why a token has to be signed anew.
+/// Why a token is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenewReason {
     /// There is none.
@@ -64,7 +64,7 @@ pub enum RenewReason {
     NotYetValid(Timestamp),
     /// It was signed by another key.
     KeyChanged,
-    /// The resource says something else now; the field that does.
+    /// The resource has changed; the changed field.
     ResourceChanged(String),
     /// It was requested.
     Forced,
@@ -102,10 +102,10 @@ impl fmt::Display for RenewReason {
     }
 }
 
-/// Decides whether the token in the output has to be signed anew.
+/// Decides whether the token in the output is due.
 ///
 /// It has when it is missing or no valid token, when the resource or the key changed, and when
-/// `now` >= `exp` - `resignBefore`. Without `resignBefore` it is signed anew when it has ended.
+/// `now` >= `exp` - `resignBefore`. Without `resignBefore`, it is renewed after it has expired.
 pub fn check(found: TokenInFile<'_>, resource: &Resource, key: &VerifyingKey, now: Timestamp) -> Due {
     let now_because = |reason| Due::Now { reason, expires_at: None };
     let text = match found {

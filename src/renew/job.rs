@@ -13,14 +13,14 @@ use crate::util::file;
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
 
-/// A resource and where its token is kept.
+/// A resource and the output file of its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenewalJob {
     /// What the token is to be.
     pub resource: Resource,
     /// The directory of the resource's file, to which its key file is relative.
     pub directory: PathBuf,
-    /// Where the token is kept.
+    /// The output file.
     pub output: TokenFile,
 }
 
@@ -38,11 +38,11 @@ pub enum RenewMode {
 /// What happened to a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenewAction {
-    /// The token is good; nothing was done.
+    /// The token is valid; nothing was done.
     Fresh,
-    /// It has to be signed anew and was not, since only the question was asked.
+    /// The token is due and was not renewed, because the run only checks.
     Due(RenewReason),
-    /// It was signed anew.
+    /// The token was renewed.
     Renewed(RenewReason),
 }
 
@@ -53,11 +53,11 @@ pub struct Renewal {
     pub action: RenewAction,
     /// When the token that is there now ends, if there is a good one.
     pub expires_at: Option<Timestamp>,
-    /// When it has to be signed anew.
+    /// The time of its next renewal.
     pub renew_at: Option<Timestamp>,
 }
 
-/// Why a token could not be kept fresh.
+/// Why a token was not renewed.
 #[derive(Debug, thiserror::Error)]
 pub enum RenewError {
     /// The key or the signing.
@@ -74,7 +74,7 @@ diagnostics! { RenewError:
 }
 
 impl RenewalJob {
-    /// Looks at a job's token and signs it anew where `act` says so. The caller holds the
+    /// Checks a job's token, and renews it if `act` permits it. The caller has the
     /// output's lock when it is to be written.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ pub fn run_all(
         let writers: Vec<_> = jobs.chunks(share).map(|jobs| (jobs, begin(jobs))).collect();
         let mut all = Vec::with_capacity(jobs.len());
         for (jobs, writer) in writers {
-            // A thread that ended early, or could not be had, has its share looked at here.
+            // The share of a thread that ended early or did not start is checked here.
             let (kept, own) = writer.and_then(|writer| writer.join().ok()).unwrap_or_else(|| look(jobs));
             all.extend(kept);
             notes.append(own);
@@ -225,7 +225,7 @@ impl RenewEvent {
         }
     }
 
-    /// A job that failed and when it is tried again.
+    /// A failed job and the time of its next attempt.
     #[must_use]
     pub fn failed(job: &RenewalJob, error: &RenewError, now: Timestamp, next: Option<Timestamp>) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! The file a token is kept in: one process at a time, replaced whole, never a part.
+//! The file with a token: written by one process at a time, and replaced atomically.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ use crate::util::time::Timestamp;
 /// The most that is read of an output, in bytes: more than any token has.
 const OUTPUT_LIMIT: u64 = 128 << 10;
 
-/// Where a token is kept.
+/// The output file of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenFile {
     /// The file.
@@ -27,7 +27,7 @@ pub struct TokenFile {
     pub mode: Option<u32>,
 }
 
-/// What stands in an output.
+/// The content of an output file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileContent {
     /// No such file.
@@ -41,13 +41,13 @@ pub enum FileContent {
 /// Why an output cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// Another process keeps this file.
+    /// Another process renews this file.
     #[error("{}: another process already renews this file", quote_path(.0))]
     Busy(PathBuf),
-    /// A directory stands where the token should.
+    /// The path is a directory.
     #[error("{} is a directory: expected a file", quote_path(.0))]
     Directory(PathBuf),
-    /// A pipe or a device stands where the token should: what went in cannot be looked at again.
+    /// The path is a pipe or a device, whose content cannot be read again.
     #[error("{} is a FIFO or a device: expected a file", quote_path(.0))]
     NotAFile(PathBuf),
     /// In a directory that all accounts may write to: not a file of the caller.
@@ -61,7 +61,7 @@ pub enum OutputError {
     /// It cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The lock cannot be had for another reason.
+    /// The file cannot be locked.
     #[error("{} cannot be locked: {}", quote_path(.path), file::reason(.source))]
     Lock {
         /// The file.
@@ -160,7 +160,7 @@ impl TokenFile {
         location.write(&bytes, how).map_err(|error| self.unfit(error))
     }
 
-    /// When the token that is there ends, whatever signed it; for saying so when renewal failed.
+    /// The expiry of the present token, with any signature; printed if a renewal fails.
     #[must_use]
     pub fn unverified_expiry(&self) -> Option<Timestamp> {
         let Ok(FileContent::Text(text)) = self.read() else { return None };
@@ -206,7 +206,7 @@ impl TokenFile {
     }
 }
 
-/// Takes away what writers that were killed have left beside the outputs: they hold tokens.
+/// Removes temporary files of killed writers beside the outputs: they contain tokens.
 pub fn sweep(outputs: &[&TokenFile], now: Timestamp) {
     let directories: BTreeSet<&Path> = outputs.iter().filter_map(|output| output.path.parent()).collect();
     directories.into_iter().for_each(|directory| file::sweep(directory, now));

@@ -96,7 +96,7 @@ impl Diagnostic for BearerDiscoveryError {
     }
 }
 
-/// The places that are looked at, in order.
+/// The searched places, in order.
 #[must_use]
 pub fn places(environment: &Environment, user: u32) -> Vec<BearerSource> {
     let mut places = vec![BearerSource::Variable];
@@ -166,7 +166,7 @@ fn read(
 ) -> Result<Option<Vec<u8>>, BearerDiscoveryError> {
     let unreadable = |error: io::Error| BearerDiscoveryError::Unreadable { source_: source.clone(), error };
     let not_own = |what| BearerDiscoveryError::NotOwn { source_: source.clone(), what };
-    // NONBLOCK: a pipe of another account must not hold up the program.
+    // NONBLOCK: a pipe of another account must not block the program.
     let follow = if shared { OFlags::NOFOLLOW } else { OFlags::empty() };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | follow;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {

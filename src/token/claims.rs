@@ -1,4 +1,4 @@
-//! What a token says: its claims, in order, read by name and type.
+//! The claims of a token, in order, read by name and type.
 
 use std::fmt;
 
@@ -20,13 +20,13 @@ impl Claims {
         Self(Map::new())
     }
 
-    /// The claim as it stands.
+    /// The claim, unchanged.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// Sets a claim; one that is there keeps its place.
+    /// Sets a claim; an existing claim keeps its position.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) {
         self.0.insert(name.into(), value.into());
     }
@@ -68,7 +68,7 @@ impl Claims {
         }
     }
 
-    /// The texts in `roles`, doubles kept.
+    /// The strings in `roles`, including duplicates.
     #[must_use]
     pub fn roles(&self) -> Vec<&str> {
         self.texts("roles")
@@ -113,7 +113,7 @@ pub enum TimeClaimError {
         /// What it is.
         found: &'static str,
     },
-    /// A number of seconds that no clock can hold.
+    /// A number of seconds that is out of range.
     #[error("'{name}' is {}, beyond any date", quote(.value))]
     Range {
         /// The claim.
@@ -123,7 +123,7 @@ pub enum TimeClaimError {
     },
 }
 
-/// The last second that is taken as a time. Go's clock counts from the year 1: later ones
+/// The last second that is accepted as a time. Go's clock counts from the year 1: later ones
 /// overflow in the server, which then takes them for the distant past.
 const LAST_SECOND: i64 = i64::MAX - 62_135_596_800;
 

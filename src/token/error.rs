@@ -28,11 +28,11 @@ impl fmt::Display for TokenPart {
     }
 }
 
-/// Why a token is refused by its form or its signature. The variants up to [`Self::Nested`] mean
+/// Why a token is rejected because of its form or its signature. The variants up to [`Self::Nested`] mean
 /// that it is not a signed token at all, the others that it must not be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Nothing at all.
+    /// It is empty.
     #[error("the token is empty")]
     Empty,
     /// Over 64 KiB.
@@ -163,12 +163,12 @@ pub enum TokenError {
         /// The issuer of the key.
         owner: String,
     },
-    /// More keys may be the token's than are tried.
+    /// More keys match the token than are tried.
     #[error("{found} keys may have signed the token, and none of the first {limit} did")]
     TooManyKeys {
         /// How many there are.
         found: usize,
-        /// How many are tried.
+        /// The number of keys that are tried.
         limit: usize,
     },
     /// The signature does not fit.

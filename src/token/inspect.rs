@@ -30,7 +30,7 @@ pub struct Inspection {
     pub signature_bytes: Option<usize>,
     /// What is unusual or wrong in the form, in the order of the token.
     pub warnings: Vec<Warning>,
-    /// Why `verify` refuses it whatever the key; `None` where it would ask the key.
+    /// Why `verify` rejects it with every key; `None` if the result depends on the key.
     pub refusal: Option<TokenError>,
     /// Header and claims where a strict reader takes them.
     strict: Option<(Header, Claims)>,
@@ -74,7 +74,7 @@ pub enum DecodedPart {
     Text(String),
     /// So many bytes that are no text.
     Bytes(usize),
-    /// Not base64: as it stands.
+    /// Not base64: the unchanged text.
     Raw(String),
 }
 
@@ -236,7 +236,7 @@ fn see(part: Option<&&str>, which: TokenPart, warnings: &mut Vec<Warning>) -> (D
     (seen, None)
 }
 
-/// Decodes whatever alphabet, padding, white space and spare bits there are, and names them.
+/// Decodes base64 of any alphabet, padding, white space and spare bits, and names the deviations.
 fn decode(part: &str, which: TokenPart, warnings: &mut Vec<Warning>) -> Result<(Vec<u8>, bool), ()> {
     const LOOSE: GeneralPurpose = GeneralPurpose::new(
         &alphabet::URL_SAFE,

@@ -1,4 +1,4 @@
-//! Compact tokens as they come in (RFC 7515 3.1), read strictly and believed in nothing.
+//! Unverified compact tokens (RFC 7515 3.1), parsed strictly.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl<'a> Unverified<'a> {
     /// objects with no member twice, an algorithm, nothing critical, no key of its own.
     ///
     /// # Errors
-    /// [`TokenError`], one variant each. `typ` is not looked at.
+    /// [`TokenError`], one variant each. `typ` is not checked.
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
         let token = Self::parse_with_embedded_keys(text)?;
         match token.header.embedded_key() {
@@ -45,7 +45,7 @@ impl<'a> Unverified<'a> {
 
     /// As [`Unverified::parse`], but takes a header that brings a key of its own (`jwk`, `jku`,
     /// `x5u`) along: for those who must decide as a server that overlooks it. The key is never
-    /// used. Certificates (`x5c`) are refused here too.
+    /// used. Certificates (`x5c`) are rejected here too.
     ///
     /// # Errors
     /// [`TokenError`], one variant each.
@@ -59,13 +59,13 @@ impl<'a> Unverified<'a> {
         Ok(Self { signed, header, claims, signature })
     }
 
-    /// What the header says the key is called. For choosing which keys to try, never for more.
+    /// The unverified key ID of the header (`kid`). Only for the choice of keys to try.
     #[must_use]
     pub fn kid_hint(&self) -> Option<&str> {
         self.header.key_id()
     }
 
-    /// What the header says the algorithm is. For choosing which keys to try, never for more.
+    /// The unverified algorithm of the header (`alg`). Only for the choice of keys to try.
     #[must_use]
     pub fn algorithm_hint(&self) -> &str {
         self.header.algorithm()
@@ -236,7 +236,7 @@ impl Header {
             |name, value: &Value, expected| TokenError::HeaderType { name, found: kind(value), expected };
         match members.get("alg") {
             None => return Err(TokenError::AlgorithmMissing),
-            // RFC 8725 3.2 knows one spelling; libraries have been fooled by others.
+            // RFC 8725 3.2 has one spelling; libraries have accepted others by mistake.
             Some(Value::String(alg)) if alg.trim().eq_ignore_ascii_case("none") => {
                 return Err(TokenError::Unsigned(alg.clone()));
             }
@@ -260,12 +260,12 @@ impl Header {
         Ok(Self { members })
     }
 
-    /// The member that brings a key along or says where to fetch one.
+    /// The member that contains a key or the URL of one.
     pub(super) fn embedded_key(&self) -> Option<&'static str> {
         EMBEDDED_KEYS.into_iter().find(|name| self.members.contains_key(*name))
     }
 
-    /// The algorithm's name as it stands in `alg`.
+    /// The algorithm's name in `alg`, unchanged.
     #[must_use]
     pub fn algorithm(&self) -> &str {
         self.members.get("alg").and_then(Value::as_str).unwrap_or_default()
@@ -277,7 +277,7 @@ impl Header {
         self.members.get("kid").and_then(Value::as_str)
     }
 
-    /// What the token says it is, `typ`, where it is a string.
+    /// The type of the token (`typ`), if it is a string.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.members.get("typ").and_then(Value::as_str)

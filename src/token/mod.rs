@@ -27,7 +27,7 @@ pub use sign::{HeaderParams, SignError, sign};
 pub use text::bare;
 pub use verify::{Verified, signed_content, verify, verify_owned};
 
-/// The longest token that is looked at, in bytes. A header line of a request could not carry
+/// The longest token that is read, in bytes. A header line of a request could not carry
 /// more with most servers, and everything before the signature check costs time an attacker
 /// does not pay for.
 pub const MAX_BYTES: usize = 64 << 10;

@@ -11,7 +11,7 @@ use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::secret::SecretText;
 
-/// What the header of a new token says.
+/// The header of a new token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderParams {
     /// How to sign; it must be one of the key's algorithms.
@@ -57,7 +57,7 @@ diagnostics! { SignError:
     Self::TooLong(_) => Kind::TokenTooLong, "leave out what is long, such as projects";
 }
 
-/// Signs claims, as they stand and in their order, into a compact token.
+/// Signs claims, unchanged and in their order, into a compact token.
 ///
 /// # Errors
 /// [`SignError::Key`] when the key does not do the algorithm, [`SignError::TooLong`] when

@@ -13,7 +13,7 @@ use super::json;
 use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 
-/// The members that hold a token: RFC 6749 5.1, OpenID Connect Core 3.1.3.3, `cc-jwt issue --json`,
+/// The members that contain a token: RFC 6749 5.1, OpenID Connect Core 3.1.3.3, `cc-jwt issue --json`,
 /// the token of a service account.
 const MEMBERS: [&str; 4] = ["access_token", "token", "id_token", "refresh_token"];
 
@@ -106,7 +106,7 @@ pub fn one(text: &str) -> Result<TextToken<'_>, TextError> {
 }
 
 /// The text without a byte order mark, white space and quotes around it, and without the beginning
-/// of a header line. What a server gets has none of this.
+/// of a header line. The token that a server receives does not have these.
 ///
 /// ```
 /// use cc_auth::token::bare;

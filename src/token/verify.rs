@@ -5,7 +5,7 @@ use super::error::{TokenError, TokenPart};
 use super::jws::{Header, Parts, Unverified, decode_signature, is_truncated};
 use crate::key::{Algorithm, VerifyingKey};
 
-/// How many keys are tried for one token. Without key IDs any key of the token's algorithm may be the
+/// The largest number of keys that are tried for one token. Without key IDs any key of the token's algorithm may be the
 /// right one, and a set can have thousands.
 const MOST_TRIED: usize = 64;
 
@@ -21,13 +21,13 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// What the header says, signed.
+    /// The verified header.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
     }
 
-    /// What the token says, signed.
+    /// The verified claims.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
         &self.claims

@@ -18,7 +18,7 @@ pub const MAX_TEXT: usize = 255;
 /// web.
 pub const MANY_PROJECTS: usize = 200;
 
-/// Why a user cannot be as asked for.
+/// Why a requested user is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
     /// The username.
@@ -71,7 +71,7 @@ diagnostics! { AccountError:
     Self::InvalidEmail(_) => Kind::EmailInvalid;
 }
 
-/// A user as asked for, unchecked.
+/// A requested user, unchecked.
 #[derive(Debug, Clone, Default)]
 pub struct AccountDraft {
     /// The username.
@@ -87,8 +87,8 @@ pub struct AccountDraft {
 }
 
 impl AccountDraft {
-    /// The user, if everything about him or her is fit. Roles and projects that stand twice are
-    /// kept once: the server counts entries, so that `[api, api]` is not `[api]` to it.
+    /// The user, if all fields are valid. Duplicate roles and projects are
+    /// stored once: the server counts entries, so that `[api, api]` is not `[api]` to it.
     ///
     /// # Errors
     /// All that is wrong, together.

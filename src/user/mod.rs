@@ -32,7 +32,7 @@ pub enum AuthSource {
 }
 
 impl AuthSource {
-    /// All sources that the server knows, in the order of their numbers.
+    /// All auth sources of the server, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Local, Self::Ldap, Self::Token, Self::Oidc];
 
     /// The number in the database.
@@ -79,7 +79,7 @@ impl fmt::Display for AuthSource {
 impl std::str::FromStr for AuthSource {
     type Err = UnknownAuthSource;
 
-    /// Reads the name of a source that the server knows.
+    /// Parses the name of an auth source of the server.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()

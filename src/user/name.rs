@@ -7,20 +7,20 @@ use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::{is_hidden, quote};
 
-/// The longest name that the server accepts, in bytes; its own message says characters.
+/// The longest name that the server accepts, in bytes; the server's own message counts characters.
 pub const MAX_BYTES: usize = 100;
 
 /// A name that is fit for a new user: 1 to 100 bytes, no control or invisible character, no blank
 /// at either end.
 ///
-/// A name that already stands in the database need not be one.
+/// A name that is already in the database may be invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Username(String);
 
 /// Why a name is not fit for a new user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
-    /// Nothing at all.
+    /// It is empty.
     #[error("the username is empty")]
     Empty,
     /// Over 100 bytes.

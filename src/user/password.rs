@@ -1,8 +1,8 @@
-//! Password hashes as the server keeps them: bcrypt, written as `$2a$`.
+//! Password hashes as the server stores them: bcrypt, written as `$2a$`.
 //!
-//! Hashing refuses what bcrypt cannot hold apart: more than 72 bytes, and a NUL byte, after which
+//! Hashing rejects passwords that bcrypt cannot distinguish: more than 72 bytes, and a NUL byte, after which
 //! the password would count as its own beginning. Comparing follows Go's bcrypt, which the
-//! server uses: any minor letter in `$2x$` is taken, bytes after the hash are ignored, and of a
+//! server uses: any minor letter in `$2x$` is accepted, bytes after the hash are ignored, and of a
 //! longer password the first 72 bytes count.
 //!
 //! ```
@@ -23,7 +23,7 @@ use crate::util::diagnostic::{Diagnostic, diagnostics};
 use crate::util::kind::Kind;
 use crate::util::secret::SecretText;
 
-/// The longest password bcrypt can hold, in bytes.
+/// The longest password that bcrypt uses completely, in bytes.
 pub const MAX_BYTES: usize = 72;
 
 /// The cost of a new hash: 2 to the power of 10 rounds, the server's own choice.
@@ -55,7 +55,7 @@ const DIGEST_DIGITS: usize = 31;
 /// Why a password is not fit to be hashed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    /// Nothing at all.
+    /// It is empty.
     #[error("the password is empty")]
     Empty,
     /// Over 72 bytes, of which bcrypt would drop the end.
@@ -104,7 +104,7 @@ impl Diagnostic for HashError {
     }
 }
 
-/// What stands in the password column. It need not be a hash; it is secret all the same, since
+/// The value of the password column. It need not be a hash, but is secret nevertheless, since
 /// a weak password can be guessed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordHash(SecretText);
@@ -140,13 +140,13 @@ impl PasswordHash {
         Ok(Self(SecretText::new(format!("$2a${cost:02}${salt}{digest}"))))
     }
 
-    /// Takes over what is stored, whatever it is.
+    /// Wraps a stored value without checking it.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(SecretText::new(text))
     }
 
-    /// The text itself: for the database column, and for an export that was asked to carry it.
+    /// The text itself: for the database column, and for an export with passwords.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose()

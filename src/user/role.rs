@@ -1,4 +1,4 @@
-//! The roles the server knows.
+//! The server's roles.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::suggest::nearest;
 
-/// A role, from the most to the least powerful; `anonymous` stands apart.
+/// A role, from most to least powerful; `anonymous` is outside this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
     /// May do everything.
@@ -80,7 +80,7 @@ impl Diagnostic for RoleError {
 impl FromStr for Role {
     type Err = RoleError;
 
-    /// Reads a role's name; upper case is not taken, since the server does not take it.
+    /// Parses the name of a role. Upper case is rejected, as by the server.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|role| role.name() == text).ok_or_else(|| RoleError(text.to_owned()))
     }

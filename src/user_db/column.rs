@@ -14,7 +14,7 @@ use crate::util::quote::quote;
 pub struct InvalidColumn {
     /// The column: `roles` or `projects`.
     pub column: &'static str,
-    /// What stands there.
+    /// The value of the column.
     pub content: String,
 }
 
@@ -42,10 +42,10 @@ pub(super) fn lossy(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a list holds this entry, or cannot be read, so that it might.
+/// Whether a list contains this entry, or is unreadable and might contain it.
 pub(super) fn may_contain(value: ValueRef<'_>, entry: &str) -> bool {
     match value {
-        // What most rows hold is seen without taking it apart.
+        // The most frequent values are recognized without parsing.
         ValueRef::Text(b"[]" | b"[\"user\"]" | b"[\"api\"]") => false,
         other => list(other).map_or(true, |entries| entries.iter().any(|found| found == entry)),
     }
@@ -103,7 +103,7 @@ pub(super) fn source_number(value: ValueRef<'_>) -> i64 {
 /// empty text.
 ///
 /// # Errors
-/// The text as it stands, where it is anything else.
+/// The unchanged text, if it is anything else.
 pub(super) fn list(value: ValueRef<'_>) -> Result<Vec<String>, String> {
     let bytes = match value {
         ValueRef::Null => return Ok(Vec::new()),

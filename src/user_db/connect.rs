@@ -18,7 +18,7 @@ use super::error::{UserDbError, code, is_index_size_error};
 use super::identity::{self, DatabaseIdentity, Snapshot};
 use super::layout::{Layout, SchemaError};
 
-/// Where the header of a database says how it is read; 2 means by a write-ahead log.
+/// The offset of the read version in the header of a database; 2 means a write-ahead log.
 const READ_VERSION: usize = 19;
 
 /// How long to wait for another process's lock, by default.
@@ -49,7 +49,7 @@ pub struct UserDb {
 impl Drop for UserDb {
     fn drop(&mut self) {
         // The last connection that is closed applies the write-ahead log and deletes it by its
-        // name. It must not be that of another file which has taken the database's name.
+        // name. It must not belong to another file that replaced the database.
         if self.identity.check(&self.path).is_ok() {
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
@@ -89,7 +89,7 @@ pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<User
         }
         Err(source) => return Err(unreadable(source)),
     }
-    // SQLite has one error for everything that cannot be opened; the system says why.
+    // SQLite has one error for everything that cannot be opened; the system has the reason.
     let mut file = fs::File::open(path).map_err(unreadable)?;
     let identity = DatabaseIdentity::of(&file.metadata().map_err(unreadable)?);
     let has_log = has_log(&mut file);
@@ -121,7 +121,7 @@ pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<User
     Ok(store)
 }
 
-/// Whether the header says that there is a write-ahead log.
+/// Whether the header declares a write-ahead log.
 fn has_log(file: &mut fs::File) -> bool {
     let mut header = [0; READ_VERSION + 1];
     file.read_exact(&mut header).is_ok() && header.last() == Some(&2)

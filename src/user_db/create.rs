@@ -86,7 +86,7 @@ const JOURNAL: [usize; 2] = [18, 19];
 /// The journal of the server's databases (WAL): readers do not wait for writers.
 const WAL: u8 = 2;
 
-/// Creates a database with mode 0600, whole or not at all: a file that exists is left
+/// Creates a database with mode 0600, atomically: a file that exists is left
 /// alone. Its directory must exist.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ pub enum UserDbError {
     /// There is no such file.
     #[error("the database {} does not exist", quote_path(.0))]
     Missing(PathBuf),
-    /// Something other than a file stands there.
+    /// The path is not a regular file.
     #[error("the database {} is not a regular file", quote_path(.0))]
     NotAFile(PathBuf),
     /// The file cannot be read.
@@ -40,7 +40,7 @@ pub enum UserDbError {
         /// The error of SQLite.
         message: String,
     },
-    /// The database holds something else.
+    /// The database does not have a user table.
     #[error("the database {} has no user table: found neither 'hpc_user' nor 'user'", quote_path(.0))]
     NoUserTable(PathBuf),
     /// The table is not the server's.
@@ -70,7 +70,7 @@ pub enum UserDbError {
         /// Its owner.
         owner: String,
     },
-    /// Another file has taken the database's name.
+    /// Another file replaced the database under its name.
     #[error("the database {} was replaced by another file while it was in use: {}", quote_path(.path), if *.is_committed { "the changes are in the old file only" } else { "nothing was changed" })]
     Replaced {
         /// The database.
@@ -116,12 +116,12 @@ pub enum UserDbError {
     /// There is no user of this name.
     #[error("the user {} does not exist", quote(.name))]
     UnknownUser {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// A name that differs by case or blanks only.
         similar: Option<String>,
     },
-    /// A column of this user holds what the server cannot read either.
+    /// A column of this user is invalid, also for the server.
     #[error("the user {} has a broken record: {}", quote(.name), .invalid_columns.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     InvalidRow {
         /// The user.

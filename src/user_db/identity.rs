@@ -1,4 +1,4 @@
-//! Which file the database is, and the files that SQLite keeps beside it.
+//! The identity of the database file, and the files of SQLite beside it.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
@@ -50,7 +50,7 @@ fn account_name(user: u32) -> String {
     }
 }
 
-/// Which file it is, whatever its name.
+/// The identity of a file, independent of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DatabaseIdentity {
     device: u64,

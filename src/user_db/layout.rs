@@ -65,12 +65,12 @@ impl Layout {
     }
 }
 
-/// Where the server's migrations of the database stand.
+/// The state of the server's migrations of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migration {
     /// The schema version.
     pub version: i64,
-    /// A migration failed half-way; the server refuses such a database.
+    /// A migration failed halfway; the server rejects such a database.
     pub dirty: bool,
 }
 

@@ -3,7 +3,7 @@
 //! Opens a database that the server made and may be using at this moment, or one that
 //! [`fn@create`] made; reads users in every form the server has ever written, and changes them in
 //! one transaction an action. The schema, the server's migrations table and all other tables are
-//! never touched (rows of `configuration` go with their user, as the schema says).
+//! never touched (rows of `configuration` are deleted with their user, as the schema requires).
 //!
 //! Knows nothing of what roles or names are allowed; that is for the callers.
 //!

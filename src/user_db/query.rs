@@ -45,7 +45,7 @@ impl UserDb {
         &self.path
     }
 
-    /// Where the server's migrations of this database stand; none if no server has opened it.
+    /// The state of the server's migrations of this database; `None` if no server has opened it.
     #[must_use]
     pub fn migration(&self) -> Option<Migration> {
         layout::migration(&self.connection)
@@ -93,7 +93,7 @@ impl UserDb {
         Ok(found.into_iter().next().flatten())
     }
 
-    /// What stands in the password column; none if there is no such user or nothing there.
+    /// The value of the password column; `None` if the user does not exist or the column is empty.
     ///
     /// # Errors
     /// All that a read can run into.

@@ -6,7 +6,7 @@ use super::column::{self, InvalidColumn};
 use super::error::UserDbError;
 use crate::user::{AuthSource, Role, User};
 
-/// A user and what is to know about the row that holds it.
+/// A user, and the state of its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRecord {
     /// The user; a broken list is empty.
@@ -68,7 +68,7 @@ impl UserRecord {
     }
 }
 
-/// Which users to list; all of what is given must hold.
+/// A filter for users; a user must match all given conditions.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
     /// Only with this role.
@@ -80,7 +80,7 @@ pub struct UserFilter {
 }
 
 impl UserFilter {
-    /// Whether the record is one of those asked for.
+    /// Whether the record matches the filter.
     #[must_use]
     pub fn matches(&self, record: &UserRecord) -> bool {
         self.role.is_none_or(|role| record.user.has_role(role))

@@ -56,11 +56,11 @@ impl Context<'_> {
 pub struct UserSummary<'row> {
     /// The username.
     pub username: &'row str,
-    /// Where the record came from; the bare number where the server knows no such source.
+    /// The auth source of the record; the bare number if the server does not have this source.
     pub source: AuthSource,
     /// The full name.
     pub name: Option<&'row str>,
-    /// Whether the roles hold `admin`, or cannot be read, so that they might.
+    /// Whether the roles contain `admin`, or are unreadable and might contain it.
     pub is_admin: bool,
 }
 
@@ -69,7 +69,7 @@ impl UserDb {
     /// it is changed. Readers still see the state before.
     ///
     /// # Errors
-    /// [`UserDbError::Locked`] when another process holds the lock for longer than the waiting time,
+    /// [`UserDbError::Locked`] when another process has the lock for longer than the waiting time,
     /// [`UserDbError::ReadOnly`], and all that SQLite can run into.
     pub fn transaction(&mut self) -> Result<Transaction<'_>, UserDbError> {
         let context =
@@ -366,7 +366,7 @@ impl Transaction<'_> {
         self.execute_one(username, &statement, params![username, email])
     }
 
-    /// Deletes a user and, as the schema says, what the server keeps of his or her settings.
+    /// Deletes a user and, as the schema requires, the user's settings in the table `configuration`.
     ///
     /// # Errors
     /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
@@ -393,7 +393,7 @@ impl Transaction<'_> {
     /// All that SQLite can run into; nothing has changed then.
     pub fn commit(self) -> Result<(), UserDbError> {
         let Self { inner, context } = self;
-        // Another file that has taken the name must not get the log of this one.
+        // The log of this file must not be applied to another file of the same name.
         context.identity.check(context.path)?;
         inner.commit().map_err(|error| context.sqlite_error(&error))?;
         context
@@ -469,7 +469,7 @@ fn source_number(user: &User) -> i64 {
     user.source.number()
 }
 
-/// Whether a row of this primary key is there already; other constraints are not meant.
+/// Whether a row with this primary key exists; false for errors of other constraints.
 fn is_duplicate_key(error: &rusqlite::Error) -> bool {
     let extended = error.sqlite_error().map(|error| error.extended_code);
     matches!(extended, Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE))

@@ -16,7 +16,7 @@ use crate::util::note::Notes;
 use crate::util::quote::quote_path;
 use crate::util::time::{Clock, Timestamp};
 
-/// What a user asks of `cc-jwt verify` without a login role.
+/// A request of `cc-jwt verify` without a login role.
 #[derive(Debug, Clone)]
 pub struct VerifyRequest {
     /// The endpoints that must accept the token; without any, the token is checked by itself.

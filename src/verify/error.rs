@@ -1,4 +1,4 @@
-//! Why a verification cannot be done: the request, the keys or the user table, not the token.
+//! Errors that prevent a verification: of the request, the keys or the user table, not of the token.
 
 use crate::config::ConfigError;
 use crate::http::HttpError;
@@ -13,7 +13,7 @@ use crate::util::file::FileError;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
-/// Why a verification cannot be done.
+/// Why a verification is not possible.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// A file cannot be read.

@@ -1,5 +1,5 @@
 //! The keys for a verification: the server's keys from the settings, or keys given by the user. Each
-//! key knows its owner.
+//! key has an owner.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

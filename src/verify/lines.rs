@@ -15,7 +15,7 @@ use crate::util::kind::Kind;
 /// The most bytes of a line: more than any token with `Bearer ` before it.
 const LINE_LIMIT: usize = MAX_BYTES + 64;
 
-/// The number of lines and bytes after which a chunk goes to a worker.
+/// The number of lines and bytes after which a chunk is passed to a worker.
 const CHUNK_LINES: usize = 512;
 const CHUNK_BYTES: usize = 256 << 10;
 

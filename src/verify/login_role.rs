@@ -23,7 +23,7 @@ use crate::util::note::{Notes, Warning};
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::{Clock, Timestamp};
 
-/// What a user asks of `cc-jwt verify` with a login role.
+/// A request of `cc-jwt verify` with a login role.
 #[derive(Debug, Clone)]
 pub struct LoginRoleRequest {
     /// The login role.

@@ -31,7 +31,7 @@ pub trait VerificationKeys {
 impl VerificationKeys for RemoteJwks {
     type Token = Verified;
 
-    /// With the keys of this set, whatever the issuer of the token.
+    /// With the keys of this set, for every issuer.
     fn verify(&self, token: &str) -> Result<Verified, TokenError> {
         verify(Unverified::parse(token)?, self.keys().keys())
     }

@@ -195,7 +195,7 @@ struct EndpointForecast {
 const HEADER_PLACEHOLDER: &str = "\u{1}header";
 const CLAIMS_PLACEHOLDER: &str = "\u{1}claims";
 
-/// A token and the member of the response that had it.
+/// A token and the member of the response that contained it.
 struct InspectedToken {
     name: Option<&'static str>,
     inspection: Inspection,

@@ -38,7 +38,7 @@ pub(super) struct Issue {
           required_unless_present_any = ["users_from", "all"])]
     name: Option<String>,
 
-    /// How long it holds (24h, 30m) instead of the configured time
+    /// Lifetime of the token (24h, 30m), instead of the configured one
     #[arg(long, value_name = "DURATION", conflicts_with = "no_expiry", allow_hyphen_values = true)]
     ttl: Option<String>,
 
@@ -46,7 +46,7 @@ pub(super) struct Issue {
     #[arg(long)]
     no_expiry: bool,
 
-    /// Let it hold only from TIME on: RFC 3339, seconds since 1970, or +1h from now
+    /// Not valid before TIME: RFC 3339, seconds since 1970, or +1h from now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     not_before: Option<String>,
 
@@ -70,7 +70,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     jti: Option<String>,
 
-    /// The roles, instead of those in the user table, which is not asked then
+    /// Roles of the token; the user table is then not read
     #[arg(long, value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
     roles: Vec<String>,
 

@@ -1,4 +1,4 @@
-//! `cc-jwt`: tokens issued, looked at, checked, renewed; resources they come from; what an issuer
+//! `cc-jwt`: issues, inspects, verifies and renews tokens; checks resources; writes what an issuer
 //! publishes.
 
 use super::candidates as complete;

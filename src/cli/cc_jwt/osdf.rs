@@ -61,12 +61,12 @@ impl OsdfOptions {
     }
 }
 
-/// What inspection says of a payload that follows a profile, or has scopes of one.
+/// The findings of `inspect` for a payload that follows a profile, or has scopes of one.
 pub(super) struct ScopeSummary {
     pub(super) profile: Option<Profile>,
     /// What each part of the scope permits, in words.
     pub(super) scopes: Vec<String>,
-    /// What a validator would refuse, or is against the rules.
+    /// What a validator rejects, or violates the rules.
     pub(super) remarks: Vec<String>,
 }
 

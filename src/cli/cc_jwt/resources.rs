@@ -87,7 +87,7 @@ impl ResourceOptions {
         }
     }
 
-    /// Where keys are looked for.
+    /// The places where keys are searched.
     pub(super) fn around<'a>(
         &'a self,
         environment: &'a Environment,
@@ -112,7 +112,7 @@ pub(super) fn warn_of_mode(mode: Option<u32>, console: &mut Console) {
 /// A file's mode in octal: `0600`, `640`.
 ///
 /// # Errors
-/// Wrong usage when it is none, or one that lets others write.
+/// A usage error if the mode is invalid, or permits others to write.
 pub(super) fn parse_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode & !0o777 == 0 && mode & 0o400 != 0 && mode & 0o022 == 0 => Ok(mode),

@@ -56,7 +56,7 @@ impl TokenOptions {
         self.token_file.as_deref()
     }
 
-    /// Whether a token stands among the arguments.
+    /// Whether an argument is a token.
     pub(super) fn is_argument(&self) -> bool {
         self.token.as_deref().is_some_and(|text| text != "-")
     }
@@ -71,7 +71,7 @@ impl TokenOptions {
         Ok(SecretText::new(found.token.into_owned()))
     }
 
-    /// The text that was given, as it stands.
+    /// The given text, unchanged.
     ///
     /// Without any it is looked for where WLCG bearer token discovery says, and then read from
     /// standard input, unless that is a terminal.
@@ -82,7 +82,7 @@ impl TokenOptions {
                 log::info!("the token is read from {}", crate::util::quote::quote_path(path));
                 let mut notes = Notes::new();
                 let text = file::read_named_text(path, LIMIT, FileContents::Secret, &mut notes)?;
-                // A file without a token holds no secret, whatever its mode.
+                // A file without a token does not contain a secret.
                 if token::text::has_token(&text) {
                     console.notes(notes);
                 }

@@ -38,7 +38,7 @@ enum SpecVerb {
     Issue(Box<SpecIssue>),
 }
 
-/// Find all faults of resources, and try their keys
+/// Find all errors of resources, and try their keys
 #[derive(Debug, Args)]
 struct Check {
     /// The resources, YAML or JSON; - is standard input
@@ -178,7 +178,7 @@ impl Check {
     }
 }
 
-/// Compares the key of a resource with the published keys, where that was asked for.
+/// Compares the key of a resource with the published keys, with `--published`.
 fn compare_published(
     resource: &Resource,
     key: &SigningKey,

@@ -45,7 +45,7 @@ pub(super) struct Import {
     #[arg(long)]
     keep_going: bool,
 
-    /// Check everything and print what would be done, but change nothing
+    /// Check the file and print the result without changing users
     #[arg(short = 'n', long)]
     dry_run: bool,
 }

@@ -103,7 +103,7 @@ fn each(
     }
 }
 
-/// Reports a record with an invalid column; the list goes on.
+/// Reports a record with an invalid column; the list continues.
 pub(super) fn report_invalid_row(error: UserDbError, console: &mut Console) -> ExitStatus {
     let failure = Failure::from(error);
     console.report(&failure);

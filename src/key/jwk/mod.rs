@@ -173,7 +173,7 @@ impl Jwk {
         SECRET_MEMBERS.iter().any(|name| self.get(name).is_some())
     }
 
-    /// The key ID as it stands there, in quotes, for messages about a key that cannot be used.
+    /// The key ID, quoted, for messages about a key that cannot be used.
     #[must_use]
     pub fn kid_for_message(&self) -> Option<String> {
         // With a duplicate member it is not clear what is the key ID and what is not.
@@ -263,7 +263,7 @@ impl Jwk {
         }
     }
 
-    /// `use` and `key_ops` (RFC 7517 4.2, 4.3): what stands there must allow the operation.
+    /// `use` and `key_ops` (RFC 7517 4.2, 4.3): if present, they must permit the operation.
     fn check_purpose(&self, operation: &'static str) -> Result<(), KeyError> {
         match self.text("use")? {
             None | Some("sig") => {}
@@ -309,7 +309,7 @@ impl Jwk {
         })
     }
 
-    /// The public key in it, whatever else stands there.
+    /// The public key, without the other members.
     fn public_part(&self, weak: KeyStrength, repairs: &mut Vec<JwkDeviation>) -> Result<PublicKey, KeyError> {
         match self.required_text("kty")? {
             "OKP" => match self.required_text("crv")? {

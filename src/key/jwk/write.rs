@@ -14,7 +14,7 @@ use crate::util::quote::escape_json;
 use crate::util::secret::SecretBytes;
 
 /// Writes a public key as a JWK on one line, with `use` and `alg`; `kid` is its thumbprint
-/// (RFC 7638) where none is given. An RSA key gets no `alg` of its own: it has six.
+/// (RFC 7638) where none is given. An RSA key has no `alg`: it can be used with six algorithms.
 #[must_use]
 pub fn write_public(key: &PublicKey, kid: Option<&str>, algorithm: Option<Algorithm>) -> String {
     let own = match key {

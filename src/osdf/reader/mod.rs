@@ -42,7 +42,7 @@ const MAX_LIFETIME: i64 = 100 * 365 * 86_400;
 /// Reads all resources of a stream. Documents of other kinds are skipped with a note.
 ///
 /// # Errors
-/// All faults of the stream, in the order of their lines; at least one.
+/// All errors of the stream, in the order of their lines; at least one.
 pub fn read(
     text: &str,
     origin: &SourceName,
@@ -82,7 +82,7 @@ pub fn read(
     Err(faults)
 }
 
-/// The faults of resources whose names would become the same file.
+/// The errors of resources whose output would be the same file.
 #[must_use]
 pub fn duplicate_names(resources: &[Resource]) -> Vec<ResourceError> {
     let name_path = || FieldPath::root().member("metadata").member("name");
@@ -144,7 +144,7 @@ impl Reader<'_> {
         self.notes.warn("resource", format!("{}{place}: {}: {text}", escape(&self.origin.0), path.shown()));
     }
 
-    /// Whether a document is a resource of this kind. One that seems to want to be is a fault.
+    /// Whether a document is a resource of this kind. A resource with a similar kind or version is an error.
     fn is_resource(&mut self, prefix: &FieldPath, document: &YamlNode) -> bool {
         if document.members().is_none() {
             self.wrong_kind(document, prefix, "an object of kind JWT");
@@ -178,7 +178,7 @@ impl Reader<'_> {
         false
     }
 
-    /// The members of an object with a fault for each unknown one.
+    /// The members of an object, with an error for each unknown one.
     fn object<'n>(
         &mut self,
         node: &'n YamlNode,
@@ -203,7 +203,7 @@ impl Reader<'_> {
         members.iter().map(|(key, node)| (key.name.as_str(), node)).collect()
     }
 
-    /// A text that has to be there. Nothing is taken for a text that is not one.
+    /// A required string. Other types are not converted.
     fn text(&mut self, node: Option<&&YamlNode>, parent_line: usize, path: &FieldPath) -> Option<String> {
         let Some(node) = node else {
             self.fault(parent_line, path, FieldError::Missing);
@@ -356,7 +356,7 @@ impl Reader<'_> {
         known
     }
 
-    /// The payload: whatever stands in it, but for the claims that are set here.
+    /// The payload: all members, except the claims that are set here.
     fn data(
         &mut self,
         node: &YamlNode,

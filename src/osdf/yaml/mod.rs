@@ -1,4 +1,4 @@
-//! YAML and JSON streams as trees in which every entry knows its line.
+//! YAML and JSON streams as trees whose entries have line numbers.
 //!
 //! Read strictly: no tags, no merge keys, no member twice with different values. Aliases are
 //! unfolded within a limit, so that a small file cannot grow in memory ("billion laughs").
@@ -17,7 +17,7 @@ use parse::Builder;
 
 /// Reads a stream of documents. Empty documents are left out.
 ///
-/// Returns what could be read, and all faults: with one, the documents are for finding more only.
+/// Returns the documents and all errors. If there are errors, the documents serve only to find more of them.
 pub(super) fn read(
     text: &str,
     origin: &SourceName,

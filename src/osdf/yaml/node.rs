@@ -68,7 +68,7 @@ impl YamlNode {
         self.members()?.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
     }
 
-    /// Whether it stands for nothing: `null`, `~`, or no value at all.
+    /// Whether the value is null: `null`, `~`, or missing.
     pub(in crate::osdf) fn is_null(&self) -> bool {
         match &self.content {
             YamlContent::Scalar { text, plain: true } => is_null(text),
@@ -112,7 +112,7 @@ impl YamlNode {
             }
     }
 
-    /// The value as JSON by YAML 1.2's core schema; what cannot be one is a fault each.
+    /// The value as JSON by YAML 1.2's core schema; each value that JSON cannot represent is an error.
     pub(in crate::osdf) fn to_json(
         &self,
         path: &FieldPath,

@@ -239,7 +239,7 @@ fn same_value(left: &YamlNode, right: &YamlNode) -> bool {
     }
 }
 
-/// Where the next entry will stand.
+/// The place of the next entry.
 fn path_of(open: &[Open]) -> FieldPath {
     open.iter().fold(FieldPath::root(), |path, level| match (&level.content, &level.key) {
         (YamlContent::List(list), _) => path.entry(list.len()),

@@ -87,7 +87,7 @@ impl Iterator for CsvReader<'_> {
     }
 }
 
-/// The value of a field; none when an empty field says nothing.
+/// The value of a field; `None` if an empty field means that it is unset.
 fn read(column: Column, field: Field) -> Result<Option<StoredValue>, EntryError> {
     let Field { text, is_quoted } = field;
     if let Some(exact) = StoredValue::from_exact(&text) {

@@ -6,7 +6,7 @@ use super::value::{StoredPassword, StoredValue};
 use crate::user::AuthSource;
 use crate::user::password::PasswordHash;
 
-/// What a line says of a user; a column that it does not have is none.
+/// The fields of a user in a line; `None` for a column that the line does not have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserEntry {
     /// The number of the line, or of the first of its lines, from 1.
@@ -129,7 +129,7 @@ impl UserEntry {
         })
     }
 
-    /// The row of an existing user with what the line says.
+    /// The row of an existing user with the fields of the line.
     ///
     /// # Errors
     /// The columns that cannot be read; [`EntryError::InvalidRow`] when a column of the database is

@@ -165,7 +165,7 @@ fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-/// The value of a member; none when `null` says nothing.
+/// The value of a member; `None` if `null` means that it is unset.
 fn read(column: Column, text: &str) -> Result<Option<StoredValue>, EntryError> {
     if let Some(exact) = StoredValue::from_exact(text) {
         return Ok(Some(exact));

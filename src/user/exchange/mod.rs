@@ -136,7 +136,7 @@ mod tests {
         )
     }
 
-    /// The row that a file of one entry holds; NULL, where the table does not accept it, is the
+    /// The row in a file of one entry; NULL, where the table does not accept it, is the
     /// only thing that may be wrong with it.
     fn read_back(mut lines: impl Iterator<Item = Line>, row: &StoredRow) -> Result<StoredRow, TestCaseError> {
         let (_, entry) = lines.next().ok_or_else(|| TestCaseError::fail("no entry"))?;

@@ -1,4 +1,4 @@
-//! The exact value of a column, and the form in which a file holds one that has no plain form.
+//! The exact value of a column, and its form in a file if it does not have a plain one.
 
 use std::fmt;
 
@@ -85,7 +85,7 @@ impl StoredValue {
         }
     }
 
-    /// The entries of a column that holds a JSON array of strings, as Go reads one: NULL and `null`
+    /// The entries of a column with a JSON array of strings, as Go reads one: NULL and `null`
     /// have no entries, and a `null` inside is an empty string. None for anything else.
     #[must_use]
     pub fn as_list(&self) -> Option<Vec<String>> {
@@ -130,13 +130,13 @@ pub(super) fn list(text: &str) -> Option<Vec<String>> {
 pub struct StoredPassword(StoredValue);
 
 impl StoredPassword {
-    /// Takes the value over, whatever it is.
+    /// Wraps a value without checking it.
     #[must_use]
     pub const fn new(value: StoredValue) -> Self {
         Self(value)
     }
 
-    /// The value itself: for the database column, and for an export that was asked to contain it.
+    /// The value itself: for the database column, and for an export with passwords.
     #[must_use]
     pub const fn expose(&self) -> &StoredValue {
         &self.0
