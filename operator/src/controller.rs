@@ -22,10 +22,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::attempts::random;
+use crate::error::ReconcileError;
 use crate::jwt::{Jwt, KeyKind};
 use crate::log::{self, Level};
 use crate::metrics::Metrics;
-use crate::reconcile::{Context, ReconcileError, Reconciled, reconcile, resource_id};
+use crate::reconcile::{Context, Reconciled, reconcile, resource_id};
 
 /// A reconciliation that takes longer is given up and repeated: the API server does not answer.
 const RECONCILE_LIMIT: Duration = Duration::from_secs(60);

@@ -12,6 +12,7 @@ mod attempts;
 mod cli;
 mod controller;
 mod decision;
+mod error;
 mod events;
 mod jwt;
 mod lease;

@@ -10,9 +10,9 @@ use std::time::Duration;
 use cc_auth::util::time::{Clock, Timestamp};
 use k8s_openapi::jiff;
 
+use crate::error::ReconcileError;
 use crate::jwt::Jwt;
 use crate::problem::Problem;
-use crate::reconcile::ReconcileError;
 use crate::status::READY;
 
 /// Upper limits of the duration's buckets, in seconds.

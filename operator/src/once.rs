@@ -4,9 +4,10 @@ use futures::stream::{self, StreamExt as _};
 use kube::api::ListParams;
 
 use crate::controller::Namespaces;
+use crate::error::ReconcileError;
 use crate::jwt::Jwt;
 use crate::log::{self, Level};
-use crate::reconcile::{Context, ReconcileError, reconcile};
+use crate::reconcile::{Context, reconcile};
 
 /// How many resources are reconciled at the same time.
 const CONCURRENCY: usize = 8;

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::MANAGER;
 use crate::attempts::Attempts;
 use crate::decision::{Action, Observed, decide, renewal_time};
+use crate::error::{Failure, ReconcileError};
 use crate::events::{EventType, Events};
 use crate::jwt::{Jwt, JwtStatus, KeyKind};
 use crate::log::{self, Level};
@@ -45,29 +46,6 @@ pub struct Context {
     /// Only report what would be written.
     pub dry_run: bool,
 }
-
-/// Why a reconciliation ended early.
-#[derive(Debug)]
-pub enum ReconcileError {
-    /// An object changed since it was read.
-    Conflict,
-    /// The resource or its namespace is being deleted.
-    Gone,
-    /// The API server did not answer, or failed.
-    Api(kube::Error),
-}
-
-impl std::fmt::Display for ReconcileError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Conflict => f.write_str("an object changed since it was read"),
-            Self::Gone => f.write_str("the resource is being deleted"),
-            Self::Api(error) => f.write_str(&log::api_error(error)),
-        }
-    }
-}
-
-impl std::error::Error for ReconcileError {}
 
 /// What a reconciliation did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,38 +162,6 @@ fn next_check(outcome: &Outcome, retry: Option<Duration>, now: Timestamp) -> Dur
         None => outcome.renewal_time.map(until).or(expiry).unwrap_or(LONGEST_PAUSE),
     }
     .min(LONGEST_PAUSE)
-}
-
-enum Failure {
-    Problem(Problem),
-    Error(ReconcileError),
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-impl Failure {
-    /// What an answer of the API server means: a problem of this resource, or an error that passes.
-    fn of(error: kube::Error, attempt: &str) -> Self {
-        let kube::Error::Api(answer) = &error else { return Self::Error(ReconcileError::Api(error)) };
-        match answer.code {
-            403 if answer.message.contains("because it is being terminated") => {
-                Self::Error(ReconcileError::Gone)
-            }
-            403 => Self::Problem(Problem::new(
-                Reason::Forbidden,
-                format!("cannot {attempt}: {}: add the rule to the operator's Role", answer.message),
-            )),
-            409 => Self::Error(ReconcileError::Conflict),
-            422 | 400 | 413 => {
-                Self::Problem(Problem::new(Reason::ApiError, format!("cannot {attempt}: {}", answer.message)))
-            }
-            _ => Self::Error(ReconcileError::Api(error)),
-        }
-    }
 }
 
 struct Round<'a> {

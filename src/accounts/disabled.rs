@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::AccountsError;
 use crate::user_db::UserRecord;
 use crate::util::file::{self, DISABLED_USERS_LIMIT, Existing, FileError, PRIVATE_MODE};
+use crate::util::json;
 
 /// The suffix after the name of the database file.
 pub const SUFFIX: &str = ".disabled-users.json";
@@ -51,7 +52,7 @@ impl DisabledUsers {
             Err(FileError::Missing(_)) => return Ok(Self { path, content: Content::default() }),
             Err(error) => return Err(error.into()),
         };
-        match serde_json::from_slice(&bytes) {
+        match json::typed(&bytes) {
             Ok(content) => Ok(Self { path, content }),
             Err(error) => Err(AccountsError::DisabledUsersMalformed { path, message: error.to_string() }),
         }
@@ -86,8 +87,10 @@ impl DisabledUsers {
     /// # Errors
     /// [`AccountsError::File`].
     pub(super) fn save(&self) -> Result<(), AccountsError> {
-        let mut text = serde_json::to_string_pretty(&self.content).unwrap_or_default();
-        text.push('\n');
-        Ok(file::write(&self.path, text.as_bytes(), PRIVATE_MODE, Existing::Replace)?)
+        let mut text = serde_json::to_vec_pretty(&self.content).map_err(|error| {
+            AccountsError::DisabledUsersMalformed { path: self.path.clone(), message: error.to_string() }
+        })?;
+        text.push(b'\n');
+        Ok(file::write(&self.path, &text, PRIVATE_MODE, Existing::Replace)?)
     }
 }

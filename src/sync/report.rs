@@ -265,9 +265,10 @@ impl<'plan> SyncReport<'plan> {
         }
         let not_deleted = self.counts.missing.saturating_sub(self.counts.deleted + admins);
         if not_deleted > 0 {
+            let users = if not_deleted == 1 { "user is" } else { "users are" };
             notes.note(format!(
-                "{not_deleted} users are not in the LDAP directory and were not deleted (--delete-missing \
-                 deletes them)"
+                "{not_deleted} {users} not in the LDAP directory, but not deleted (--delete-missing deletes \
+                 such users)"
             ));
         }
     }

@@ -44,6 +44,8 @@ const WRITERS: [(&str, &str, &[&str]); 8] = [
             "cli/cc_jwt/inspect.rs",
             "cli/cc_jwt/issue.rs",
             "cli/cc_jwt/spec_issue.rs",
+            // A report with a private key, whose text is cleared from memory; it is escaped there.
+            "cli/gen_keypair/pair.rs",
             // Claims that are signed as they are, and claims for the log, which are escaped there.
             "token/sign.rs",
             "login/oidc/id_token.rs",

@@ -99,6 +99,7 @@ fn files_are_written_by_one_module_only() {
         ("cli/prompt.rs", "OpenOptions", "the terminal"),
         ("token/bearer_discovery.rs", "fs::open(", "reads a token"),
         ("renew/output.rs", "canonicalize", "a message"),
+        ("accounts/disabled.rs", "canonicalize", "the directory of the database"),
         ("user_db/connect.rs", "canonicalize", "the name by which SQLite opens a database"),
         ("user_db/identity.rs", "canonicalize", "the name by which SQLite opens a database"),
     ];

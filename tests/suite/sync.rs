@@ -150,7 +150,7 @@ fn sync_deletes_no_user_without_the_option() {
     assert!(kept.stdout.contains("0 deleted"), "{}", kept.stdout);
     assert!(
         kept.stderr.contains(
-            "1 users are not in the LDAP directory and were not deleted (--delete-missing deletes them)"
+            "1 user is not in the LDAP directory, but not deleted (--delete-missing deletes such users)"
         ),
         "{}",
         kept.stderr

@@ -290,7 +290,7 @@ impl Jwks {
         // For a web server of another account, whatever the mask of this process.
         file::create_directory_all(parent, file::PUBLIC_DIRECTORY_MODE)?;
         // The set first: a discovery document that leads nowhere is worse than none.
-        let document = serde_json::to_string(document).unwrap_or_default();
+        let document = serde_json::json!(document).to_string();
         for (path, content) in [(&path, set), (&well_known, &document)] {
             let mut text = escape_json(&indented(content)).into_owned();
             text.push('\n');

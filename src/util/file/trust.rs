@@ -227,7 +227,7 @@ pub(super) fn warn(path: &Path, file: &File, contents: FileContents, notes: &mut
     if contents == FileContents::Secret && mode & 0o077 != 0 {
         notes.danger_with(
             "file-mode",
-            format!("{shown} holds secrets and others may access it (mode {mode:04o})"),
+            format!("{shown} contains secrets and others may access it (mode {mode:04o})"),
             format!("chmod 600 {}", word()),
         );
     } else if mode & OTHERS_WRITE != 0 {
