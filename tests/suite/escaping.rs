@@ -46,6 +46,10 @@ const WRITERS: [(&str, &str, &[&str]); 8] = [
             "cli/cc_jwt/spec_issue.rs",
             // A report with a private key, whose text is cleared from memory; it is escaped there.
             "cli/gen_keypair/pair.rs",
+            // The exact form of a column, which is a field of CSV.
+            "user/exchange/value.rs",
+            // A line of an export, which is escaped there.
+            "user/exchange/json.rs",
             // Claims that are signed as they are, and claims for the log, which are escaped there.
             "token/sign.rs",
             "login/oidc/id_token.rs",
