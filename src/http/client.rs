@@ -30,11 +30,13 @@ use super::urls::{display_url, is_loopback};
 use crate::util::quote::{escape, quote};
 use crate::util::trust::{self, CaCertificates};
 
-/// The number of redirects within the origin that are followed for a document.
+/// The maximum number of same-origin redirects that are followed for a document.
 const DOCUMENT_REDIRECTS: u8 = 5;
 
-/// An HTTP client. It reuses connections and reads the CA certificates at the first request that
-/// needs them. A clone shares both.
+/// An HTTP client.
+///
+/// It reuses connections and reads the CA certificates at the first request that needs them. Clones
+/// share both.
 #[derive(Clone)]
 pub struct Client {
     options: HttpOptions,
@@ -63,14 +65,14 @@ impl Client {
         Ok(Self { options, plain: OnceLock::new(), safe: OnceLock::new(), proxied: OnceLock::new() })
     }
 
-    /// The options of the client.
+    /// Returns the options of the client.
     #[must_use]
     pub const fn options(&self) -> &HttpOptions {
         &self.options
     }
 
-    /// Checks that this client may connect to the URL: `https`, or `http` to loopback, or `http` to
-    /// any host if the options permit it.
+    /// Checks that the options permit a connection to the URL: `https`, `http` to loopback, or, if
+    /// `allow_plain` is set, `http` to any host.
     ///
     /// # Errors
     /// [`HttpError::PlainHttp`], [`HttpError::InvalidUrl`].
@@ -89,7 +91,7 @@ impl Client {
     /// Sends a GET request with these headers.
     ///
     /// # Errors
-    /// [`HttpError`]; a status other than 2xx is a response, not an error.
+    /// [`HttpError`]; a status other than 2xx is not an error.
     pub fn get(&self, url: &Url, headers: &[(&str, &str)]) -> Result<Response, HttpError> {
         let left = match self.options.redirects {
             Redirects::Return => 0,
@@ -99,13 +101,14 @@ impl Client {
     }
 
     /// Fetches a public document of this media type, such as a discovery document or a JWKS.
-    /// Redirects within the origin of the URL are followed, and the bearer token of the options is
-    /// sent to its origin.
+    ///
+    /// Redirects within the URL's origin are followed. The bearer token of the options is sent only to
+    /// its own origin.
     ///
     /// # Errors
-    /// As [`Client::get`].
+    /// Same as [`Client::get`].
     pub fn get_document(&self, url: &Url, accept: &str) -> Result<Response, HttpError> {
-        // A token is never sent in plain text, whatever the options permit.
+        // A token is never sent over plain http, even if the options permit plain http.
         let is_private = url.scheme() == "https" || is_loopback(url);
         let bearer = self
             .options
@@ -134,10 +137,11 @@ impl Client {
         }
     }
 
-    /// Sends a form by POST. Redirects are never followed: they would send the form elsewhere.
+    /// Sends a form in a POST request. Redirects are not followed, since they would send the form to
+    /// another URL.
     ///
     /// # Errors
-    /// As [`Client::get`].
+    /// Same as [`Client::get`].
     pub fn post_form(
         &self,
         url: &Url,
@@ -255,7 +259,7 @@ impl Client {
     }
 }
 
-/// A header; one with credentials is marked, so that no log shows it.
+/// Creates a header. Headers with credentials are marked as sensitive, so that logs do not show them.
 fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::try_from(name).ok()?;
     let mut value = HeaderValue::try_from(value).ok()?;
@@ -268,7 +272,7 @@ fn proxy_of(options: &HttpOptions) -> Result<Option<ureq::Proxy>, HttpError> {
     option.build().map(Some).ok_or_else(|| HttpError::InvalidProxy(option.display_url()))
 }
 
-/// The TLS configuration with the trusted certificates.
+/// Creates the TLS configuration with the trusted certificates.
 fn client_config(trust: &HttpTrust) -> Result<Arc<ClientConfig>, HttpError> {
     let own = |pem: &[u8]| tls::parse_ca_certificates(pem).map_err(HttpError::InvalidCa);
     let certificates = match trust {

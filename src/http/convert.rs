@@ -12,12 +12,12 @@ use super::urls::display_url;
 use crate::util::file::reason;
 use crate::util::quote::escape;
 
-/// [`HttpError::InvalidUrl`] for this URL.
+/// Creates [`HttpError::InvalidUrl`] for this URL.
 pub(super) fn invalid_url(url: &Url, why: &str) -> HttpError {
     HttpError::InvalidUrl { url: display_url(url), why: why.to_owned() }
 }
 
-/// Names the proxy in an error of a request through it, unless the server itself answered.
+/// Adds the proxy to an error of a request through it, unless the server itself responded.
 pub(super) fn proxied(proxy: &Proxy, source: HttpError) -> HttpError {
     match source {
         HttpError::Unreachable { .. }
@@ -26,7 +26,7 @@ pub(super) fn proxied(proxy: &Proxy, source: HttpError) -> HttpError {
         | HttpError::Malformed { .. } => {
             HttpError::Proxied { proxy: proxy.display_url(), source: Box::new(source) }
         }
-        // The proxy looks up the host name of the server: the name not found is that of the proxy.
+        // The proxy resolves the server's host name, so the name that was not found is the proxy's.
         HttpError::NoHost(_) => HttpError::Proxied {
             proxy: proxy.display_url(),
             source: Box::new(HttpError::NoHost(proxy.display_url())),
@@ -66,7 +66,7 @@ pub(super) fn convert_error(error: &ureq::Error, url: &Url) -> HttpError {
     }
 }
 
-/// Converts an error of the connection, into which ureq wraps its own errors and those of TLS.
+/// Converts an I/O error of the connection, which may contain an error of ureq or TLS.
 pub(super) fn convert_io_error(error: &io::Error, url: &Url) -> HttpError {
     use io::ErrorKind;
     let mut inner = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
@@ -91,7 +91,7 @@ pub(super) fn convert_io_error(error: &io::Error, url: &Url) -> HttpError {
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
         | ErrorKind::UnexpectedEof => HttpError::Malformed { url: display_url(url), why: reason(error) },
-        // The errors of getaddrinfo have no kind of their own.
+        // getaddrinfo errors have no `ErrorKind`.
         _ if error.to_string().contains("failed to lookup address") => HttpError::NoHost(display_url(url)),
         _ => HttpError::Malformed { url: display_url(url), why: escape(&reason(error)) },
     }
@@ -102,7 +102,7 @@ fn convert_tls_error(error: &rustls::Error, url: &Url) -> HttpError {
     HttpError::Tls { url: display_url(url), why, unknown_ca }
 }
 
-/// The step of a request in which a timeout occurred.
+/// Returns the step of a request in which a timeout occurred.
 const fn timeout_phase(timeout: ureq::Timeout) -> &'static str {
     use ureq::Timeout;
     match timeout {

@@ -8,24 +8,24 @@ use crate::util::quote::{escape, quote};
 /// contain secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
-    /// Not an `http` or `https` URL, or one with a password.
+    /// A URL that is not `http` or `https`, or that contains a password.
     #[error("invalid URL {}: {why}", quote(.url))]
     InvalidUrl {
-        /// The text.
+        /// The URL.
         url: String,
         /// The reason.
         why: String,
     },
-    /// `http` to a host that is not loopback.
+    /// Plain `http` to a host that is not loopback.
     #[error("{} is plain http: an on-path attacker can read and change the data", quote(.0))]
     PlainHttp(String),
-    /// The CA certificates of the options.
+    /// The CA certificates of the options are invalid.
     #[error("invalid CA certificates: {0}")]
     InvalidCa(String),
-    /// Neither the system nor the options have CA certificates.
+    /// Neither the system nor the options provide CA certificates.
     #[error("this system has no CA certificates: no server can be verified")]
     NoRoots,
-    /// The URL of the proxy.
+    /// The proxy URL is invalid.
     #[error("invalid proxy URL {}: expected http://HOST:PORT or https://HOST:PORT", quote(.0))]
     InvalidProxy(String),
     /// The host name does not exist.
@@ -39,22 +39,22 @@ pub enum HttpError {
         /// The reason.
         why: String,
     },
-    /// The server did not answer in time.
+    /// The server did not respond within the timeout.
     #[error("{} did not answer in time: timeout while {phase}", quote(.url))]
     TimedOut {
         /// The URL.
         url: String,
-        /// The step that took too long.
+        /// The step that timed out.
         phase: &'static str,
     },
-    /// The TLS handshake failed, or the server's certificate is rejected.
+    /// The TLS handshake failed, or the server's certificate was rejected.
     #[error("no secure connection to {}: {why}", quote(.url))]
     Tls {
         /// The URL.
         url: String,
         /// The reason.
         why: String,
-        /// Whether the CA of the certificate is unknown, so that `--ca-file` can help.
+        /// Whether the CA of the certificate is unknown, in which case `--ca-file` can help.
         unknown_ca: bool,
     },
     /// The body of the response is larger than the limit.
@@ -65,10 +65,10 @@ pub enum HttpError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A plain http request reached a port that speaks TLS.
+    /// A plain http request to a port that expects TLS.
     #[error("{} expects https: it rejected a plain http request", quote(.0))]
     ExpectsTls(String),
-    /// A request through a proxy failed before the server answered.
+    /// A request through a proxy failed before the server responded.
     #[error("{source}; the connection goes through the proxy {}", quote(.proxy))]
     Proxied {
         /// The URL of the proxy, without credentials.
@@ -76,7 +76,7 @@ pub enum HttpError {
         /// The error.
         source: Box<HttpError>,
     },
-    /// The response is not HTTP, or the connection closed before its end.
+    /// The response is not valid HTTP, or is incomplete.
     #[error("invalid HTTP answer from {}: {why}", quote(.url))]
     Malformed {
         /// The URL.
@@ -102,7 +102,7 @@ pub enum HttpError {
         /// The first line of the body; empty if it is not plain text.
         text: String,
     },
-    /// The body is not JSON, or not of the expected form.
+    /// The body is not JSON, or does not have the expected structure.
     #[error("{} did not answer with the expected JSON: {why}{}", quote(.url), server_text(.text))]
     NotJson {
         /// The URL.
@@ -115,8 +115,8 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// Whether the failure may be temporary: no connection, no complete response, or a status of
-    /// 500 or more.
+    /// Returns whether the failure may be temporary: no connection, an incomplete response, or a status
+    /// of 500 or more.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
@@ -131,7 +131,7 @@ impl HttpError {
     }
 }
 
-/// The server's text as the end of a message.
+/// Formats the server's text as the end of a message.
 fn server_text(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {}", quote(text)) }
 }

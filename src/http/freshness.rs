@@ -1,18 +1,18 @@
 //! The freshness lifetime of an HTTP response in a private cache (RFC 9111).
 //!
-//! `s-maxage`, `proxy-revalidate` and `private` are rules for shared caches (5.2.2) and change
-//! nothing here. `must-revalidate` forbids the reuse of a stale response, which only the
-//! option `--offline` causes.
+//! `s-maxage`, `proxy-revalidate` and `private` apply to shared caches only (5.2.2) and are ignored.
+//! `must-revalidate` forbids the reuse of a stale response, which happens only with the option
+//! `--offline`.
 
 use crate::util::time::Timestamp;
 
-/// The lifetime of a response without one of its own, in seconds (4.2.2).
+/// The lifetime of a response that does not specify one, in seconds (4.2.2).
 const HEURISTIC: i64 = 300;
 
-/// The longest lifetime, in seconds: a day.
+/// The maximum lifetime in seconds: one day.
 pub(crate) const LONGEST: i64 = 86_400;
 
-/// The headers that determine the lifetime, each value in order.
+/// The headers that determine the lifetime, with each value in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Headers<'a> {
     pub(crate) cache_control: Vec<&'a str>,
@@ -23,8 +23,8 @@ pub(crate) struct Headers<'a> {
     pub(crate) vary: Vec<&'a str>,
 }
 
-/// The number of seconds from `now`, the time of the response, for which it may be reused: at most
-/// [`LONGEST`], 0 if it must be revalidated each time, none if it must not be stored (5.2.2.5).
+/// Returns the number of seconds for which a response received at `now` is fresh: at most [`LONGEST`],
+/// 0 if each use requires revalidation, `None` if it must not be stored (5.2.2.5).
 pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
     let directives: Vec<(String, Option<String>)> =
         headers.cache_control.iter().flat_map(|value| directives(value)).collect();
@@ -32,7 +32,7 @@ pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
     if has("no-store") {
         return None;
     }
-    // With field names it covers these fields only; a cache may ignore the field names (5.2.2.4).
+    // `no-cache` with field names covers only these fields, but a cache may ignore the names (5.2.2.4).
     let is_old_no_cache = directives.is_empty()
         && headers.pragma.iter().flat_map(|value| value.split(',')).any(|word| is_word(word, "no-cache"));
     let varies = headers.vary.iter().flat_map(|value| value.split(',')).any(|word| word.trim() == "*");
@@ -41,7 +41,7 @@ pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
     }
     let date = headers.date.and_then(http_date);
     let lifetime = if has("max-age") {
-        // The shortest of several applies, and an invalid one is 0 (4.2.1).
+        // The shortest of several values applies; an invalid value counts as 0 (4.2.1).
         directives
             .iter()
             .filter(|(name, _)| name == "max-age")
@@ -59,7 +59,7 @@ pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
             .min()
             .unwrap_or(0)
     };
-    // The age is that of the caches on the path, or follows from the date of the response (4.2.3).
+    // The age comes from caches on the path, or from the date of the response (4.2.3).
     let reported = headers.age.and_then(|age| delta_seconds(age.trim())).unwrap_or(0);
     let apparent = date.map_or(0, |date| now.since(date)).max(0);
     Some(lifetime.saturating_sub(reported.max(apparent)).clamp(0, LONGEST))
@@ -69,14 +69,14 @@ fn is_word(found: &str, expected: &str) -> bool {
     found.trim().eq_ignore_ascii_case(expected)
 }
 
-/// A whole number of seconds; one that is too large for the type is the largest (1.2.2).
+/// Parses a whole number of seconds; values that are too large saturate (1.2.2).
 fn delta_seconds(text: &str) -> Option<i64> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| text.parse().unwrap_or(i64::MAX))
 }
 
-/// The directives of a `Cache-Control` value, names in lower case, quoted arguments without their
-/// quotes. A comma inside quotes does not separate.
+/// Parses the directives of a `Cache-Control` value: names in lower case, quoted arguments without
+/// their quotes. A comma inside quotes is not a separator.
 fn directives(value: &str) -> Vec<(String, Option<String>)> {
     let mut pieces = vec![String::new()];
     let (mut quoted, mut escaped) = (false, false);
@@ -163,7 +163,7 @@ mod tests {
             ("max-age=600, no-store", None),
             ("no-store, no-cache, max-age=600", None),
             ("No-Store", None),
-            // Text inside quotes is an argument.
+            // Quoted text is part of an argument.
             ("ext=\"no-store, max-age=1\", max-age=600", Some(600)),
             ("ext=\"a\\\"no-cache, b\", max-age=600", Some(600)),
             ("", Some(300)),
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(age("40", "max-age=100"), Some(60));
         assert_eq!(age("400", "max-age=100"), Some(0));
         assert_eq!(age("nonsense", "max-age=100"), Some(100));
-        // A response older than its Age header.
+        // A response that is older than its `Age` header.
         let dated = |date, control| {
             lifetime(&Headers { date: Some(date), cache_control: vec![control], ..Headers::default() }, NOW)
         };

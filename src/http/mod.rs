@@ -1,7 +1,7 @@
 //! The HTTP client: TLS except to loopback, redirects only within one origin, limits of time and
 //! size.
 //!
-//! [`Client`] sends requests and returns a [`Response`]. It does not interpret what it fetches.
+//! [`Client`] sends requests and returns a [`Response`]. It does not interpret the body.
 
 mod client;
 mod convert;

@@ -5,35 +5,36 @@ use std::time::Duration;
 use super::proxy::Proxy;
 use crate::util::secret::SecretText;
 
-/// The default limit of a response body, in bytes.
+/// The default maximum size of a response body, in bytes.
 pub const BODY_LIMIT: usize = 1 << 20;
 
-/// The limit of the headers of a response, in bytes.
+/// The maximum size of a response's headers, in bytes.
 pub(super) const HEADER_LIMIT: usize = 32 << 10;
 
-/// The CA certificates that are trusted.
+/// The trusted CA certificates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum HttpTrust {
-    /// Those of the system.
+    /// The certificates of the system.
     #[default]
     System,
-    /// Those of the system and of this PEM text (`--ca-file`).
+    /// The certificates of the system and of this PEM text (`--ca-file`).
     SystemPlus(Vec<u8>),
-    /// Only those of this PEM text (`jwks_ca_pem`, `oidc_discovery_ca_pem`).
+    /// Only the certificates of this PEM text (`jwks_ca_pem`, `oidc_discovery_ca_pem`).
     Only(Vec<u8>),
 }
 
-/// How redirects are treated.
+/// The handling of redirects.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Redirects {
-    /// The response is returned as it is; [`Response::success`](super::Response::success) rejects it.
+    /// Returns the redirect as a response, which [`Response::success`](super::Response::success)
+    /// rejects.
     #[default]
     Return,
-    /// GET follows up to this number of redirects, never to another scheme, host or port.
+    /// Follows up to this number of redirects of a GET request within the same scheme, host and port.
     SameOrigin(u8),
 }
 
-/// A bearer token, sent to one origin only.
+/// A bearer token that is sent to one origin only.
 #[derive(Debug, Clone)]
 pub struct Bearer {
     /// The origin of the URL from the command line.
@@ -42,25 +43,26 @@ pub struct Bearer {
     pub token: SecretText,
 }
 
-/// The options of a client. The default is the strictest, for token endpoints.
+/// The options of a client. The defaults are the strictest, for token endpoints.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// The CA certificates that are trusted. Default: those of the system.
+    /// The trusted CA certificates. Default: those of the system.
     pub trust: HttpTrust,
-    /// Timeout for looking up the name and connecting, TLS included. Default 10 s.
+    /// Timeout for name lookup, connection and TLS handshake. Default: 10 s.
     pub connect_timeout: Duration,
-    /// Timeout for the whole request, to the last byte of the response. Default 30 s.
+    /// Timeout for the whole request, including the response body. Default: 30 s.
     pub timeout: Duration,
-    /// The limit of a response body, in bytes. Default [`BODY_LIMIT`].
+    /// The maximum size of a response body, in bytes. Default: [`BODY_LIMIT`].
     pub body_limit: usize,
-    /// How redirects are treated. Default [`Redirects::Return`].
+    /// The handling of redirects. Default: [`Redirects::Return`].
     pub redirects: Redirects,
-    /// Permit `http` to other hosts than loopback. DANGER: an on-path attacker can read and change
-    /// the data. Default false.
+    /// Whether `http` to hosts other than loopback is permitted. Default: `false`.
+    ///
+    /// DANGER: an on-path attacker can read and change the data.
     pub allow_plain: bool,
-    /// A proxy for TLS connections. Default none.
+    /// The proxy for TLS connections. Default: none.
     pub proxy: Option<Proxy>,
-    /// A bearer token for documents of one origin. Default none.
+    /// The bearer token for documents of one origin. Default: none.
     pub bearer: Option<Bearer>,
 }
 

@@ -1,4 +1,4 @@
-//! The proxy for TLS connections, and the hosts that are reached without it.
+//! The proxy for TLS connections, and the hosts that bypass it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,16 +11,17 @@ use crate::util::environment::Environment;
 /// A proxy for TLS connections. Plain http and loopback never use it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// The URL of the proxy, as in the variable `https_proxy`.
+    /// The URL of the proxy, as in `https_proxy`.
     pub url: String,
-    /// Hosts that are reached directly, as in `no_proxy`, separated by commas or blanks: a domain
-    /// with its subdomains, an IP address, a network in CIDR notation, each optionally with a
-    /// port; `*` is every host.
+    /// The hosts that bypass the proxy, as in `no_proxy`, separated by commas or white space.
+    ///
+    /// An entry is a domain (with its subdomains), an IP address or a CIDR network, each with an
+    /// optional port. `*` matches every host.
     pub no_proxy: String,
 }
 
 impl fmt::Debug for Proxy {
-    /// Without the credentials that the URL may contain.
+    /// Omits the credentials that the URL may contain.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProxyOption")
             .field("url", &self.display_url())
@@ -30,8 +31,8 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// The proxy of the environment: `https_proxy` or `all_proxy`, and `no_proxy`, each in lower or
-    /// upper case.
+    /// Reads the proxy from the environment: `https_proxy` or `all_proxy`, and `no_proxy`, each in
+    /// lower or upper case.
     #[must_use]
     pub fn from_environment(environment: &Environment) -> Option<Self> {
         let either = |name: &str| {
@@ -44,13 +45,13 @@ impl Proxy {
         Some(Self { url, no_proxy: either("no_proxy").unwrap_or_default() })
     }
 
-    /// The URL without credentials, for messages.
+    /// Returns the URL without credentials, for messages.
     #[must_use]
     pub fn display_url(&self) -> String {
         without_credentials(&self.url)
     }
 
-    /// Whether connections to this URL use the proxy.
+    /// Returns whether connections to this URL use the proxy.
     #[must_use]
     pub fn applies_to(&self, url: &Url) -> bool {
         url.scheme() == "https" && !is_loopback(url) && !self.is_excepted(url)
@@ -65,7 +66,7 @@ impl Proxy {
             .any(|entry| matches_entry(entry, &host, port))
     }
 
-    /// The proxy for the HTTP library; none if the URL is invalid.
+    /// Creates the proxy for the HTTP library; returns `None` if the URL is invalid.
     #[must_use]
     pub fn build(&self) -> Option<ureq::Proxy> {
         let with_scheme =
@@ -88,8 +89,8 @@ impl Proxy {
     }
 }
 
-/// Whether an entry of `no_proxy` covers this host, by the rules of curl and Go: a domain covers its
-/// subdomains, with and without a leading dot or `*.`.
+/// Returns whether an entry of `no_proxy` matches this host, by the rules of curl and Go: a domain
+/// matches its subdomains, with and without a leading dot or `*.`.
 fn matches_entry(entry: &str, host: &Host<&str>, port: Option<u16>) -> bool {
     if entry == "*" {
         return true;
@@ -111,7 +112,8 @@ fn matches_entry(entry: &str, host: &Host<&str>, port: Option<u16>) -> bool {
     }
 }
 
-/// `host:port`, `[v6]:port`, or the entry as it is: a bare IPv6 address has colons as well.
+/// Splits `host:port` or `[v6]:port`. Other entries are returned unchanged, since a bare IPv6 address
+/// also contains colons.
 fn split_port(entry: &str) -> (&str, Option<u16>) {
     if let Some(inside) = entry.strip_prefix('[') {
         return match inside.split_once(']') {
@@ -148,7 +150,7 @@ fn matches_address(entry: &str, address: IpAddr) -> bool {
     most == same && (length == 0 || difference.leading_zeros() >= length)
 }
 
-/// The URL of a proxy, valid or not, without the part before its `@`.
+/// Removes the part before `@` from a proxy URL, which may be invalid.
 fn without_credentials(address: &str) -> String {
     let Some((before, host)) = address.rsplit_once('@') else { return address.to_owned() };
     let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);

@@ -12,7 +12,7 @@ use super::urls::display_url;
 use crate::util::json::{self, JsonProblem};
 use crate::util::quote::escape;
 
-/// The part of the first line of a body that messages show, in characters.
+/// The maximum number of characters of a body's first line in messages.
 const SHOWN_CHARS: usize = 160;
 
 /// A complete response.
@@ -24,7 +24,7 @@ pub struct Response {
 }
 
 impl fmt::Debug for Response {
-    /// Without headers and body, which may hold secrets.
+    /// Omits headers and body, which may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
             .field("url", &display_url(&self.url))
@@ -38,43 +38,43 @@ impl Response {
         Self { url, status, headers, body }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// The URL of the request, after redirects.
+    /// Returns the URL of the request, after redirects.
     #[must_use]
     pub const fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The first header of this name, if its value is text.
+    /// Returns the first header with this name, if its value is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// All headers of this name whose value is text.
+    /// Returns all headers with this name whose value is text.
     pub fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
     }
 
-    /// The media type, without parameters, in lower case.
+    /// Returns the media type in lower case, without parameters.
     #[must_use]
     pub fn media_type(&self) -> String {
         let value = self.header("content-type").unwrap_or_default();
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
-    /// The body.
+    /// Returns the body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The target of a redirect; none for other responses and without a valid `Location`.
+    /// Returns the target of a redirect, or `None` for other responses and without a valid `Location`.
     #[must_use]
     pub fn redirect_target(&self) -> Option<Url> {
         if !matches!(self.status, 301 | 302 | 303 | 307 | 308) {
@@ -83,7 +83,7 @@ impl Response {
         self.url.join(self.header("location")?).ok()
     }
 
-    /// The response itself, if its status is 2xx.
+    /// Returns the response if its status is 2xx.
     ///
     /// # Errors
     /// [`HttpError::Redirected`], [`HttpError::ErrorStatus`].
@@ -94,7 +94,7 @@ impl Response {
         }
     }
 
-    /// The error that a response without success stands for.
+    /// Returns the error for a response whose status is not 2xx.
     #[must_use]
     pub fn to_error(&self) -> HttpError {
         if let Some(to) = self.redirect_target() {
@@ -108,7 +108,7 @@ impl Response {
         HttpError::ErrorStatus { url: display_url(&self.url), status: self.status, text }
     }
 
-    /// Whether this is the response of Go, nginx or Apache to plain http on a TLS port.
+    /// Returns whether this is the response of Go, nginx or Apache to plain http on a TLS port.
     fn is_plain_on_tls_port(&self) -> bool {
         let contains = |words: &str| self.body.windows(words.len()).any(|part| part == words.as_bytes());
         self.status == 400
@@ -126,7 +126,7 @@ impl Response {
         json::typed(&self.body).map_err(|error| self.not_json(&error.to_string(), true))
     }
 
-    /// Parses the body as JSON; the error contains no part of the body, which may contain secrets.
+    /// Parses the body as JSON. The error does not contain the body, which may contain secrets.
     ///
     /// # Errors
     /// [`HttpError::NotJson`].
@@ -143,7 +143,7 @@ impl Response {
         })
     }
 
-    /// The body as text, if it is JSON; duplicate members are left to its reader.
+    /// Returns the body as text if it is JSON. Duplicate members are not checked.
     ///
     /// # Errors
     /// [`HttpError::NotJson`].
@@ -162,7 +162,7 @@ impl Response {
         HttpError::NotJson { url: display_url(&self.url), why, text }
     }
 
-    /// The beginning of the first line of the body.
+    /// Returns the beginning of the first line of the body.
     fn first_line(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let line = text.trim().lines().next().unwrap_or_default();
@@ -186,7 +186,7 @@ mod tests {
         assert!(error.contains("duplicate member 'hunter2' at line 2"), "{error}");
         let error = twice.secret_json::<serde_json::Value>().unwrap_err().to_string();
         assert!(error.contains("duplicate member in line 2") && !error.contains("hunter2"), "{error}");
-        // Its reader skips the key and not the whole set.
+        // The JWKS parser skips this key, not the whole set.
         assert!(twice.json_text().is_ok());
         assert!(response("{\"a\":1}").json::<serde_json::Value>().is_ok());
     }

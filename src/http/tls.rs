@@ -1,4 +1,4 @@
-//! TLS for the HTTP library, which cannot trust a server certificate itself instead of its CA; and
+//! TLS for the HTTP library, which can trust CA certificates but not a server certificate directly, and
 //! messages for TLS errors.
 
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::util::quote::escape;
 /// Parses the CA certificates of a PEM text.
 ///
 /// # Errors
-/// The reason why the text is invalid.
+/// Returns the reason why the text is invalid.
 pub(super) fn parse_ca_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut store = rustls::RootCertStore::empty();
     let mut found = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn parse_ca_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'st
     if found.is_empty() { Err("no 'BEGIN CERTIFICATE'".to_owned()) } else { Ok(found) }
 }
 
-/// The message for a TLS error, and whether the CA is unknown, so that a CA file can help.
+/// Describes a TLS error, and returns whether the CA is unknown, in which case a CA file can help.
 pub(super) fn describe(error: &rustls::Error) -> (String, bool) {
     if let Some(rejection) = CertificateRejection::in_error(error) {
         return (rejection.why.clone(), rejection.unknown_issuer);

@@ -1,4 +1,4 @@
-//! URLs: parsing, and the form in which messages print them.
+//! URL parsing, and the display form of URLs in messages.
 
 use url::{Host, Url};
 
@@ -27,8 +27,10 @@ pub fn parse_url(text: &str) -> Result<Url, HttpError> {
     Ok(url)
 }
 
-/// Whether the host of the URL is this computer: `localhost`, 127.0.0.0/8 or `::1`. Subdomains of
-/// `localhost` do not count: the C library looks them up in the network, despite RFC 6761 6.3.
+/// Returns whether the URL's host is loopback: `localhost`, 127.0.0.0/8 or `::1`.
+///
+/// Subdomains of `localhost` do not count, since the C library resolves them over the network, despite
+/// RFC 6761 6.3.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -39,11 +41,11 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The URL without username, password, query and fragment, for messages and logs.
+/// Returns the URL without username, password, query and fragment, for messages and logs.
 #[must_use]
 pub fn display_url(url: &Url) -> String {
     let mut plain = url.clone();
-    // These fail only for URLs without a host, which cannot have a username or password.
+    // These calls fail only for URLs without a host, which cannot have a username or password.
     let _ = plain.set_username("");
     let _ = plain.set_password(None);
     plain.set_query(None);

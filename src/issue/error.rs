@@ -15,7 +15,7 @@ pub enum IssueError {
     /// The name is not a username.
     #[error(transparent)]
     Username(#[from] UsernameError),
-    /// A name in a list that is not in the user table.
+    /// A name in a list does not exist in the user table.
     #[error("line {line}: user {} does not exist", quote(.name))]
     UnknownUser {
         /// The line, counted from 1.
@@ -23,27 +23,27 @@ pub enum IssueError {
         /// The name.
         name: String,
     },
-    /// A line of a list that is not a username.
+    /// A line of a list is not a username.
     #[error("line {line}: {error}")]
     InvalidLine {
         /// The line, counted from 1.
         line: usize,
-        /// The error.
+        /// The reason.
         error: UsernameError,
     },
-    /// The list is empty, or the user table has no such users.
+    /// The list is empty, or no user in the user table matches.
     #[error("no users match: no token was issued")]
     NoRecipients,
-    /// The database is another account's.
+    /// The database belongs to another account.
     #[error(transparent)]
     File(#[from] FileError),
     /// The user table cannot be read, or a user in it is invalid.
     #[error(transparent)]
     UserDb(#[from] UserDbError),
-    /// The key, or the random numbers.
+    /// The key cannot be used, or the system returned no random bytes.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// Signing.
+    /// The token cannot be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
 }

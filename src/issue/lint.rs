@@ -1,5 +1,5 @@
-//! Warnings about tokens before they are signed: the server would reject them, or they have less effect
-//! than the caller may expect.
+//! Warnings before tokens are signed, for tokens that the server would reject or that permit less than
+//! expected.
 
 use super::recipients::{FEW, Recipient, RecipientSummary};
 use super::request::{IssueRequest, KeyOwner, Lifetime};
@@ -13,7 +13,7 @@ use crate::util::note::{Level, Note, Notes};
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 
-/// Adds all warnings about the tokens of a request.
+/// Adds all warnings for the tokens of a request.
 pub(super) fn check(
     request: &IssueRequest,
     header: &HeaderParams,
@@ -43,7 +43,8 @@ pub(super) fn check(
     }
 }
 
-/// The login by cookie verifies tokens of the trusted issuer with that issuer's key only.
+/// Checks the issuer: the cookie login verifies tokens of the trusted issuer only with that issuer's
+/// key.
 fn check_issuer(request: &IssueRequest, header: &HeaderParams, settings: &Settings, notes: &mut Notes) {
     let trusted = settings.jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.as_str());
     let Some(issuer) = request.issuer.as_deref() else { return };
@@ -61,7 +62,7 @@ fn check_issuer(request: &IssueRequest, header: &HeaderParams, settings: &Settin
     }
 }
 
-/// A server that does not start with this configuration, or rejects all tokens.
+/// Warns about a server that does not start with this configuration or rejects all tokens.
 fn check_server(algorithm: Algorithm, settings: &Settings, notes: &mut Notes) {
     for finding in settings.server_findings(ServerKeys::Configured) {
         let text = match finding.effect {
@@ -76,7 +77,7 @@ fn check_server(algorithm: Algorithm, settings: &Settings, notes: &mut Notes) {
     }
 }
 
-/// The API endpoint that accepts a user's token after the smallest change of roles.
+/// Returns the API endpoint that would accept a user's token after the smallest change of roles.
 fn nearest_api(roles: &[&str]) -> Endpoint {
     if roles.is_empty() || roles.contains(&Role::Admin.name()) { Endpoint::Api } else { Endpoint::UserApi }
 }
@@ -116,7 +117,7 @@ fn check_roles(recipient: &Recipient, algorithm: Algorithm, validates_user: bool
     }
 }
 
-/// Whether no API endpoint accepts the token of this user, or, for HS256 and HS512, a login with it
+/// Returns whether no API endpoint accepts this user's token or, for HS256 and HS512, a login with it
 /// has no effect.
 pub(super) fn is_without_access(recipient: &Recipient, algorithm: Algorithm) -> bool {
     let roles: Vec<&str> = recipient.roles.iter().map(String::as_str).collect();
@@ -127,7 +128,7 @@ pub(super) fn is_without_access(recipient: &Recipient, algorithm: Algorithm) -> 
     }
 }
 
-/// One warning for many users without access.
+/// Adds one warning for all users without access.
 fn check_all_roles(summary: &RecipientSummary, algorithm: Algorithm, notes: &mut Notes) {
     let Some(first) = &summary.first_matching else { return };
     let (check, what) = if algorithm.is_symmetric() {

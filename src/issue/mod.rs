@@ -1,9 +1,8 @@
-//! Tokens for users, with the claims that the server itself would set: a request, its recipients, the
-//! warnings about what is going to be signed, and the signed tokens.
+//! Tokens for users, with the claims that the server itself would set.
 //!
-//! [`Issuance::prepare`] looks up every recipient before the first token is signed, so that an unknown
-//! name prevents all tokens. [`Issuance::each`] then signs one token after the other; memory does not
-//! grow with their number. The command line parses the arguments and writes the tokens.
+//! [`Issuance::prepare`] looks up all recipients and adds warnings before the first token is signed, so
+//! that an unknown name prevents all tokens. [`Issuance::each`] then signs one token at a time, with
+//! constant memory use. The command line parses the arguments and writes the tokens.
 
 mod error;
 mod lint;
@@ -27,7 +26,7 @@ use recipients::{RecipientSummary, Recipients};
 /// A signed token and its user.
 #[derive(Debug)]
 pub struct IssuedToken {
-    /// The user, and the roles in the token.
+    /// The user, with the roles in the token.
     pub recipient: Recipient,
     /// The token.
     pub token: SecretText,
@@ -37,7 +36,7 @@ pub struct IssuedToken {
     pub expires_at: Option<Timestamp>,
 }
 
-/// A request with its recipients: everything that is needed to sign.
+/// A request with its recipients, ready to sign.
 #[derive(Debug)]
 pub struct Issuance {
     request: IssueRequest,
@@ -52,7 +51,7 @@ impl Issuance {
     /// Looks up all recipients, and adds warnings about the tokens to `notes`.
     ///
     /// # Errors
-    /// All errors of the recipients together.
+    /// Returns all errors of the recipients together.
     pub fn prepare(
         request: IssueRequest,
         key: SigningKey,
@@ -80,7 +79,7 @@ impl Issuance {
         Ok(Self { request, recipients, summary, header, key, expires_at })
     }
 
-    /// The only recipient, if there is one.
+    /// Returns the recipient, if there is exactly one.
     #[must_use]
     pub fn only_recipient(&self) -> Option<&Recipient> {
         match self.summary.first.as_slice() {
@@ -92,7 +91,7 @@ impl Issuance {
     /// Signs the tokens in the order of the recipients and calls `visit` with each.
     ///
     /// # Errors
-    /// Of signing, of a recipient who has disappeared from the user table, and those of `visit`.
+    /// Errors of signing, of a recipient who no longer exists in the user table, and of `visit`.
     pub fn each<E: From<IssueError>>(
         &self,
         mut visit: impl FnMut(IssuedToken) -> Result<(), E>,
@@ -112,7 +111,7 @@ impl Issuance {
         if let Some(not_before) = request.not_before {
             claims.set("nbf", not_before.0);
         }
-        // The registered claims of RFC 7519 4.1 and RFC 8693 4.2 that have options of their own.
+        // The registered claims (RFC 7519 4.1, RFC 8693 4.2) that have their own options.
         if let Some(issuer) = &request.issuer {
             claims.set("iss", issuer.as_str());
         }
@@ -138,7 +137,7 @@ impl Issuance {
     }
 }
 
-/// 128 random bits: no two tokens have the same `jti` (RFC 7519 4.1.7).
+/// Generates a unique `jti` of 128 random bits (RFC 7519 4.1.7).
 fn random_jti() -> Result<String, IssueError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| crate::key::KeyError::NoRandom)?;

@@ -1,6 +1,7 @@
-//! The users of the tokens: one, those of a list, or all. Many users are looked up twice, once to find
-//! unknown names and once while their tokens are signed, so that neither users nor tokens are held in
-//! memory.
+//! The recipients of tokens: one user, the users of a list, or all users.
+//!
+//! Many users are looked up twice, once to find unknown names and once while signing, so that memory
+//! use is constant.
 
 use super::error::IssueError;
 use crate::config::Settings;
@@ -8,18 +9,19 @@ use crate::user::{Role, Username};
 use crate::user_db::{OpenMode, UserDb, UserDbError, UserFilter};
 use crate::util::quote::quote_path;
 
-/// Which users.
+/// Selects the users.
 #[derive(Debug, Clone)]
 pub enum RecipientSelector {
     /// The user with this name.
     One(String),
-    /// The users of a list, a name a line; empty lines and lines that begin with `#` are skipped.
+    /// The users of a list with one name per line. Empty lines and lines that begin with `#` are
+    /// skipped.
     Listed(String),
-    /// All users in the user table, or all with this role.
+    /// All users in the user table, optionally only those with this role.
     All(Option<Role>),
 }
 
-/// A user and the roles in the token.
+/// A user, with the roles in the token.
 #[derive(Debug, Clone)]
 pub struct Recipient {
     /// `sub`.
@@ -28,31 +30,31 @@ pub struct Recipient {
     pub roles: Vec<String>,
 }
 
-/// How many recipients are held in memory, and get a warning each.
+/// The maximum number of recipients that are stored in memory and get individual warnings.
 pub(super) const FEW: usize = 5;
 
-/// The recipients of a request, as they are counted before the first token is signed.
+/// A summary of the recipients of a request, computed before the first token is signed.
 #[derive(Debug, Default)]
 pub(super) struct RecipientSummary {
     pub(super) count: usize,
     /// The first recipients, at most [`FEW`].
     pub(super) first: Vec<Recipient>,
-    /// How many match the condition, and the first of them.
+    /// The number of recipients that match the condition, and the first of them.
     pub(super) matching: usize,
     pub(super) first_matching: Option<String>,
 }
 
-/// A selector with the user table that it needs.
+/// A selector, with the user table if it needs one.
 #[derive(Debug)]
 pub(super) struct Recipients {
     selector: RecipientSelector,
-    /// The roles of every token; those of the user table if `None`.
+    /// The roles of every token; `None` for those in the user table.
     roles: Option<Vec<String>>,
     database: Option<UserDb>,
 }
 
 impl Recipients {
-    /// Opens the user table if it is needed: for all users, and for roles.
+    /// Opens the user table if it is needed for all users or for roles.
     pub(super) fn open(
         selector: &RecipientSelector,
         roles: Option<Vec<String>>,
@@ -71,7 +73,7 @@ impl Recipients {
     /// Counts the recipients and those that match `condition`.
     ///
     /// # Errors
-    /// The errors of all recipients together, and [`IssueError::NoRecipients`].
+    /// Returns the errors of all recipients together, and [`IssueError::NoRecipients`].
     pub(super) fn summarize(
         &self,
         condition: impl Fn(&Recipient) -> bool,
@@ -101,8 +103,8 @@ impl Recipients {
         if errors.is_empty() { Ok(summary) } else { Err(errors) }
     }
 
-    /// Calls `visit` with every recipient, in order. A few come from the summary; if there are more,
-    /// a user who has disappeared since then is an error.
+    /// Calls `visit` with every recipient in order. A few recipients come from the summary; otherwise,
+    /// a user who no longer exists is an error.
     pub(super) fn each<E: From<IssueError>>(
         &self,
         summary: &RecipientSummary,
@@ -151,7 +153,7 @@ impl Recipients {
 
     fn one(&self, name: &str) -> Result<Recipient, IssueError> {
         if let Some(roles) = &self.roles {
-            // Without the user table, the name must be a possible one.
+            // Without the user table, only the syntax of the name is checked.
             let name = name.parse::<Username>()?.into_string();
             return Ok(Recipient { name, roles: roles.clone() });
         }
@@ -184,7 +186,7 @@ impl Recipients {
     }
 }
 
-/// Why a walk through the user table ended early.
+/// Why an iteration over the user table stopped early.
 enum VisitError<E> {
     UserDb(UserDbError),
     Visitor(E),

@@ -1,4 +1,4 @@
-//! The request to issue tokens.
+//! Requests to issue tokens.
 
 use serde_json::Value;
 
@@ -7,45 +7,45 @@ use crate::key::Algorithm;
 use crate::util::duration::GoDuration;
 use crate::util::time::Timestamp;
 
-/// The tokens to issue.
+/// A request to issue tokens.
 #[derive(Debug, Clone)]
 pub struct IssueRequest {
-    /// The users.
+    /// The recipients.
     pub recipients: RecipientSelector,
     /// The roles of every token; `None` for those of each user in the user table.
     pub roles: Option<Vec<String>>,
     /// `iat`.
     pub issued_at: Timestamp,
-    /// From `iat` to `exp`.
+    /// The lifetime: `exp` minus `iat`.
     pub lifetime: Lifetime,
     /// `nbf`.
     pub not_before: Option<Timestamp>,
     /// `iss`.
     pub issuer: Option<String>,
-    /// `aud`; a string if there is one, an array if there are several.
+    /// `aud`: a string for one audience, an array for several.
     pub audience: Vec<String>,
     /// `scope`.
     pub scope: Option<String>,
     /// `jti`.
     pub jti: JwtId,
-    /// Additional claims in order; none of those above.
+    /// Additional claims in order, none of which is listed above.
     pub claims: Vec<(String, Value)>,
-    /// `alg`; `None` for the first algorithm of the key.
+    /// `alg`; `None` for the key's default algorithm.
     pub algorithm: Option<Algorithm>,
-    /// `kid`; `None` for that of the key, if it has one.
+    /// `kid`; `None` for the key ID of the key, if it has one.
     pub kid: Option<String>,
-    /// Whose key signs.
+    /// The owner of the signing key.
     pub key_owner: KeyOwner,
 }
 
-/// How long a token is valid.
+/// The lifetime of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// As long as `auth.jwts.max-age`; without that setting the token does not expire.
+    /// `auth.jwts.max-age`; without that setting, the token does not expire.
     Configured,
-    /// The token does not expire.
+    /// No expiration.
     Unlimited,
-    /// This long.
+    /// A fixed lifetime.
     Limited(GoDuration),
 }
 
@@ -54,16 +54,16 @@ pub enum Lifetime {
 pub enum JwtId {
     /// No `jti`.
     None,
-    /// The same for every token.
+    /// The same `jti` for every token.
     Fixed(String),
-    /// Random, different for every token.
+    /// A different random `jti` for every token.
     Random,
 }
 
-/// Whose key signs.
+/// The owner of the signing key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyOwner {
-    /// The server: the key is from its environment file.
+    /// The server: the key comes from its environment file.
     Server,
     /// Another issuer.
     Other,

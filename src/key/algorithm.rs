@@ -25,7 +25,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All supported algorithms.
     pub const ALL: [Self; 13] = [
         Self::EdDsa,
         Self::Es256,
@@ -42,7 +42,7 @@ impl Algorithm {
         Self::Hs512,
     ];
 
-    /// The name in a token's header.
+    /// Returns the name in a token's header (`alg`).
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether the key that verifies is secret and could sign as well.
+    /// Returns whether the verification key is secret and can also sign (HMAC).
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
@@ -75,7 +75,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A name that is not a signature algorithm known here.
+/// An unknown signature algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown signature algorithm {0}")]
 pub struct AlgorithmError(pub PrintableText);
@@ -83,8 +83,8 @@ pub struct AlgorithmError(pub PrintableText);
 impl FromStr for Algorithm {
     type Err = AlgorithmError;
 
-    /// Reads the exact name (RFC 7515 4.1.1: case-sensitive); `Ed25519` of RFC 9864 is EdDSA with
-    /// the one curve there is here.
+    /// Parses the exact name (RFC 7515 4.1.1: case-sensitive). `Ed25519` (RFC 9864) is EdDSA, since
+    /// Ed25519 is the only supported curve.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         if name == "Ed25519" {
             return Ok(Self::EdDsa);

@@ -1,5 +1,6 @@
-//! The public key of an X.509 certificate and its validity. The signature on
-//! the certificate is not checked: naming the file means trusting it.
+//! The public key and the validity period of an X.509 certificate.
+//!
+//! The signature on the certificate is not checked: the caller trusts the file.
 
 use x509_cert::Certificate as X509;
 use x509_cert::der::{Decode as _, Encode as _};
@@ -10,26 +11,26 @@ use super::error::{KeyError, from_der};
 use super::public::{KeyStrength, PublicKey};
 use crate::util::time::Timestamp;
 
-/// The used fields of a certificate.
+/// The fields of a certificate that this crate uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// Its public key.
+    /// The public key.
     pub key: PublicKey,
-    /// The algorithms that the certificate restricts its key to.
+    /// The algorithms to which the certificate restricts its key.
     pub algorithms: Option<Vec<Algorithm>>,
-    /// The first second at which it is valid.
+    /// The first second of the validity period.
     pub not_before: Timestamp,
-    /// The last second at which it is valid.
+    /// The last second of the validity period.
     pub not_after: Timestamp,
-    /// Its subject, as RFC 4514 writes it; untrusted.
+    /// The subject in RFC 4514 form; untrusted.
     pub subject: String,
 }
 
 impl Certificate {
-    /// Reads a certificate in DER (RFC 5280 4.1).
+    /// Parses a certificate in DER (RFC 5280 4.1).
     ///
     /// # Errors
-    /// What is wrong with the structure or with the key in it.
+    /// Returns a [`KeyError`] if the structure or its key is invalid.
     pub fn from_der(der: &[u8], weak: KeyStrength) -> Result<Self, KeyError> {
         let what = "certificate";
         let certificate = X509::from_der(der).map_err(|error| from_der(what, error.kind()))?;
@@ -53,7 +54,8 @@ impl Certificate {
         })
     }
 
-    /// Whether the certificate is valid at an instant: both ends count (RFC 5280 4.1.2.5).
+    /// Returns whether the certificate is valid at this time; both ends are inclusive (RFC 5280
+    /// 4.1.2.5).
     #[must_use]
     pub fn is_valid_at(&self, instant: Timestamp) -> bool {
         self.not_before <= instant && instant <= self.not_after

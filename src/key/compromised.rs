@@ -1,15 +1,15 @@
-//! Keys whose private key is published: samples that an administrator forgot to replace.
+//! Compromised keys: sample keys whose private key is published.
 
 use super::encoding::encode_url;
 use super::public::PublicKey;
 
-/// The public part in base64url (of an EC key its x), and where the pair was published.
+/// The public key in base64url (for an EC key, its x coordinate), and where the key pair was published.
 const PUBLISHED: [(&str, &str); 2] = [
     ("kzfYrYy-TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0", "the sample key of ClusterCockpit's template"),
     ("dN_1YF8Q1BGJdmL9zWDMi5D-2Nfc6iAAXXFvA88HPEk", "the example key of OSDF's documentation"),
 ];
 
-/// Where the private half of this key was published; `None` when it is not known to be.
+/// Returns where the private key of this key was published, or `None` if no publication is known.
 #[must_use]
 pub fn published(key: &PublicKey) -> Option<&'static str> {
     let bytes = match key.coordinates() {

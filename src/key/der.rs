@@ -1,8 +1,8 @@
 //! Keys in DER: SPKI, PKCS#1, PKCS#8 and SEC 1.
 //!
-//! Reading is strict: nothing after the end, shortest lengths, no BIT STRING with unused bits
-//! (which Go's tool prints as a shifted key), no parameters where RFC 8410 has none. Written are
-//! SPKI and PKCS#8 of version 1, which every OpenSSL reads.
+//! The parser is strict: no trailing bytes, shortest length encodings, no BIT STRING with unused bits
+//! (which Go's tool prints as a shifted key), no parameters for the algorithms of RFC 8410. The writer
+//! produces SPKI and PKCS#8 version 1, which every OpenSSL version reads.
 
 use pkcs8::der::asn1::{AnyRef, BitStringRef, Null, OctetStringRef, UintRef};
 use pkcs8::der::{Decode as _, Encode as _, Error, Tag, Tagged as _};
@@ -24,7 +24,7 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
-/// Key algorithms that occur in files but cannot be used here, for the error message.
+/// Key algorithms that occur in files but are not supported, for the error message.
 const OTHERS: [(&str, &str); 12] = [
     ("1.3.101.110", "X25519 (for key agreement, not for signatures)"),
     ("1.3.101.111", "X448 (for key agreement, not for signatures)"),
@@ -68,9 +68,11 @@ fn named_curve(algorithm: &AlgorithmIdentifierRef<'_>, what: &'static str) -> Re
     oid.ok_or(KeyError::Der { what, reason: "the curve is not named" }).and_then(curve_of)
 }
 
-/// The algorithms that an RSA key restricted to PSS is for (RFC 4055 1.2, RFC 7518 3.5): all three
-/// without parameters, else that of their hash. The least salt may not exceed the hash, which is the
-/// salt of a token's signature.
+/// Returns the algorithms of an RSA key that is restricted to PSS (RFC 4055 1.2, RFC 7518 3.5).
+///
+/// Without parameters, these are all three PSS algorithms, otherwise the one with the hash of the
+/// parameters. The minimum salt length must not exceed the hash length, which is the salt length of a
+/// token's signature.
 fn pss_algorithms(
     algorithm: &AlgorithmIdentifierRef<'_>,
     what: &'static str,
@@ -97,7 +99,7 @@ fn pss_algorithms(
     }
 }
 
-/// A key and the algorithms that its structure restricts it to; none where it does not.
+/// A key and the algorithms to which its structure restricts it, or `None` without a restriction.
 #[derive(Debug, Clone)]
 pub struct Restricted<T> {
     /// The key.
@@ -106,7 +108,8 @@ pub struct Restricted<T> {
     pub algorithms: Option<Vec<Algorithm>>,
 }
 
-/// A tag, its content and what follows; none where the lengths do not fit.
+/// Splits DER into the first element's tag, its content and the remaining bytes. Returns `None` if the
+/// lengths are invalid.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, length, rest @ ..] = der else { return None };
     let (length, rest) = match length {
@@ -121,7 +124,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((*tag, content, rest))
 }
 
-/// What a binary file is, by the first elements of its structure.
+/// Detects the kind of a binary file from the first elements of its structure.
 #[must_use]
 pub fn kind_of(der: &[u8]) -> DerKind {
     const INTEGER: u8 = 2;
@@ -148,7 +151,7 @@ pub fn kind_of(der: &[u8]) -> DerKind {
     }
 }
 
-/// Whether an `ECPrivateKey` has the numbers of its curve: `[0]` with a SEQUENCE in it.
+/// Returns whether an `ECPrivateKey` has explicit curve parameters: `[0]` that contains a SEQUENCE.
 fn has_explicit_curve(sec1: &[u8]) -> bool {
     let Some((0x30, mut rest, _)) = element(sec1) else { return false };
     while let Some((tag, content, after)) = element(rest) {
@@ -160,7 +163,7 @@ fn has_explicit_curve(sec1: &[u8]) -> bool {
     false
 }
 
-/// RSA keys have NULL as parameters (RFC 3279 2.3.1); missing parameters are accepted as well.
+/// Checks the parameters of an RSA key: NULL (RFC 3279 2.3.1) or absent.
 fn check_rsa(algorithm: &AlgorithmIdentifierRef<'_>, what: &'static str) -> Result<(), KeyError> {
     match algorithm.parameters {
         Some(any) if any.decode_as::<Null>().is_err() => Err(KeyError::Parameters(what)),
@@ -172,10 +175,10 @@ fn wrong(what: &'static str) -> impl Fn(Error) -> KeyError {
     move |error| from_der(what, error.kind())
 }
 
-/// Reads a `SubjectPublicKeyInfo` (RFC 5280 4.1, RFC 8410, RFC 5480).
+/// Parses a `SubjectPublicKeyInfo` (RFC 5280 4.1, RFC 8410, RFC 5480).
 ///
 /// # Errors
-/// What is wrong with the structure or the key.
+/// Returns a [`KeyError`] if the structure or its key is invalid.
 pub fn read_spki(der: &[u8], weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let restricted = read_restricted_spki(der, weak)?;
     match restricted.algorithms {
@@ -184,11 +187,11 @@ pub fn read_spki(der: &[u8], weak: KeyStrength) -> Result<PublicKey, KeyError> {
     }
 }
 
-/// Reads a `SubjectPublicKeyInfo` and the algorithms that it restricts its key to: an RSA key for PSS
-/// (RFC 4055 1.2).
+/// Parses a `SubjectPublicKeyInfo` and the algorithms to which it restricts its key: those of an RSA
+/// key for PSS (RFC 4055 1.2).
 ///
 /// # Errors
-/// As [`read_spki`].
+/// Same as [`read_spki`].
 pub fn read_restricted_spki(der: &[u8], weak: KeyStrength) -> Result<Restricted<PublicKey>, KeyError> {
     let what = "public key (SPKI)";
     let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(wrong(what))?;
@@ -221,7 +224,7 @@ fn read_plain_spki(
 /// Writes a `SubjectPublicKeyInfo`.
 ///
 /// # Errors
-/// [`KeyError::Crypto`], which does not happen with a key that was checked.
+/// [`KeyError::Crypto`], which does not occur for a validated key.
 pub fn write_spki(key: &PublicKey) -> Result<Vec<u8>, KeyError> {
     let failed = |_: Error| KeyError::Crypto("writing the public key");
     let numbers;
@@ -245,10 +248,10 @@ pub fn write_spki(key: &PublicKey) -> Result<Vec<u8>, KeyError> {
     .map_err(failed)
 }
 
-/// Reads an `RSAPublicKey` of PKCS#1 (RFC 8017 A.1.1).
+/// Parses a PKCS#1 `RSAPublicKey` (RFC 8017 A.1.1).
 ///
 /// # Errors
-/// What is wrong with the structure or the key.
+/// Returns a [`KeyError`] if the structure or its key is invalid.
 pub fn read_pkcs1_public(der: &[u8], weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let what = "RSA public key (PKCS#1)";
     let key = pkcs1::RsaPublicKeyRef::from_der(der).map_err(wrong(what))?;
@@ -268,11 +271,12 @@ fn write_pkcs1_public(key: &PublicKey) -> Result<Vec<u8>, KeyError> {
     .map_err(failed)
 }
 
-/// Reads a private key of PKCS#8, version 1 (RFC 5208) or 2 (RFC 5958). A public key in it must
-/// be the private key's.
+/// Parses a PKCS#8 private key, version 1 (RFC 5208) or 2 (RFC 5958).
+///
+/// If the structure contains a public key, it must match the private key.
 ///
 /// # Errors
-/// What is wrong with the structure or the key.
+/// Returns a [`KeyError`] if the structure or its key is invalid.
 pub fn read_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
     let restricted = read_restricted_pkcs8(der)?;
     match restricted.algorithms {
@@ -281,10 +285,11 @@ pub fn read_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
     }
 }
 
-/// Reads PKCS#8 and the algorithms that it restricts its key to: an RSA key for PSS (RFC 4055 1.2).
+/// Parses PKCS#8 and the algorithms to which it restricts its key: those of an RSA key for PSS (RFC
+/// 4055 1.2).
 ///
 /// # Errors
-/// As [`read_pkcs8`].
+/// Same as [`read_pkcs8`].
 pub fn read_restricted_pkcs8(der: &[u8]) -> Result<Restricted<PrivateKey>, KeyError> {
     let what = "private key (PKCS#8)";
     let info = PrivateKeyInfoRef::from_der(der).map_err(wrong(what))?;
@@ -322,10 +327,10 @@ pub fn read_restricted_pkcs8(der: &[u8]) -> Result<Restricted<PrivateKey>, KeyEr
     Ok(Restricted { key, algorithms })
 }
 
-/// Writes PKCS#8 of version 1 (RFC 5208), which OpenSSL 1.1 and 3.0 read; they reject version 2.
+/// Writes PKCS#8 version 1 (RFC 5208). OpenSSL 1.1 and 3.0 reject version 2.
 ///
 /// # Errors
-/// [`KeyError::Crypto`], which does not happen with a key that was checked.
+/// [`KeyError::Crypto`], which does not occur for a validated key.
 pub fn write_pkcs8(key: &PrivateKey) -> Result<SecretBytes, KeyError> {
     let failed = |_: Error| KeyError::Crypto("writing the private key");
     let (oid, parameters, secret) = match key {
@@ -346,10 +351,10 @@ pub fn write_pkcs8(key: &PrivateKey) -> Result<SecretBytes, KeyError> {
     info.to_der().map(SecretBytes::new).map_err(failed)
 }
 
-/// Reads an `ECPrivateKey` of SEC 1 (RFC 5915), which names its curve itself.
+/// Parses a SEC 1 `ECPrivateKey` (RFC 5915) that names its curve.
 ///
 /// # Errors
-/// What is wrong with the structure or the key.
+/// Returns a [`KeyError`] if the structure or its key is invalid.
 pub fn read_sec1(der: &[u8]) -> Result<PrivateKey, KeyError> {
     read_sec1_on(None, der)
 }
@@ -387,7 +392,7 @@ fn write_sec1(key: &PrivateKey) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         PrivateKey::Ec { scalar, public: PublicKey::Ec { point, .. }, .. } => {
             let bare = sec1::EcPrivateKey {
                 private_key: scalar.expose(),
-                // The curve is in the PKCS#8 around it (RFC 5915 1).
+                // The enclosing PKCS#8 names the curve (RFC 5915 1).
                 parameters: None,
                 public_key: Some(point),
             };

@@ -1,8 +1,8 @@
-//! Base64 in the strict reading: one text for one content.
+//! Strict base64: each content has exactly one encoding.
 //!
-//! The server decodes with Go's `base64.StdEncoding`, which passes over line ends anywhere and
-//! takes spare bits at the end. Line ends are skipped here too; spare bits are rejected, so
-//! that no two texts are the same key (RFC 4648 3.5).
+//! The server decodes with Go's `base64.StdEncoding`, which ignores line breaks anywhere and accepts
+//! nonzero unused bits at the end. This module also ignores line breaks, but rejects nonzero unused
+//! bits, so that a key has only one encoding (RFC 4648 3.5).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use super::error::{Base64Error, KeyContext, KeyError};
 
-/// Decodes standard base64 with padding, passing over line ends as the server does.
+/// Decodes standard base64 with padding. Line breaks are ignored, as in the server.
 ///
 /// # Errors
-/// [`KeyError::Base64`], which names the position but not the content.
+/// [`KeyError::Base64`], which contains the position but not the content.
 pub fn decode_standard(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let joined: Zeroizing<String> =
         Zeroizing::new(text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
@@ -28,11 +28,13 @@ pub fn decode_standard(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u
     STANDARD.decode(joined.as_bytes()).map(Zeroizing::new).map_err(|error| fault(reason(&error)))
 }
 
-/// Decodes the base64 of a variable: as [`decode_standard`], and what stands around or in the place of
-/// the key is named.
+/// Decodes the base64 value of an environment variable.
+///
+/// Same as [`decode_standard`], but the error describes common mistakes, such as quotes around the
+/// value.
 ///
 /// # Errors
-/// [`KeyError::Context`], else [`KeyError::Base64`].
+/// [`KeyError::Context`] for a recognized mistake, otherwise [`KeyError::Base64`].
 pub fn decode_variable(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     decode_standard(text, what).map_err(|error| match surroundings(text) {
         Some(fault) => KeyError::Context { what, fault },
@@ -40,7 +42,7 @@ pub fn decode_variable(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u
     })
 }
 
-/// What makes a text other than base64 although a key may be in it.
+/// Detects why a text that may contain a key is not base64.
 fn surroundings(text: &str) -> Option<KeyContext> {
     let trimmed = text.trim();
     let name = trimmed.split_once('=').map(|(name, value)| (name, value.trim_end_matches('=')));
@@ -68,17 +70,16 @@ fn surroundings(text: &str) -> Option<KeyContext> {
     })
 }
 
-/// How a member of a JWK differs from RFC 7518 although its content is clear.
+/// A deviation of a JWK member from RFC 7518 that does not make its content ambiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base64Deviation {
-    /// `=` at the end.
+    /// `=` padding at the end.
     Padding,
-    /// `+` or `/` of standard base64.
+    /// `+` or `/` of the standard alphabet.
     StandardAlphabet,
 }
 
-/// Decodes base64url as [`decode_url`], and accepts padding and the standard alphabet, which have the
-/// same content.
+/// Decodes base64url as [`decode_url`] does, and also accepts padding and the standard alphabet.
 ///
 /// # Errors
 /// [`KeyError::Base64`].
@@ -88,7 +89,7 @@ pub fn decode_any_url(
 ) -> Result<(Zeroizing<Vec<u8>>, Vec<Base64Deviation>), KeyError> {
     let bare = text.trim_end_matches('=');
     let mut spellings = Vec::new();
-    // More than two characters of padding are meaningless.
+    // More than two padding characters are invalid.
     if bare.len() < text.len() && text.len() - bare.len() <= 2 {
         spellings.push(Base64Deviation::Padding);
     }
@@ -110,8 +111,9 @@ pub fn decode_any_url(
     Ok((decode_url(&plain, what)?, spellings))
 }
 
-/// Decodes standard base64 exactly as the server does, spare bits included: to find out whether a
-/// server starts with a value, never to use it as a key.
+/// Decodes standard base64 exactly as the server does, including nonzero unused bits.
+///
+/// This predicts whether a server starts with a value. Do not use the result as a key.
 ///
 /// # Errors
 /// [`KeyError::Base64`].
@@ -130,13 +132,13 @@ pub fn decode_as_server(text: &str, what: &'static str) -> Result<Zeroizing<Vec<
         .map_err(|error| KeyError::Base64 { what, fault: reason(&error) })
 }
 
-/// Encodes in standard base64 with padding: the server's form.
+/// Encodes in standard base64 with padding, the server's format.
 #[must_use]
 pub fn encode_standard(bytes: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(STANDARD.encode(bytes))
 }
 
-/// Decodes base64url without padding, as JWKs have it (RFC 7515 2).
+/// Decodes base64url without padding, the encoding of JWKs (RFC 7515 2).
 ///
 /// # Errors
 /// [`KeyError::Base64`].

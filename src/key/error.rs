@@ -1,74 +1,75 @@
-//! Errors of keys. Text from the input is a [`PrintableText`], which contains nothing from
-//! inside of a key.
+//! Errors of keys.
+//!
+//! Text from the input is a [`PrintableText`], which never contains key content.
 
 use super::algorithm::Algorithm;
 pub use super::form_error::{Base64Error, DerKind, KeyContext, PemLines};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
-/// What is wrong with the points and numbers of a key.
+/// An error of a key, its encoding or its numbers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Nothing where a key is expected.
+    /// An empty value where a key is expected.
     #[error("the {0} is empty")]
     Empty(&'static str),
-    /// A variable that is set nowhere.
+    /// A variable that is not set.
     #[error("set neither in the environment nor in {file}")]
     Unset {
         /// The environment file, quoted.
         file: String,
     },
-    /// Not base64.
+    /// The value is not base64.
     #[error("the {what} is not base64: {fault}")]
     Base64 {
-        /// What was read.
+        /// The kind of value.
         what: &'static str,
-        /// What is wrong with it.
+        /// The base64 error.
         fault: Base64Error,
     },
-    /// Of another length than such a key has.
+    /// The value has the wrong length for a key of its kind.
     #[error("the {what} has the wrong length: found {found} bytes, expected {expected}")]
     Length {
-        /// What was read.
+        /// The kind of value.
         what: &'static str,
-        /// Its length in bytes.
+        /// The length in bytes.
         found: usize,
-        /// The length it should have.
+        /// The expected length in bytes.
         expected: usize,
     },
-    /// The text around a key is not a key: quotes, white space, a shell expression.
+    /// The value has text that does not belong to a key: quotes, white space, a shell expression.
     #[error("the {what} {fault}")]
     Context {
-        /// What was read.
+        /// The kind of value.
         what: &'static str,
-        /// What is around it.
+        /// The kind of the surrounding text.
         fault: KeyContext,
     },
-    /// A private key where a public one belongs: 64 bytes in the server's form.
+    /// A private key where a public key is expected: 64 bytes in the server's format.
     #[error("found the 64 bytes of an Ed25519 private key, expected the 32 bytes of a public key")]
     PrivateForPublic,
-    /// A public key where a private one belongs, or a bare seed.
+    /// A public key or a bare seed where a private key is expected.
     #[error("found 32 bytes, a public key or a bare seed, expected the 64 bytes of seed and public key")]
     MissingPublicPart,
     /// The point is not on the curve.
     #[error("the {0} public key is not on its curve")]
     NotOnCurve(&'static str),
-    /// An encoding of the point that is not the one encoding it has (RFC 8032 5.1.3).
+    /// The point is not in its canonical encoding (RFC 8032 5.1.3).
     #[error("the Ed25519 public key is not in its canonical form")]
     NonCanonical,
-    /// A point of small order: any message can be signed for it.
+    /// A point of small order: signatures can be forged for any message.
     #[error("the Ed25519 public key is of small order: anyone can forge signatures for it")]
     SmallOrder,
-    /// A point with a part of small order: no private key leads to it.
+    /// A point of mixed order, which no private key produces.
     #[error("the Ed25519 public key is of mixed order: no private key belongs to it")]
     MixedOrder,
     /// A compressed point of one of the NIST curves.
     #[error("the {0} public key is compressed, expected an uncompressed point")]
     Compressed(&'static str),
-    /// Private and public part are of different keys.
+    /// The private and the public key do not belong to the same key pair.
     #[error("the private and the public key of the {0} key pair do not match")]
     Mismatch(&'static str),
-    /// An RSA key that is too short to resist.
+    /// The RSA key is too short to be secure.
     #[error("the RSA key has {bits} bits, expected at least {expected}")]
     RsaShort {
         /// The length of the modulus.
@@ -76,63 +77,63 @@ pub enum KeyError {
         /// The smallest accepted length.
         expected: usize,
     },
-    /// An RSA key so long that checking with it would be an attack.
+    /// The RSA key is so long that verification would allow a denial of service.
     #[error("the RSA key has {0} bits, expected at most 8192")]
     RsaLong(usize),
-    /// An even modulus is not a product of two odd primes.
+    /// The RSA modulus is even: it is not a product of two odd primes.
     #[error("the RSA modulus is even")]
     RsaEvenModulus,
-    /// The public exponent is even or below 3 (RFC 8017 3.1).
+    /// The RSA public exponent is even or below 3 (RFC 8017 3.1).
     #[error("the RSA public exponent is even or below 3")]
     RsaExponent,
-    /// The public exponent is longer than 33 bits.
+    /// The RSA public exponent is longer than 33 bits.
     #[error("the RSA public exponent is longer than 33 bits")]
     RsaLongExponent,
     /// An RSA private key with more than two primes.
     #[error("the RSA private key has more than two primes")]
     RsaMultiPrime,
-    /// A private key whose numbers do not fit each other.
+    /// A private key with inconsistent numbers.
     #[error("the {0} private key is malformed: its numbers do not fit each other")]
     InvalidPrivate(&'static str),
-    /// An empty HMAC secret: every client could make tokens.
+    /// An empty HMAC secret: every client could forge tokens.
     #[error("the HMAC secret is empty: anyone could forge tokens")]
     HmacSecretEmpty,
     /// An HMAC secret shorter than the hash (RFC 7518 3.2).
     #[error("the HMAC secret has {found} bytes, expected at least {expected} for {algorithm}")]
     HmacSecretShort {
-        /// Its length in bytes.
+        /// The length in bytes.
         found: usize,
-        /// The length of the hash.
+        /// The length of the hash in bytes.
         expected: usize,
-        /// The algorithm it is for.
+        /// The algorithm of the secret.
         algorithm: Algorithm,
     },
-    /// The content does not match its label.
+    /// Malformed DER, or DER that does not match the label.
     #[error("the {what} is malformed DER: {reason}")]
     Der {
-        /// What was read.
+        /// The kind of value.
         what: &'static str,
-        /// What is wrong.
+        /// The reason.
         reason: &'static str,
     },
-    /// Bytes after the end of the structure.
+    /// Trailing bytes after the structure.
     #[error("the {0} has bytes after its end")]
     TrailingData(&'static str),
     /// The BIT STRING of the key has unused bits.
     #[error("the {0} has a key whose last bits do not count: a shifted key")]
     UnusedBits(&'static str),
-    /// Parameters that the algorithm does not have (RFC 8410 3).
+    /// Algorithm parameters, which must be absent (RFC 8410 3).
     #[error("the {0} names its algorithm with parameters that it must not have")]
     Parameters(&'static str),
-    /// A key algorithm that is not known here.
+    /// An unknown key algorithm.
     #[error("found a key of {0}, expected Ed25519, EC (P-256, P-384, P-521) or RSA")]
     UnknownKind(PrintableText),
-    /// Known, but of another kind than what is expected.
+    /// A known kind of key that is not the expected one.
     #[error("found {found}, expected {expected}")]
     WrongType {
-        /// What was read.
+        /// The kind of the input.
         found: PrintableText,
-        /// What it should have been.
+        /// The expected kind.
         expected: &'static str,
     },
     /// An encrypted private key.
@@ -144,23 +145,23 @@ pub enum KeyError {
     /// A key or certificate in binary DER.
     #[error("found {kind}, expected PEM")]
     Binary {
-        /// What it is.
+        /// The kind of structure.
         kind: DerKind,
         /// Whether a public key is expected.
         public: bool,
     },
-    /// A PEM block whose line ends are missing or of another kind.
+    /// A PEM block whose line breaks are missing or invalid.
     #[error("the PEM block {0}")]
     PemLines(PemLines),
-    /// An EC key with the numbers of its curve instead of the curve's name (RFC 5480 2.1.1).
+    /// An EC key with explicit curve parameters instead of a named curve (RFC 5480 2.1.1).
     #[error("the {0} has explicit curve parameters, expected a named curve")]
     ExplicitCurve(&'static str),
-    /// A PEM block without end, with malformed base64, or with different labels.
+    /// A PEM block without an `END` line, with malformed base64, or with different labels.
     #[error("the PEM block {label} is malformed: {reason}")]
     Pem {
-        /// Its label.
+        /// The label.
         label: PrintableText,
-        /// What is wrong.
+        /// The reason.
         reason: &'static str,
     },
     /// Not JSON where a JWK is expected.
@@ -174,37 +175,37 @@ pub enum KeyError {
     JwkType {
         /// The member.
         name: &'static str,
-        /// What it is.
+        /// The type of the value.
         found: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
     /// A duplicate member (RFC 7517 4: parsers must reject or take the last).
     #[error("the JWK has a duplicate member: {0}")]
     JwkDuplicateMember(PrintableText),
-    /// A key type that is not known here.
+    /// An unknown key type.
     #[error("the JWK has the unknown key type {0}, expected OKP, EC, RSA or oct")]
     JwkKind(PrintableText),
-    /// A curve that is not known here, or not one of the key's type.
+    /// An unknown curve, or a curve that does not belong to the key type.
     #[error("the JWK has the unknown curve {crv} for {kty}, expected {expected}")]
     JwkCurve {
         /// The key type.
         kty: &'static str,
         /// The curve.
         crv: PrintableText,
-        /// The curves there are.
+        /// The supported curves.
         expected: &'static str,
     },
     /// `use` does not permit signatures.
     #[error("the JWK's use is {0}, expected 'sig'")]
     JwkUse(PrintableText),
-    /// `key_ops` does not have the operation.
+    /// `key_ops` does not contain the operation.
     #[error("the JWK's key_ops do not contain '{0}'")]
     JwkOps(&'static str),
-    /// `alg` does not belong to this kind of key.
+    /// `alg` does not match the kind of key.
     #[error("the JWK's alg is {alg}, which is not a signature algorithm of {kind} keys")]
     JwkAlgorithm {
-        /// The value of `use`.
+        /// The value of `alg`.
         alg: PrintableText,
         /// The kind of key.
         kind: &'static str,
@@ -212,64 +213,64 @@ pub enum KeyError {
     /// A number in a JWK that is empty, or longer than its curve allows (RFC 7518 6.2.1.2).
     #[error("the JWK's number '{0}' is empty or too long")]
     JwkNumber(&'static str),
-    /// A set of keys where one key is expected, or the other way round.
+    /// A JWKS whose number of usable keys is not one.
     #[error("the JWK set has {found} usable keys, expected one")]
     JwkSetCount {
-        /// How many usable keys it has.
+        /// The number of usable keys.
         found: usize,
     },
-    /// A key set in which no key can be used.
+    /// A JWKS without a usable key.
     #[error("the key set has no usable key")]
     SetUnusable,
-    /// No signing key of OpenSSH, or a malformed one.
+    /// A malformed OpenSSH key, or one that cannot sign tokens.
     #[error("the OpenSSH key is malformed: {0}")]
     OpenSsh(&'static str),
-    /// No nkey, or a broken one.
+    /// A malformed nkey.
     #[error("the nkey is malformed: {0}")]
     Nkey(&'static str),
-    /// A certificate that cannot be used.
+    /// A malformed or unsupported certificate.
     #[error("the certificate is malformed: {0}")]
     Certificate(&'static str),
-    /// A certificate outside of its dates.
+    /// A certificate outside its validity period.
     #[error("the certificate is valid from {from} to {to}, not at the requested time")]
     CertificateDates {
-        /// RFC 3339.
+        /// The beginning in RFC 3339 format.
         from: String,
-        /// RFC 3339.
+        /// The end in RFC 3339 format.
         to: String,
     },
-    /// The key cannot do this algorithm.
+    /// The key does not support the algorithm.
     #[error("{kind} keys cannot sign or verify {algorithm}")]
     Algorithm {
         /// The kind of key.
         kind: &'static str,
-        /// The requested use.
+        /// The requested algorithm.
         algorithm: Algorithm,
     },
-    /// The kind of key cannot be written in this form.
+    /// The kind of key cannot be written in this format.
     #[error("{kind} keys cannot be written as {form}")]
     UnsupportedFormat {
         /// The kind of key.
         kind: &'static str,
-        /// The form.
+        /// The format.
         form: &'static str,
     },
-    /// The system gave no random bytes.
+    /// The system returned no random bytes.
     #[error("the system gave no random bytes")]
     NoRandom,
-    /// The cryptography failed at making or using a key; this does not happen with a good one.
+    /// A cryptographic operation failed, which does not occur for a valid key.
     #[error("{0} failed")]
     Crypto(&'static str),
 }
 
 impl KeyError {
-    /// This error of the key at `place` (a quoted file, or a variable's name).
+    /// Adds the place of the key: a quoted file name or the name of a variable.
     #[must_use]
     pub fn at(self, place: impl Into<String>) -> KeyFileError {
         KeyFileError { place: place.into(), error: self, configured: false }
     }
 
-    /// This error of a key of the configuration, such as `JWT_PUBLIC_KEY`.
+    /// Adds the name of a setting such as `JWT_PUBLIC_KEY`, and marks the key as configured.
     #[must_use]
     pub fn configured(self, name: impl Into<String>) -> KeyFileError {
         KeyFileError { place: name.into(), error: self, configured: true }
@@ -334,7 +335,7 @@ impl Diagnostic for KeyError {
                     "the variable holds base64 alone: 'convert-pem-pubkey FILE' prints it for a public key; --key FILE signs with a private one"
                 }
             },
-            // Base64 that ends where a line was full: its bytes are a multiple of three.
+            // Base64 that was cut at the end of a full line has a multiple of three bytes.
             Self::Length { found, expected, .. } if (24..*expected).contains(found) && found % 3 == 0 => {
                 "the base64 may continue on the next line: write all of it on one line"
             }
@@ -351,7 +352,7 @@ impl Diagnostic for KeyError {
     }
 }
 
-/// The command that converts what was found into what is expected.
+/// Returns the command that converts the found format to the expected one.
 fn other_form(found: &str, expected: &str) -> Option<&'static str> {
     let public = expected.contains("public key");
     Some(match found {
@@ -366,15 +367,15 @@ fn other_form(found: &str, expected: &str) -> Option<&'static str> {
     })
 }
 
-/// An error of a key with the place of the key.
+/// A key error with the place of the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {error}")]
 pub struct KeyFileError {
-    /// The file (quoted) or variable that the key was read from.
+    /// The file (quoted) or variable from which the key was read.
     pub place: String,
-    /// What is wrong.
+    /// The error.
     pub error: KeyError,
-    /// Whether the key is part of the configuration.
+    /// Whether the key comes from the configuration.
     configured: bool,
 }
 
@@ -389,7 +390,7 @@ impl Diagnostic for KeyFileError {
     }
 }
 
-/// What the DER reader found wrong, in words.
+/// Converts an error of the DER parser.
 pub(super) fn from_der(what: &'static str, kind: pkcs8::der::ErrorKind) -> KeyError {
     use pkcs8::der::ErrorKind;
     let reason = match kind {

@@ -1,26 +1,26 @@
-//! What is wrong with the form of a key: base64, PEM, DER.
+//! Errors of key encodings: base64, PEM, DER.
 
 use std::fmt;
 
-/// Why a text is not base64 as the standard has it.
+/// The reason why a text is not valid base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base64Error {
-    /// A character that the alphabet does not have.
+    /// A character outside the alphabet.
     Character {
-        /// Its place, counted from 1.
+        /// The position, counted from 1.
         at: usize,
     },
-    /// `-` or `_`, the alphabet of base64url, where standard base64 is expected.
+    /// `-` or `_` of the base64url alphabet where standard base64 is expected.
     UrlAlphabet {
-        /// Its place, counted from 1.
+        /// The position, counted from 1.
         at: usize,
     },
-    /// `+` or `/`, the alphabet of standard base64, where base64url is expected.
+    /// `+` or `/` of the standard alphabet where base64url is expected.
     StandardAlphabet {
-        /// Its place, counted from 1.
+        /// The position, counted from 1.
         at: usize,
     },
-    /// The `=` at the end are missing, too many, or not expected here; or characters are missing.
+    /// The `=` padding is missing, too long or not expected, or characters are missing.
     Padding,
     /// The unused bits of the last character are not zero (RFC 4648 3.5).
     SpareBits,
@@ -42,20 +42,20 @@ impl fmt::Display for Base64Error {
     }
 }
 
-/// What stands around or in the place of a key in a variable. All of it can be repaired without a
-/// new key.
+/// Text around a key in a variable, or another format in its place. The user can correct each case
+/// without a new key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyContext {
-    /// Quotes that belong to the value: `docker run --env-file` and systemd's `Environment=` in
-    /// the wrong place keep them.
+    /// Quotes that are part of the value. `docker run --env-file` does not remove quotes, nor does a
+    /// misplaced quote in systemd's `Environment=`.
     Quotes,
-    /// White space at an end or in the middle.
+    /// White space before, after or inside the value.
     Blanks,
     /// A PEM block.
     Pem,
-    /// Base64 over several lines.
+    /// Base64 on several lines.
     Lines,
-    /// `$(…)`, `${…}` or backquotes: a shell expression that no shell has replaced.
+    /// `$(…)`, `${…}` or backquotes: a shell expression that no shell expanded.
     Shell,
     /// `NAME=` before the value.
     Assignment,
@@ -77,7 +77,7 @@ impl fmt::Display for KeyContext {
     }
 }
 
-/// What a binary file is.
+/// The kind of a binary file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DerKind {
     /// `SubjectPublicKeyInfo`.
@@ -94,7 +94,7 @@ pub enum DerKind {
     Certificate,
     /// PKCS#12.
     Pkcs12,
-    /// Some other structure.
+    /// Another structure.
     Other,
 }
 
@@ -114,7 +114,7 @@ impl fmt::Display for DerKind {
 }
 
 impl DerKind {
-    /// The command that makes PEM of it, of its public key where `public`.
+    /// Returns the command that converts the file to PEM; if `public`, to PEM of the public key.
     pub(super) const fn command(self, public: bool) -> Option<&'static str> {
         Some(match (self, public) {
             (Self::Spki, _) => "openssl pkey -pubin -inform DER -in FILE -pubout",
@@ -131,14 +131,14 @@ impl DerKind {
     }
 }
 
-/// In what way a PEM block lost its lines.
+/// How a PEM block lost its line structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PemLines {
     /// BEGIN, base64 and END are on one line.
     OneLine,
-    /// Lines end in a carriage return alone.
+    /// Lines end with a carriage return only.
     CarriageReturn,
-    /// There is text before BEGIN or after the label on its line.
+    /// Text before `BEGIN`, or after the label on the same line.
     BeginNotAlone,
 }
 

@@ -1,10 +1,10 @@
-//! Key material: signing and verifying keys in all their forms.
+//! Key material: signing and verifying keys in all supported formats.
 //!
-//! A key is checked once, when it is read: on its curve, in its one canonical encoding, not
-//! weak, both halves of one pair. What got that far is a [`PublicKey`] or [`PrivateKey`];
-//! [`VerifyingKey`] and [`SigningKey`] add what they may be used for.
+//! Each key is validated once, when it is parsed: the point is on its curve and in canonical form, the
+//! key is not weak, and the private and public keys match. The result is a [`PublicKey`] or
+//! [`PrivateKey`]. [`VerifyingKey`] and [`SigningKey`] add the permitted algorithms and the key ID.
 //!
-//! Knows nothing of tokens, settings or users.
+//! This module does not depend on tokens, settings or users.
 
 pub mod algorithm;
 pub mod certificate;

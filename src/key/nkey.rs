@@ -1,5 +1,7 @@
-//! NATS nkeys: an Ed25519 key as base32 of a prefix, the key and a CRC-16, so that its first
-//! letter is its role. A key of the server can log in to NATS with it.
+//! NATS nkeys: base32 of a prefix, an Ed25519 key and a CRC-16.
+//!
+//! The prefix determines the first letter, which is the role of the key. The server's key pair can log
+//! in to NATS as an nkey.
 
 use std::str::FromStr;
 
@@ -10,7 +12,7 @@ use super::error::KeyError;
 use super::private::PrivateKey;
 use super::public::PublicKey;
 
-/// What an nkey is for: the first letter of its public form.
+/// The role of an nkey: the first letter of its public form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NkeyRole {
     /// `U`: a user. The default.
@@ -26,14 +28,14 @@ pub enum NkeyRole {
     Cluster,
 }
 
-/// The prefix of a private key, `S`, with the role in the bits that follow.
+/// The prefix of a private key, `S`; the following bits are the role.
 const SEED: u8 = 18 << 3;
 
 impl NkeyRole {
-    /// All of them.
+    /// All roles.
     pub const ALL: [Self; 5] = [Self::User, Self::Account, Self::Operator, Self::Server, Self::Cluster];
 
-    /// Its name in small letters.
+    /// Returns the name in lower case.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -67,7 +69,7 @@ impl FromStr for NkeyRole {
     }
 }
 
-/// Whether a text looks like an nkey: capital base32 of the length one has.
+/// Returns whether a text looks like an nkey: upper-case base32 of the right length.
 #[must_use]
 pub fn is_nkey(text: &str) -> bool {
     matches!(text.len(), 56 | 58)
@@ -85,7 +87,7 @@ pub fn write_public(key: &PublicKey, role: NkeyRole) -> Result<String, KeyError>
     Ok(BASE32_NOPAD.encode(&bytes))
 }
 
-/// Writes a private key as an nkey: what NATS calls a seed.
+/// Writes a private key as an nkey seed.
 ///
 /// # Errors
 /// [`KeyError::UnsupportedFormat`] for a key that is not Ed25519.
@@ -101,10 +103,10 @@ pub fn write_seed(key: &PrivateKey, role: NkeyRole) -> Result<Zeroizing<String>,
     Ok(Zeroizing::new(BASE32_NOPAD.encode(&bytes)))
 }
 
-/// Reads a public nkey and what it is for.
+/// Parses a public nkey and its role.
 ///
 /// # Errors
-/// [`KeyError::Nkey`], [`KeyError::WrongType`] for a seed, and what is wrong with the key.
+/// [`KeyError::Nkey`]; [`KeyError::WrongType`] for a seed; other variants for an invalid key.
 pub fn read_public(text: &str) -> Result<(PublicKey, NkeyRole), KeyError> {
     if text.starts_with('S') {
         return Err(KeyError::WrongType {
@@ -119,7 +121,7 @@ pub fn read_public(text: &str) -> Result<(PublicKey, NkeyRole), KeyError> {
     Ok((PublicKey::ed25519(key)?, role))
 }
 
-/// Reads the seed of an nkey and what it is for.
+/// Parses an nkey seed and its role.
 ///
 /// # Errors
 /// [`KeyError::Nkey`], [`KeyError::WrongType`] for a public nkey.
@@ -151,7 +153,7 @@ fn checked(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     Ok(bytes)
 }
 
-/// CRC-16/XMODEM: polynomial 0x1021, starting from 0.
+/// Computes the CRC-16/XMODEM checksum: polynomial 0x1021, initial value 0.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |sum, byte| {
         (0..8).fold(sum ^ (u16::from(*byte) << 8), |sum, _| {

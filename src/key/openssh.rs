@@ -1,5 +1,5 @@
-//! Keys as OpenSSH writes them: public ones on a line (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4) or in
-//! the form of RFC 4716, private ones in PEM (PROTOCOL.key of OpenSSH).
+//! OpenSSH keys: public keys on one line (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4) or in RFC 4716
+//! format, private keys in PEM (OpenSSH's `PROTOCOL.key`).
 
 use zeroize::Zeroizing;
 
@@ -8,23 +8,23 @@ use super::error::KeyError;
 use super::private::PrivateKey;
 use super::public::{Curve, KeyStrength, PublicKey, without_leading_zeros};
 
-/// The line that begins a public key in the form of RFC 4716 3.2.
+/// The first line of a public key in RFC 4716 format (section 3.2).
 const RFC_4716_BEGIN: &str = "---- BEGIN SSH2 PUBLIC KEY ----";
 
-/// How the content of a private key begins.
+/// The first bytes of the content of a private key.
 const MAGIC: &[u8] = b"openssh-key-v1\0";
 
-/// Whether a line looks like a public key of OpenSSH.
+/// Returns whether a line looks like an OpenSSH public key.
 #[must_use]
 pub fn is_openssh(line: &str) -> bool {
     let name = line.split([' ', '\t']).next().unwrap_or_default();
     ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| name.starts_with(start))
 }
 
-/// Reads a line `ssh-ed25519 AAAA… comment`; also `ssh-rsa` and `ecdsa-sha2-nistp…`.
+/// Parses a line `ssh-ed25519 AAAA… comment`, or one of `ssh-rsa` or `ecdsa-sha2-nistp…`.
 ///
 /// # Errors
-/// [`KeyError::OpenSsh`], [`KeyError::UnknownKind`], and what is wrong with the key.
+/// [`KeyError::OpenSsh`], [`KeyError::UnknownKind`]; other variants for an invalid key.
 pub fn read(line: &str, weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let name = words.next().unwrap_or_default();
@@ -43,16 +43,16 @@ pub fn read(line: &str, weak: KeyStrength) -> Result<PublicKey, KeyError> {
     read_fields(name, rest, weak)
 }
 
-/// Whether a text is a public key in the form of RFC 4716, which PuTTY and ssh-keygen -e write.
+/// Returns whether a text is a public key in RFC 4716 format, which PuTTY and `ssh-keygen -e` write.
 #[must_use]
 pub fn is_rfc_4716(text: &str) -> bool {
     text.trim_start().starts_with(RFC_4716_BEGIN)
 }
 
-/// Reads a public key in the form of RFC 4716.
+/// Parses a public key in RFC 4716 format.
 ///
 /// # Errors
-/// As [`read`].
+/// Same as [`read`].
 pub fn read_rfc_4716(text: &str, weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let mut base64 = String::new();
     let mut in_header = false;
@@ -64,7 +64,7 @@ pub fn read_rfc_4716(text: &str, weak: KeyStrength) -> Result<PublicKey, KeyErro
                 std::str::from_utf8(field(&mut rest)?).map_err(|_| KeyError::OpenSsh("it has no type"))?;
             return read_fields(name, rest, weak);
         }
-        // A header continues after a backslash (RFC 4716 3.3).
+        // A backslash continues a header on the next line (RFC 4716 3.3).
         let is_header = in_header || line.contains(':');
         in_header = is_header && line.ends_with('\\');
         if !is_header {
@@ -74,7 +74,7 @@ pub fn read_rfc_4716(text: &str, weak: KeyStrength) -> Result<PublicKey, KeyErro
     Err(KeyError::OpenSsh("its END line is missing"))
 }
 
-/// Writes a public key as a line of OpenSSH, without a comment.
+/// Writes a public key as an OpenSSH line without a comment.
 #[must_use]
 pub fn write(key: &PublicKey) -> String {
     let mut blob = Vec::new();
@@ -114,7 +114,7 @@ fn push(blob: &mut Vec<u8>, bytes: &[u8]) {
     blob.extend_from_slice(bytes);
 }
 
-/// An `mpint` (RFC 4251 5): a zero octet before a number whose first bit is set.
+/// Appends an `mpint` (RFC 4251 5): a zero octet precedes a number whose first bit is set.
 fn push_number(blob: &mut Vec<u8>, number: &[u8]) {
     let mut octets = Vec::with_capacity(number.len() + 1);
     if number.first().is_some_and(|first| first & 0x80 != 0) {
@@ -124,12 +124,11 @@ fn push_number(blob: &mut Vec<u8>, number: &[u8]) {
     push(blob, &octets);
 }
 
-/// Reads a private key out of the content of a PEM block `OPENSSH PRIVATE KEY`: Ed25519 or EC, not
-/// encrypted.
+/// Parses the content of a PEM block `OPENSSH PRIVATE KEY`: an unencrypted Ed25519 or EC key.
 ///
 /// # Errors
-/// [`KeyError::OpenSsh`]; [`KeyError::WrongType`] for an encrypted key and for RSA, whose form has not
-/// all numbers of PKCS#1; and what is wrong with the key.
+/// [`KeyError::OpenSsh`]; [`KeyError::WrongType`] for an encrypted key and for RSA, whose format lacks
+/// some numbers of PKCS#1; other variants for an invalid key.
 pub fn read_private(content: &[u8]) -> Result<PrivateKey, KeyError> {
     let expected =
         |found: &'static str| KeyError::WrongType { found: found.into(), expected: "a private key" };
@@ -172,12 +171,12 @@ pub fn read_private(content: &[u8]) -> Result<PrivateKey, KeyError> {
         }
     };
     let _comment = field(&mut inner)?;
-    // The padding counts from 1.
+    // The padding bytes are 1, 2, 3 and so on.
     let is_padding = inner.iter().zip(1_u8..).all(|(byte, count)| *byte == count);
     if is_padding && inner.len() < 256 { Ok(key) } else { Err(KeyError::TrailingData("OpenSSH key")) }
 }
 
-/// The fields after the type in a public key.
+/// Parses the fields after the type of a public key.
 fn read_fields(name: &str, mut rest: &[u8], weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let key = match name {
         "ssh-ed25519" => PublicKey::ed25519(field(&mut rest)?)?,
@@ -200,7 +199,7 @@ fn point(curve: Curve, name: &[u8], rest: &mut &[u8]) -> Result<PublicKey, KeyEr
     PublicKey::ec(curve, field(rest)?)
 }
 
-/// A `string` of RFC 4251 5: four bytes of length, then that many bytes.
+/// Reads a `string` (RFC 4251 5): four bytes of length, then the content.
 fn field<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], KeyError> {
     let length = number(rest)? as usize;
     let Some((bytes, after)) = rest.split_at_checked(length) else {
@@ -210,7 +209,7 @@ fn field<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], KeyError> {
     Ok(bytes)
 }
 
-/// A `uint32` of RFC 4251 5.
+/// Reads a `uint32` (RFC 4251 5).
 fn number(rest: &mut &[u8]) -> Result<u32, KeyError> {
     let Some((bytes, after)) = rest.split_first_chunk::<4>() else {
         return Err(KeyError::OpenSsh("it is truncated"));

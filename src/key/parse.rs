@@ -1,4 +1,4 @@
-//! Reads keys from files in any supported form.
+//! Parsers for key files in all supported formats.
 
 use zeroize::Zeroizing;
 
@@ -20,7 +20,7 @@ use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
 use crate::util::secret::SecretText;
 
-/// A form of a public key in a file.
+/// The format of a public key in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyEncoding {
     /// PEM `PUBLIC KEY`.
@@ -29,9 +29,9 @@ pub enum KeyEncoding {
     Pkcs1,
     /// PEM `CERTIFICATE`.
     Certificate,
-    /// A line of OpenSSH.
+    /// An OpenSSH line.
     OpenSsh,
-    /// The form of RFC 4716.
+    /// RFC 4716 format.
     Rfc4716,
     /// A JWK.
     Jwk,
@@ -46,7 +46,7 @@ pub enum KeyEncoding {
 }
 
 impl KeyEncoding {
-    /// Its name, for messages and reports.
+    /// Returns the name for messages and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -64,19 +64,19 @@ impl KeyEncoding {
     }
 }
 
-/// A public key that was found in a file.
+/// A public key that was read from a file.
 #[derive(Debug, Clone)]
 pub struct ParsedKey {
-    /// The key, with the key ID and algorithms that its form gave it.
+    /// The key, with the key ID and algorithms that its format specifies.
     pub key: VerifyingKey,
-    /// The form it stood in.
+    /// The format of the file.
     pub form: KeyEncoding,
-    /// The certificate it came in: its dates are for the caller to check.
+    /// The certificate that contains the key; the caller checks its validity period.
     pub certificate: Option<Certificate>,
 }
 
 impl ParsedKey {
-    /// The public key itself: a file never gives an HMAC secret here.
+    /// Returns the public key. A [`ParsedKey`] never contains an HMAC secret.
     #[must_use]
     pub const fn public(&self) -> Option<&PublicKey> {
         self.key.public_key()
@@ -90,12 +90,13 @@ fn parsed(key: PublicKey, form: KeyEncoding) -> ParsedKey {
 const EXPECTED_PUBLIC: &str = "a public key";
 const EXPECTED_PRIVATE: &str = "a private key";
 
-/// Reads a public key: PEM (SPKI, PKCS#1, certificate), JWK, a JWKS with one usable key, an
-/// OpenSSH line, an nkey, hexadecimal or the server's base64. Of several PEM blocks the first that is whole
-/// counts, as for the server's own tool, and the notes name the others.
+/// Parses a public key: PEM (SPKI, PKCS#1, certificate), JWK, a JWKS with one usable key, an OpenSSH
+/// line, an nkey, hexadecimal or the server's base64.
+///
+/// The first complete PEM block wins, as in the server's own tool; the notes list the others.
 ///
 /// # Errors
-/// What was found instead and what was expected, or what is wrong with the key.
+/// Returns a [`KeyError`] if the format is not supported or the key is invalid.
 pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result<ParsedKey, KeyError> {
     let text = text_of(bytes, true)?;
     if has_block(&text) {
@@ -125,7 +126,7 @@ pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result
     if nkey::is_nkey(content) {
         return Ok(parsed(nkey::read_public(content)?.0, KeyEncoding::Nkey));
     }
-    // Nothing has 48 bytes that these digits could be the base64 of.
+    // No key has 48 bytes, the length if these digits were base64.
     if content.len() == 64 && content.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(content.as_bytes()).unwrap_or_default();
         return Ok(parsed(PublicKey::ed25519(&bytes)?, KeyEncoding::Hex));
@@ -141,12 +142,14 @@ pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result
     Ok(parsed(server_base64(content)?, KeyEncoding::ServerBase64))
 }
 
-/// Reads the one PEM block of a text, SPKI or a certificate, as the servers of login roles read
-/// `jwt_validation_pubkeys`: text before it is skipped; PKCS#1, another form than PEM, and
-/// anything but white space after the block are rejected.
+/// Parses the single PEM block of a text, SPKI or a certificate, as the servers of login roles parse
+/// `jwt_validation_pubkeys`.
+///
+/// Text before the block is ignored. PKCS#1, formats other than PEM, and any text after the block
+/// except white space are rejected.
 ///
 /// # Errors
-/// As [`read_public`].
+/// Same as [`read_public`].
 pub fn read_one_block(text: &str, weak: KeyStrength) -> Result<ParsedKey, KeyError> {
     const EXPECTED: &str = "one PEM block PUBLIC KEY or CERTIFICATE; another key is an entry of its own";
     let expected = |found| KeyError::WrongType { found, expected: EXPECTED };
@@ -168,11 +171,11 @@ pub fn read_one_block(text: &str, weak: KeyStrength) -> Result<ParsedKey, KeyErr
     }
 }
 
-/// Reads a private key or HMAC secret: PEM (PKCS#8, PKCS#1, SEC 1), JWK, the seed of an nkey, or the
-/// server's base64 of 64 bytes.
+/// Parses a private key or HMAC secret: PEM (PKCS#8, PKCS#1, SEC 1), JWK, an nkey seed, or the server's
+/// base64 of 64 bytes.
 ///
 /// # Errors
-/// What was found instead and what was expected, or what is wrong with the key.
+/// Returns a [`KeyError`] if the format is not supported or the key is invalid.
 pub fn read_signing(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result<SigningKey, KeyError> {
     let text = text_of(bytes, false)?;
     if has_block(&text) {
@@ -211,7 +214,7 @@ fn signing(read: Restricted<PrivateKey>) -> Result<SigningKey, KeyError> {
     })
 }
 
-/// The text with the line ends that are written as `\n` in it.
+/// Replaces each `\n` escape in the text with a line break.
 fn with_line_ends(text: &str, notes: &mut Notes) -> Zeroizing<String> {
     match unescaped(text) {
         Some(lines) => {
@@ -226,8 +229,8 @@ fn is_putty(text: &str) -> bool {
     text.starts_with("PuTTY-User-Key-File-")
 }
 
-/// The text of a file without a byte order mark. Bytes around a PEM block may be anything; binary
-/// DER is distinguished.
+/// Converts the content of a file to text without a byte order mark. Bytes around a PEM block may be
+/// arbitrary; binary DER is detected.
 fn text_of(bytes: &[u8], public: bool) -> Result<Zeroizing<String>, KeyError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.first() == Some(&0x30) && std::str::from_utf8(bytes).is_err() {
@@ -251,7 +254,8 @@ fn looks_like_base64(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(&byte))
 }
 
-/// The first whole block, with notes on the broken ones before it and on those that follow.
+/// Returns the first complete block. Adds notes about malformed blocks before it and about later
+/// blocks.
 fn first_block(text: &str, skip: &[&str], notes: &mut Notes) -> Result<Block, KeyError> {
     let mut first_fault = None;
     let mut all = blocks(text).into_iter();
@@ -310,7 +314,7 @@ fn restricted(key: PublicKey, algorithms: Option<&[Algorithm]>) -> VerifyingKey 
 }
 
 fn private_in_pem(text: &str, notes: &mut Notes) -> Result<Restricted<PrivateKey>, KeyError> {
-    // `openssl ecparam -genkey` writes the parameters of the curve before the key.
+    // `openssl ecparam -genkey` writes the curve parameters before the key.
     let block = first_block(text, &["EC PARAMETERS"], notes)?;
     if block.encrypted {
         return Err(KeyError::Encrypted);
@@ -326,7 +330,7 @@ fn private_in_pem(text: &str, notes: &mut Notes) -> Result<Restricted<PrivateKey
     }
 }
 
-/// What a block of another kind is, in words.
+/// Describes a block of another kind.
 fn what_is(block: &Block) -> PrintableText {
     let text: &'static str = match block.label.as_str() {
         _ if block.encrypted => "an encrypted private key",
@@ -353,7 +357,8 @@ fn what_is(block: &Block) -> PrintableText {
     text.into()
 }
 
-/// A private key or HMAC secret out of a JWK, or out of a set with one such key (`gen-keypair -f jwks`).
+/// Parses a private key or HMAC secret from a JWK, or from a JWKS with one such key (`gen-keypair -f
+/// jwks`).
 fn private_in_json(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<SigningKey, KeyError> {
     let mut repairs = Vec::new();
     let jwk = Jwk::parse(text)?;
@@ -386,36 +391,37 @@ fn public_in_json(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<Pa
 }
 
 impl SigningKey {
-    /// A private key out of PEM: PKCS#8, PKCS#1 or SEC 1, not encrypted.
+    /// Parses an unencrypted private key from PEM: PKCS#8, PKCS#1 or SEC 1.
     ///
     /// # Errors
-    /// As [`read_signing`].
+    /// Same as [`read_signing`].
     pub fn from_pem(text: &SecretText, notes: &mut Notes) -> Result<Self, KeyError> {
         private_in_pem(&with_line_ends(text.expose(), notes), notes).and_then(signing)
     }
 
-    /// A private key or HMAC secret out of a JWK.
+    /// Parses a private key or HMAC secret from a JWK.
     ///
     /// # Errors
-    /// As [`Jwk::signing_key`].
+    /// Same as [`Jwk::signing_key`].
     pub fn from_jwk(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
         Jwk::parse(text.expose())?.signing_key(weak)
     }
 }
 
 impl VerifyingKey {
-    /// A public key out of PEM: SPKI, PKCS#1, or a certificate, whose validity is not checked here.
+    /// Parses a public key from PEM: SPKI, PKCS#1 or a certificate. The certificate's validity is not
+    /// checked.
     ///
     /// # Errors
-    /// As [`read_public`].
+    /// Same as [`read_public`].
     pub fn from_pem(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<Self, KeyError> {
         public_in_pem(text, weak, notes).map(|found| found.key)
     }
 
-    /// A public key out of a JWK.
+    /// Parses a public key from a JWK.
     ///
     /// # Errors
-    /// As [`Jwk::verifying_key`].
+    /// Same as [`Jwk::verifying_key`].
     pub fn from_jwk(text: &str, weak: KeyStrength) -> Result<Self, KeyError> {
         Jwk::parse(text)?.verifying_key(weak)
     }

@@ -1,6 +1,7 @@
-//! PEM blocks (RFC 7468), found as Go's `encoding/pem` finds them, since the server's own tools
-//! read keys with it: a block begins at a line's start, a broken one is skipped, headers of
-//! RFC 1421 and text around the block are allowed. Spare base64 bits are rejected.
+//! PEM blocks (RFC 7468), parsed like Go's `encoding/pem`, which the server's own tools use.
+//!
+//! A block begins at the start of a line, malformed blocks are skipped, and RFC 1421 headers and text
+//! around the block are allowed. Unlike Go, nonzero unused base64 bits are rejected.
 
 use zeroize::Zeroizing;
 
@@ -12,11 +13,11 @@ const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
-/// Characters of base64 on a line (RFC 7468 2).
+/// The number of base64 characters on a line (RFC 7468 2).
 const LINE: usize = 64;
 
-/// The words of the labels that are in use (RFC 7468 4, OpenSSL, OpenSSH, GnuPG, NATS). A label of
-/// other words is not printed: in a damaged file it may be a part of the key.
+/// The words of known labels (RFC 7468 4, OpenSSL, OpenSSH, GnuPG, NATS). Messages omit a label with
+/// other words, which may be part of the key in a damaged file.
 const LABEL_WORDS: [&str; 36] = [
     "ANY",
     "ATTRIBUTE",
@@ -61,9 +62,9 @@ const LABEL_WORDS: [&str; 36] = [
 pub struct Block {
     /// The label, such as `PUBLIC KEY`; untrusted.
     pub label: String,
-    /// The content, usually DER; possibly secret.
+    /// The content, usually DER; may be secret.
     pub content: Zeroizing<Vec<u8>>,
-    /// Whether its headers say that the content is encrypted (RFC 1421 4.6.1.1).
+    /// Whether the headers mark the content as encrypted (RFC 1421 4.6.1.1).
     pub encrypted: bool,
 }
 
@@ -73,7 +74,7 @@ impl std::fmt::Debug for Block {
     }
 }
 
-/// All blocks of a text in order; an invalid one as its error.
+/// Parses all blocks of a text in order; each malformed block is an error.
 ///
 /// ```
 /// let text = "my key\n-----BEGIN X-----\nQUJD\n-----END X-----\n";
@@ -110,12 +111,12 @@ pub fn blocks(text: &str) -> Vec<Result<Block, KeyError>> {
     found
 }
 
-/// A label for a message: in quotes when its words are known, otherwise that it is not.
+/// Formats a label for messages: quoted if its words are known, otherwise as unknown.
 pub(super) fn shown(label: &str) -> PrintableText {
     PrintableText::known_words(label, &LABEL_WORDS).unwrap_or(PrintableText::literal("with an unknown label"))
 }
 
-/// In what way the lines of a PEM block were lost; none where they were not.
+/// Detects how a PEM block lost its line breaks; returns `None` if it has them.
 pub(super) fn lost_lines(text: &str) -> Option<PemLines> {
     let begin = text.find(BEGIN)?;
     let rest = text.get(begin..)?;
@@ -133,8 +134,8 @@ pub(super) fn lost_lines(text: &str) -> Option<PemLines> {
         .then_some(PemLines::BeginNotAlone)
 }
 
-/// A PEM block whose line ends are written as `\n`, as in JSON and in variables, with line ends;
-/// quotes around it are removed. None where it is something else.
+/// Converts a PEM block with `\n` escapes, as in JSON and environment variables, to lines, and removes
+/// quotes around it. Returns `None` for other text.
 #[must_use]
 pub fn unescaped(text: &str) -> Option<Zeroizing<String>> {
     let begin = text.find(BEGIN)?;
@@ -150,7 +151,7 @@ fn label<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
     line.strip_prefix(mark)?.strip_suffix(DASHES)
 }
 
-/// The label of an `END` line, `Some(None)` when the line begins like one and is broken.
+/// Parses the label of an `END` line; returns `Some(None)` for a malformed `END` line.
 fn label_of_end(line: &str) -> Option<Option<&str>> {
     line.starts_with(END).then(|| label(line, END))
 }

@@ -1,4 +1,4 @@
-//! How a signature is checked: by one key and one algorithm, the key read once.
+//! Prepared keys: a key and an algorithm, ready to verify many signatures.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
@@ -13,9 +13,10 @@ use super::algorithm::Algorithm;
 use super::public::{KeyStrength, PublicKey};
 use crate::util::secret::SecretBytes;
 
-/// A key made ready for one algorithm. What is costly about a key (finding a point's second
-/// coordinate, a modulus's Montgomery form, the first blocks of an HMAC) is done once for all
-/// signatures.
+/// A key that is prepared for one algorithm.
+///
+/// The expensive steps (decompressing a point, the Montgomery form of a modulus, the first HMAC blocks)
+/// run once for all signatures.
 #[derive(Clone)]
 pub(super) enum PreparedKey {
     Ed25519(ed25519_dalek::VerifyingKey),
@@ -24,7 +25,7 @@ pub(super) enum PreparedKey {
 }
 
 impl PreparedKey {
-    /// By a public key; `None` when it is not for the algorithm.
+    /// Prepares a public key; returns `None` if the key does not support the algorithm.
     pub(super) fn public(key: &PublicKey, algorithm: Algorithm) -> Option<Self> {
         if !key.algorithms().contains(&algorithm) {
             return None;
@@ -42,7 +43,7 @@ impl PreparedKey {
         }
     }
 
-    /// By an HMAC secret; `None` when the algorithm is not an HMAC.
+    /// Prepares an HMAC secret; returns `None` if the algorithm is not an HMAC.
     pub(super) fn hmac_secret(secret: &SecretBytes, algorithm: Algorithm) -> Option<Self> {
         let hash = match algorithm {
             Algorithm::Hs256 => hmac::HMAC_SHA256,
@@ -53,12 +54,12 @@ impl PreparedKey {
         Some(Self::HmacSecret(Box::new(hmac::Key::new(hash, secret.expose()))))
     }
 
-    /// Whether the signature is the key's over the message. EC signatures are the two numbers in
-    /// full length (RFC 7518 3.4).
+    /// Returns whether the signature of the message is valid. EC signatures are two fixed-length
+    /// numbers (RFC 7518 3.4).
     pub(super) fn holds(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            // The equation without cofactor, R compared as bytes and S below the order (RFC 8032
-            // 5.1.7): the result is the same as that of aws-lc, but faster.
+            // The cofactorless equation, with R compared as bytes and S below the group order (RFC 8032
+            // 5.1.7). The result equals that of aws-lc, but this is faster.
             Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Self::Public(key) => key.verify_sig(message, signature).is_ok(),
@@ -67,8 +68,8 @@ impl PreparedKey {
     }
 }
 
-/// What the library has for an algorithm; for keys that are too short and were allowed on purpose
-/// no more than two.
+/// Returns the library's parameters for an algorithm. For RSA keys below 2048 bits, which an option
+/// allows, the library supports only two algorithms.
 const fn rsa_parameters(algorithm: Algorithm, weak: KeyStrength) -> Option<&'static RsaParameters> {
     Some(match (algorithm, weak) {
         (Algorithm::Rs256, KeyStrength::AllowWeak) => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,

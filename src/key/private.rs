@@ -1,4 +1,4 @@
-//! Private keys as seeds and numbers, checked once when they are made.
+//! Validated private keys.
 
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, Pkcs8V1Der};
 use aws_lc_rs::rsa::KeySize;
@@ -15,31 +15,32 @@ use super::error::KeyError;
 use super::public::{Curve, ED25519_PUBLIC_BYTES, KeyStrength, PublicKey};
 use crate::util::secret::SecretBytes;
 
-/// Bytes of an Ed25519 seed, the private key of RFC 8032.
+/// The length of an Ed25519 seed, the private key of RFC 8032, in bytes.
 pub const ED25519_SEED_BYTES: usize = 32;
 
-/// Bytes of an Ed25519 private key as Go and the server have it: the seed, then the public key.
+/// The length of an Ed25519 private key in Go's format, which the server uses: the seed, then the
+/// public key.
 pub const ED25519_PAIR_BYTES: usize = ED25519_SEED_BYTES + ED25519_PUBLIC_BYTES;
 
-/// A private key that was checked, its public half with it. `Debug` shows the public half only.
+/// A validated private key with its public key. `Debug` shows only the public key.
 #[derive(Clone)]
 pub enum PrivateKey {
     /// The seed and its public key.
     Ed25519(ed25519_dalek::SigningKey),
-    /// A number on a NIST curve, big-endian in the curve's full length.
+    /// A private scalar on a NIST curve, big-endian in the full length of the curve.
     Ec {
-        /// The private number.
+        /// The private scalar.
         scalar: SecretBytes,
-        /// Its public key.
+        /// The public key.
         public: PublicKey,
         /// The curve.
         curve: Curve,
     },
-    /// An RSA key of two primes.
+    /// An RSA key with two primes.
     Rsa {
         /// The DER of PKCS#1 `RSAPrivateKey` (RFC 8017 A.1.2).
         pkcs1: SecretBytes,
-        /// Its public key.
+        /// The public key.
         public: PublicKey,
     },
 }
@@ -51,11 +52,11 @@ impl std::fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// Makes a key for an algorithm: Ed25519, P-256, P-384, P-521, or RSA of 3072 bits.
+    /// Generates a key for an algorithm: Ed25519, P-256, P-384, P-521, or RSA with 3072 bits.
     ///
     /// # Errors
-    /// [`KeyError::NoRandom`], [`KeyError::Crypto`]; [`KeyError::Algorithm`] for HMAC secrets,
-    /// which have no halves.
+    /// [`KeyError::NoRandom`], [`KeyError::Crypto`]; [`KeyError::Algorithm`] for HMAC algorithms, which
+    /// have no key pair.
     pub fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
         match algorithm {
             Algorithm::EdDsa => {
@@ -85,7 +86,7 @@ impl PrivateKey {
         }
     }
 
-    /// An Ed25519 private key from its seed.
+    /// Creates an Ed25519 private key from its seed.
     ///
     /// # Errors
     /// [`KeyError::Length`].
@@ -98,7 +99,7 @@ impl PrivateKey {
         Ok(Self::Ed25519(ed25519_dalek::SigningKey::from_bytes(exact)))
     }
 
-    /// An Ed25519 private key from Go's 64 bytes: seed, then public key.
+    /// Creates an Ed25519 private key from the 64 bytes of Go's format: seed, then public key.
     ///
     /// # Errors
     /// [`KeyError::Length`], [`KeyError::MissingPublicPart`] for 32 bytes, [`KeyError::Mismatch`].
@@ -114,8 +115,8 @@ impl PrivateKey {
         Self::ed25519_from_seed(seed)?.with_public_half(public)
     }
 
-    /// This Ed25519 key, if `public` is its public half. A stored half that does not fit would
-    /// make a signer that gives its private key away.
+    /// Returns this Ed25519 key if `public` is its public key. Signing with a public key that does not
+    /// match would expose the private key.
     ///
     /// # Errors
     /// [`KeyError::Mismatch`].
@@ -127,10 +128,12 @@ impl PrivateKey {
         }
     }
 
-    /// A private key on a NIST curve from its number, big-endian, in the curve's length.
+    /// Creates a private key on a NIST curve from its scalar, big-endian in the full length of the
+    /// curve.
     ///
     /// # Errors
-    /// [`KeyError::Length`], [`KeyError::InvalidPrivate`] for zero or a number beyond the order.
+    /// [`KeyError::Length`]; [`KeyError::InvalidPrivate`] for zero or a scalar not below the group
+    /// order.
     pub fn ec(curve: Curve, scalar: &[u8]) -> Result<Self, KeyError> {
         if scalar.len() != curve.bytes() {
             return Err(KeyError::Length {
@@ -156,11 +159,12 @@ impl PrivateKey {
         Ok(Self::Ec { scalar: SecretBytes::new(scalar.to_vec()), public, curve })
     }
 
-    /// An RSA private key from the DER of PKCS#1.
+    /// Parses an RSA private key in PKCS#1 DER.
     ///
     /// # Errors
     /// [`KeyError::Der`], [`KeyError::RsaMultiPrime`], [`KeyError::InvalidPrivate`], and those of
-    /// [`PublicKey::rsa`]. A short key is always rejected: signing never needs one.
+    /// [`PublicKey::rsa`]. Short keys are always rejected, even if weak keys are allowed for
+    /// verification.
     pub fn rsa_from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
         let what = "RSA private key";
         let parsed = pkcs1::RsaPrivateKeyRef::from_der(der)
@@ -177,7 +181,7 @@ impl PrivateKey {
         Ok(Self::Rsa { pkcs1: SecretBytes::new(der.to_vec()), public })
     }
 
-    /// The public half.
+    /// Returns the public key.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         match self {
@@ -186,7 +190,7 @@ impl PrivateKey {
         }
     }
 
-    /// The kind of key in a word: `Ed25519`, `P-256`, `RSA`.
+    /// Returns the kind of key: `Ed25519`, `P-256`, `RSA`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -196,10 +200,10 @@ impl PrivateKey {
         }
     }
 
-    /// Go's 64 bytes of an Ed25519 key: seed, then public key.
+    /// Returns the 64 bytes of an Ed25519 key in Go's format: seed, then public key.
     ///
     /// # Errors
-    /// [`KeyError::UnsupportedFormat`] for another kind of key.
+    /// [`KeyError::UnsupportedFormat`] for other kinds of keys.
     pub fn to_ed25519_pair(&self) -> Result<SecretBytes, KeyError> {
         match self {
             Self::Ed25519(key) => Ok(SecretBytes::new(key.to_keypair_bytes().to_vec())),
@@ -208,7 +212,7 @@ impl PrivateKey {
     }
 }
 
-/// Random bytes for an HMAC secret.
+/// Generates an HMAC secret of this many random bytes.
 ///
 /// # Errors
 /// [`KeyError::NoRandom`].

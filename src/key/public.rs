@@ -1,4 +1,4 @@
-//! Public keys as points and numbers, checked once when they are made.
+//! Validated public keys.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, EcdsaVerificationAlgorithm,
@@ -9,21 +9,22 @@ use super::algorithm::Algorithm;
 use super::error::KeyError;
 use crate::util::printable::PrintableText;
 
-/// Bytes of an Ed25519 public key.
+/// The length of an Ed25519 public key in bytes.
 pub const ED25519_PUBLIC_BYTES: usize = 32;
 
-/// Whether keys that are too short today are accepted: RSA from 1024 bits, HMAC secrets shorter than
-/// their hash. Nothing ever makes an empty HMAC secret or a point of small order acceptable.
+/// Whether short keys are accepted: RSA from 1024 bits, and HMAC secrets shorter than their hash.
+///
+/// Empty HMAC secrets and points of small order are always rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeyStrength {
-    /// Refuse them (RFC 7518 3.2, 3.3).
+    /// Reject them (RFC 7518 3.2, 3.3).
     #[default]
     Enforce,
-    /// Accept them: an option allows weak keys.
+    /// Accept them, for an option that allows weak keys.
     AllowWeak,
 }
 
-/// One of the NIST curves that RFC 7518 has algorithms for.
+/// A NIST curve with an algorithm in RFC 7518.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "they are the names of RFC 7518 6.2.1.1")]
 pub enum Curve {
@@ -33,10 +34,10 @@ pub enum Curve {
 }
 
 impl Curve {
-    /// All of them.
+    /// All curves.
     pub const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
 
-    /// The name in a JWK's `crv`.
+    /// Returns the name in a JWK's `crv`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,7 +47,7 @@ impl Curve {
         }
     }
 
-    /// The length of a coordinate and of a private key in bytes.
+    /// Returns the length of a coordinate and of a private scalar in bytes.
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
@@ -56,7 +57,7 @@ impl Curve {
         }
     }
 
-    /// The one algorithm for keys on this curve (RFC 7518 3.4).
+    /// Returns the only algorithm for keys on this curve (RFC 7518 3.4).
     #[must_use]
     pub const fn algorithm(self) -> Algorithm {
         match self {
@@ -75,10 +76,10 @@ impl Curve {
     }
 }
 
-/// A public key that was checked: on its curve, not weak, not too long.
+/// A validated public key: on its curve, not weak, not too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicKey {
-    /// A point on edwards25519, canonical and of the large prime order.
+    /// A point on edwards25519 in canonical encoding and of prime order.
     Ed25519(ed25519_dalek::VerifyingKey),
     /// An uncompressed point (`04 x y`, SEC 1 2.3.3) on a NIST curve.
     Ec {
@@ -97,7 +98,7 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
-    /// An Ed25519 public key from its 32 bytes.
+    /// Creates an Ed25519 public key from its 32 bytes.
     ///
     /// # Errors
     /// [`KeyError::Length`], [`KeyError::NotOnCurve`], [`KeyError::SmallOrder`],
@@ -114,8 +115,8 @@ impl PublicKey {
             return Err(KeyError::SmallOrder);
         }
         let point = key.to_edwards();
-        // y >= p, and x = 0 with the sign bit set, are read by the library but have another,
-        // canonical, form (RFC 8032 5.1.3).
+        // The library accepts y >= p, and x = 0 with the sign bit set, but these points have another,
+        // canonical encoding (RFC 8032 5.1.3).
         if point.compress().as_bytes() != exact {
             return Err(KeyError::NonCanonical);
         }
@@ -125,7 +126,7 @@ impl PublicKey {
         Ok(Self::Ed25519(key))
     }
 
-    /// A public key on a NIST curve from its uncompressed point.
+    /// Creates a public key on a NIST curve from its uncompressed point.
     ///
     /// # Errors
     /// [`KeyError::Compressed`], [`KeyError::Length`], [`KeyError::NotOnCurve`].
@@ -143,7 +144,7 @@ impl PublicKey {
         Ok(Self::Ec { curve, point: point.to_vec() })
     }
 
-    /// An RSA public key from its big-endian numbers.
+    /// Creates an RSA public key from its big-endian numbers.
     ///
     /// # Errors
     /// [`KeyError::RsaShort`], [`KeyError::RsaLong`], [`KeyError::RsaEvenModulus`],
@@ -171,7 +172,7 @@ impl PublicKey {
         Ok(Self::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
     }
 
-    /// The kind of key in a word: `Ed25519`, `P-256`, `RSA`.
+    /// Returns the kind of key: `Ed25519`, `P-256`, `RSA`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -181,7 +182,7 @@ impl PublicKey {
         }
     }
 
-    /// The algorithms that a key of this kind verifies, the natural one first. The key decides,
+    /// Returns the algorithms that a key of this kind verifies, the default first. The key decides,
     /// never a token's header (RFC 8725 3.1).
     #[must_use]
     pub fn algorithms(&self) -> &'static [Algorithm] {
@@ -191,13 +192,13 @@ impl PublicKey {
             Self::Ec { curve: Curve::P256, .. } => &[Es256],
             Self::Ec { curve: Curve::P384, .. } => &[Es384],
             Self::Ec { curve: Curve::P521, .. } => &[Es512],
-            // For keys this short the library has no more than these two.
+            // The library supports only these two for keys this short.
             Self::Rsa { modulus, .. } if bit_length(modulus) < 2048 => &[Rs256, Rs512],
             Self::Rsa { .. } => &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512],
         }
     }
 
-    /// The key's length in bits: of the modulus for RSA, of the field for curves.
+    /// Returns the key length in bits: of the modulus for RSA, of the field for curves.
     #[must_use]
     pub fn bits(&self) -> usize {
         match self {
@@ -208,10 +209,10 @@ impl PublicKey {
         }
     }
 
-    /// The 32 bytes of an Ed25519 key.
+    /// Returns the 32 bytes of an Ed25519 key.
     ///
     /// # Errors
-    /// [`KeyError::WrongType`] for another kind of key.
+    /// [`KeyError::WrongType`] for other kinds of keys.
     pub fn ed25519_bytes(&self) -> Result<&[u8; ED25519_PUBLIC_BYTES], KeyError> {
         match self {
             Self::Ed25519(key) => Ok(key.as_bytes()),
@@ -222,7 +223,7 @@ impl PublicKey {
         }
     }
 
-    /// The x and y of a point on a NIST curve.
+    /// Returns the coordinates x and y of a point on a NIST curve.
     #[must_use]
     pub fn coordinates(&self) -> Option<(&[u8], &[u8])> {
         match self {
@@ -232,7 +233,7 @@ impl PublicKey {
     }
 }
 
-/// A kind of key after its article.
+/// Returns the kind of key with its indefinite article.
 pub(super) const fn with_article(kind: &'static str) -> &'static str {
     match kind.as_bytes() {
         b"Ed25519" => "an Ed25519",
@@ -260,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_second_spelling_of_a_point_is_refused_as_such() {
-        // RFC 8032 5.1.3: y at or beyond the prime 2^255 - 19 spells a point that has a form already.
+        // A y coordinate of 2^255 - 19 or more is a second encoding of another point (RFC 8032 5.1.3).
         let mut seen = 0;
         for (beyond, sign) in (0..19_u8).flat_map(|beyond| [(beyond, 0), (beyond, 0x80)]) {
             let mut bytes = [0xff; ED25519_PUBLIC_BYTES];

@@ -1,4 +1,4 @@
-//! Sets of verifying keys: a JWKS (RFC 7517 5), or the configured keys.
+//! Sets of verifying keys: a JWKS (RFC 7517 5) or the configured keys.
 
 use super::error::KeyError;
 use super::jwk::{Jwk, not_json, note_repairs, without_mark};
@@ -7,26 +7,27 @@ use super::verifying::VerifyingKey;
 use crate::util::json::{self, JsonNode};
 use crate::util::note::Notes;
 
-/// How many skipped or repaired keys are listed one by one.
+/// The maximum number of skipped or repaired keys that are listed individually.
 const SHOWN_KEYS: usize = 20;
 
-/// Keys that verify, in the order they came.
+/// Verifying keys in their original order.
 #[derive(Debug, Clone, Default)]
 pub struct KeySet(Vec<VerifyingKey>);
 
 impl KeySet {
-    /// No keys yet.
+    /// Creates an empty set.
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Reads a JWKS. A key that is unknown, malformed, shared (`oct`), private or not for
-    /// signatures is skipped with a warning (RFC 7517 5: implementations should ignore it);
-    /// the others stay in use.
+    /// Parses a JWKS.
+    ///
+    /// A key that is unknown, malformed, symmetric (`oct`), private or not for signatures is skipped
+    /// with a warning (RFC 7517 5: implementations should ignore it).
     ///
     /// # Errors
-    /// [`KeyError::Json`], [`KeyError::JwkMissing`] or [`KeyError::JwkType`] when it is not a set.
+    /// [`KeyError::Json`]; [`KeyError::JwkMissing`] or [`KeyError::JwkType`] if the text is not a JWKS.
     pub fn from_json(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<Self, KeyError> {
         let mut set = Self::new();
         let mut skipped = 0_usize;
@@ -66,34 +67,34 @@ impl KeySet {
         self.0.push(key);
     }
 
-    /// The keys in order.
+    /// Returns the keys in order.
     #[must_use]
     pub fn keys(&self) -> &[VerifyingKey] {
         &self.0
     }
 
-    /// Whether there is none.
+    /// Returns whether the set is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many there are.
+    /// Returns the number of keys.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The keys with exactly this key ID; several may share one (RFC 7517 4.5).
+    /// Returns the keys with exactly this key ID; several keys may share one (RFC 7517 4.5).
     pub fn with_kid<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a VerifyingKey> {
         self.0.iter().filter(move |key| key.kid() == Some(kid))
     }
 }
 
-/// The JWKs of a set, in their order and unchecked.
+/// Parses the JWKs of a set in order, without validating them.
 ///
 /// # Errors
-/// As [`KeySet::from_json`].
+/// Same as [`KeySet::from_json`].
 pub fn jwks(text: &str) -> Result<Vec<Jwk>, KeyError> {
     let JsonNode::Object(members) =
         json::all_members(without_mark(text)).map_err(|error| not_json(&error))?
@@ -114,10 +115,10 @@ pub fn jwks(text: &str) -> Result<Vec<Jwk>, KeyError> {
     }
 }
 
-/// The JWKs of a set that have a private or shared part.
+/// Parses the JWKs of a set that are private keys or HMAC secrets.
 ///
 /// # Errors
-/// As [`KeySet::from_json`].
+/// Same as [`KeySet::from_json`].
 pub(super) fn private_keys(text: &str) -> Result<Vec<Jwk>, KeyError> {
     Ok(jwks(text)?.into_iter().filter(Jwk::is_secret).collect())
 }
@@ -128,7 +129,7 @@ impl FromIterator<VerifyingKey> for KeySet {
     }
 }
 
-/// Writes a JWKS around JWKs that are written already.
+/// Writes a JWKS from serialized JWKs.
 #[must_use]
 pub fn write<'a>(jwks: impl IntoIterator<Item = &'a str>) -> String {
     let jwks: Vec<&str> = jwks.into_iter().collect();
@@ -154,7 +155,7 @@ mod tests {
         let text = format!("{{\"keys\":[{{{members}\"kty\":\"x\"}}]}}");
         let begun = std::time::Instant::now();
         assert!(KeySet::from_json(&text, KeyStrength::Enforce, &mut Notes::new()).unwrap().is_empty());
-        // Looking through all members for each took minutes.
+        // A linear search over all members for each member took minutes.
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
 

@@ -1,4 +1,4 @@
-//! Keys that sign: what a token is issued with.
+//! Keys that sign tokens.
 
 use std::fmt;
 
@@ -16,11 +16,12 @@ use super::public::{Curve, KeyStrength};
 use super::verifying::VerifyingKey;
 use crate::util::secret::{SecretBytes, SecretText};
 
-/// A key that signs: a private key, or an HMAC secret, with its key ID. It is wiped from
-/// memory when dropped, and `Debug` shows the public half only.
+/// A key that signs: a private key or an HMAC secret, with its key ID.
+///
+/// It is wiped from memory when dropped. `Debug` shows only the public key.
 #[derive(Clone)]
 pub struct SigningKey {
-    /// The private key; none when the key is an HMAC secret.
+    /// The private key; `None` for an HMAC secret.
     private: Option<PrivateKey>,
     encoding: EncodingKey,
     verifying: VerifyingKey,
@@ -33,10 +34,10 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// A private key.
+    /// Creates a signing key from a private key.
     ///
     /// # Errors
-    /// [`KeyError::Crypto`], which does not happen with a key that was checked.
+    /// [`KeyError::Crypto`], which does not occur for a validated key.
     pub fn private(key: PrivateKey) -> Result<Self, KeyError> {
         let encoding = match &key {
             PrivateKey::Ed25519(_) => EncodingKey::from_ed_der(write_pkcs8(&key)?.expose()),
@@ -47,8 +48,8 @@ impl SigningKey {
         Ok(Self { private: Some(key), encoding, verifying })
     }
 
-    /// A private key in the server's form: standard base64 of 64 bytes, the Ed25519 seed and
-    /// its public key (Go's layout), as in `JWT_PRIVATE_KEY`.
+    /// Parses a private key in the server's format (`JWT_PRIVATE_KEY`): standard base64 of 64 bytes,
+    /// the Ed25519 seed and its public key (Go's layout).
     ///
     /// # Errors
     /// [`KeyError::Empty`], [`KeyError::Base64`], and those of [`PrivateKey::ed25519_from_pair`].
@@ -60,10 +61,10 @@ impl SigningKey {
         Self::private(PrivateKey::ed25519_from_pair(&bytes)?)
     }
 
-    /// An HMAC secret for the given HMAC algorithms, the natural one first.
+    /// Creates a signing key from an HMAC secret for these HMAC algorithms, the default first.
     ///
     /// # Errors
-    /// As [`VerifyingKey::hmac_secret`].
+    /// Same as [`VerifyingKey::hmac_secret`].
     pub fn hmac_secret(
         secret: SecretBytes,
         algorithms: &[Algorithm],
@@ -74,18 +75,18 @@ impl SigningKey {
         Ok(Self { private: None, encoding, verifying })
     }
 
-    /// The HMAC secret of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64: HS512, and HS256.
+    /// Parses the HMAC secret of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64, for HS512 and HS256.
     ///
     /// # Errors
-    /// As [`VerifyingKey::hmac_secret_from_base64`].
+    /// Same as [`VerifyingKey::hmac_secret_from_base64`].
     pub fn hmac_secret_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
         let algorithms = VerifyingKey::hmac_secret_from_base64(text, weak)?.algorithms().to_vec();
         let bytes = decode_standard(text.expose(), "HMAC secret")?;
         Self::hmac_secret(SecretBytes::new(bytes.to_vec()), &algorithms, weak)
     }
 
-    /// The algorithm this key signs with by default; a key that was restricted to
-    /// nothing keeps the one of its kind.
+    /// Returns the default algorithm of this key. A key that is restricted to no algorithm returns the
+    /// default of its kind.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         let natural = match &self.private {
@@ -95,49 +96,49 @@ impl SigningKey {
         self.algorithms().first().copied().or(natural).unwrap_or(Algorithm::EdDsa)
     }
 
-    /// The algorithms this key signs with.
+    /// Returns the algorithms of this key.
     #[must_use]
     pub fn algorithms(&self) -> &[Algorithm] {
         self.verifying.algorithms()
     }
 
-    /// The same key for no other algorithms than these.
+    /// Restricts the key to these algorithms.
     #[must_use]
     pub fn restrict(mut self, algorithms: &[Algorithm]) -> Self {
         self.verifying = self.verifying.restrict(algorithms);
         self
     }
 
-    /// The key ID.
+    /// Returns the key ID.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.verifying.kid()
     }
 
-    /// The same key with this key ID.
+    /// Returns the key with this key ID.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         self.verifying = self.verifying.with_kid(kid);
         self
     }
 
-    /// The key that verifies what this one signs, with the same key ID and algorithms.
+    /// Returns the key that verifies the signatures of this key, with the same key ID and algorithms.
     #[must_use]
     pub fn verifying_key(&self) -> VerifyingKey {
         self.verifying.clone()
     }
 
-    /// The private key; `None` for an HMAC secret.
+    /// Returns the private key, or `None` for an HMAC secret.
     #[must_use]
     pub const fn private_key(&self) -> Option<&PrivateKey> {
         self.private.as_ref()
     }
 
-    /// Signs a message. EC signatures are the two numbers in full length (RFC 7518 3.4).
+    /// Signs a message. EC signatures are two fixed-length numbers (RFC 7518 3.4).
     ///
     /// # Errors
-    /// [`KeyError::Algorithm`] or [`KeyError::HmacSecretShort`] when this key does not do the
-    /// algorithm, [`KeyError::Crypto`] when signing failed.
+    /// [`KeyError::Algorithm`] or [`KeyError::HmacSecretShort`] if the key does not support the
+    /// algorithm, [`KeyError::Crypto`] if signing fails.
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         if let Some(why) = self.verifying.why_not(algorithm) {
             return Err(why);
@@ -194,7 +195,7 @@ mod tests {
     fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
         for algorithm in Algorithm::ALL {
             if matches!(algorithm, Algorithm::Rs384 | Algorithm::Rs512 | Algorithm::Ps384) {
-                // The same keys as RS256; making them is slow.
+                // These keys are the same as for RS256, and generating them is slow.
                 continue;
             }
             let key = signing_key(algorithm);

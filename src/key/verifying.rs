@@ -1,4 +1,4 @@
-//! Keys that verify: what a token is checked with.
+//! Keys that verify tokens.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use super::public::{KeyStrength, PublicKey};
 use crate::util::quote::quote;
 use crate::util::secret::{SecretBytes, SecretText};
 
-/// What the server takes with `CROSS_LOGIN_JWT_HS512_KEY`.
+/// The algorithms that the server accepts with `CROSS_LOGIN_JWT_HS512_KEY`.
 const CROSS_LOGIN_ALGORITHMS: [Algorithm; 2] = [Algorithm::Hs512, Algorithm::Hs256];
 
 #[derive(Clone)]
@@ -35,8 +35,8 @@ enum Material {
 #[derive(Clone)]
 pub struct VerifyingKey {
     material: Material,
-    /// How signatures are checked, by algorithm, made ready when it is first needed: a key set may
-    /// have thousands of keys of which a token uses one. Copies of the key share it.
+    /// The prepared key of each algorithm, prepared at first use: a JWKS may have thousands of keys, of
+    /// which a token uses one. Clones of the key share it.
     checks: Arc<[(Algorithm, OnceLock<Option<PreparedKey>>)]>,
     algorithms: Vec<Algorithm>,
     kid: Option<String>,
@@ -49,7 +49,7 @@ impl fmt::Debug for VerifyingKey {
 }
 
 impl VerifyingKey {
-    /// A public key, for every algorithm of its kind.
+    /// Creates a verifying key from a public key, for every algorithm of its kind.
     #[must_use]
     pub fn public(key: PublicKey) -> Self {
         let algorithms = key.algorithms().to_vec();
@@ -57,8 +57,8 @@ impl VerifyingKey {
         Self { material: Material::Public(key), checks, algorithms, kid: None }
     }
 
-    /// A public key in the server's form: standard base64 of the 32 bytes of an Ed25519 key, as
-    /// in `JWT_PUBLIC_KEY` and `CROSS_LOGIN_JWT_PUBLIC_KEY`.
+    /// Parses a public key in the server's format: standard base64 of the 32 bytes of an Ed25519 key,
+    /// as in `JWT_PUBLIC_KEY` and `CROSS_LOGIN_JWT_PUBLIC_KEY`.
     ///
     /// # Errors
     /// [`KeyError::Empty`], [`KeyError::Base64`], [`KeyError::PrivateForPublic`] and those of
@@ -67,11 +67,11 @@ impl VerifyingKey {
         server_base64(text).map(Self::public)
     }
 
-    /// An HMAC secret for the given HMAC algorithms.
+    /// Creates a verifying key from an HMAC secret for these HMAC algorithms.
     ///
     /// # Errors
-    /// [`KeyError::HmacSecretEmpty`] always; [`KeyError::HmacSecretShort`] when it is shorter than the
-    /// hash of one of the algorithms (RFC 7518 3.2) and weak keys are rejected;
+    /// [`KeyError::HmacSecretEmpty`] regardless of `weak`; [`KeyError::HmacSecretShort`] if the secret
+    /// is shorter than the hash of one of the algorithms (RFC 7518 3.2) and weak keys are rejected;
     /// [`KeyError::Algorithm`] for an algorithm that is not an HMAC.
     pub fn hmac_secret(
         secret: SecretBytes,
@@ -102,11 +102,13 @@ impl VerifyingKey {
         })
     }
 
-    /// The HMAC secret of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64. It verifies HS512 and
-    /// HS256; one that is too short for HS512 verifies HS256 only (see [`Self::why_not`]).
+    /// Parses the HMAC secret of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64.
+    ///
+    /// It verifies HS512 and HS256. A secret that is too short for HS512 verifies only HS256 (see
+    /// [`Self::why_not`]).
     ///
     /// # Errors
-    /// [`KeyError::Base64`], and as [`VerifyingKey::hmac_secret`].
+    /// [`KeyError::Base64`], and those of [`VerifyingKey::hmac_secret`].
     pub fn hmac_secret_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
         let bytes = decode_variable(text.expose(), "HMAC secret")?;
         let secret = SecretBytes::new(bytes.to_vec());
@@ -116,33 +118,33 @@ impl VerifyingKey {
         }
     }
 
-    /// The key ID, when the key came with one or was given one.
+    /// Returns the key ID, if the key has one.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// The same key with this key ID.
+    /// Returns the key with this key ID.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());
         self
     }
 
-    /// The algorithms that this key verifies, the natural one first.
+    /// Returns the algorithms that this key verifies, the default first.
     #[must_use]
     pub fn algorithms(&self) -> &[Algorithm] {
         &self.algorithms
     }
 
-    /// The same key for no other algorithms than these; it may be left with none.
+    /// Restricts the key to these algorithms; the result may have none.
     #[must_use]
     pub fn restrict(mut self, algorithms: &[Algorithm]) -> Self {
         self.algorithms.retain(|algorithm| algorithms.contains(algorithm));
         self
     }
 
-    /// Why this key does not verify an algorithm; `None` when it does.
+    /// Returns why this key does not verify an algorithm, or `None` if it does.
     #[must_use]
     pub fn why_not(&self, algorithm: Algorithm) -> Option<KeyError> {
         if self.algorithms.contains(&algorithm) {
@@ -156,7 +158,7 @@ impl VerifyingKey {
         }
     }
 
-    /// The public key; `None` for an HMAC secret.
+    /// Returns the public key, or `None` for an HMAC secret.
     #[must_use]
     pub const fn public_key(&self) -> Option<&PublicKey> {
         match &self.material {
@@ -165,7 +167,7 @@ impl VerifyingKey {
         }
     }
 
-    /// The Ed25519 key, for checking many signatures at once.
+    /// Returns the Ed25519 key, for batch verification.
     #[must_use]
     pub const fn ed25519(&self) -> Option<&ed25519_dalek::VerifyingKey> {
         match &self.material {
@@ -174,7 +176,7 @@ impl VerifyingKey {
         }
     }
 
-    /// The kind of key in a word: `Ed25519`, `P-256`, `RSA`, `shared`.
+    /// Returns the kind of key: `Ed25519`, `P-256`, `RSA`, `shared`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match &self.material {
@@ -183,7 +185,8 @@ impl VerifyingKey {
         }
     }
 
-    /// The key in a few words, for messages: kind, key ID or else the start of its thumbprint.
+    /// Describes the key for messages: its kind and its key ID or, without one, the start of its
+    /// thumbprint.
     #[must_use]
     pub fn describe(&self) -> String {
         let kind = match &self.material {
@@ -201,7 +204,7 @@ impl VerifyingKey {
         }
     }
 
-    /// The key's length in bits.
+    /// Returns the key length in bits.
     #[must_use]
     pub fn bits(&self) -> usize {
         match &self.material {
@@ -210,8 +213,8 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether the signature is this key's over the message. `false` as well when the key does
-    /// not verify the algorithm. EC signatures are the two numbers in full length (RFC 7518 3.4).
+    /// Returns whether the signature of the message is valid; `false` if the key does not support the
+    /// algorithm. EC signatures are two fixed-length numbers (RFC 7518 3.4).
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.algorithms.contains(&algorithm)
@@ -235,10 +238,10 @@ fn unprepared(algorithms: &[Algorithm]) -> Arc<[(Algorithm, OnceLock<Option<Prep
     algorithms.iter().map(|algorithm| (*algorithm, OnceLock::new())).collect()
 }
 
-/// A public key in the server's base64.
+/// Parses a public key in the server's base64.
 ///
 /// # Errors
-/// As [`VerifyingKey::from_server_base64`].
+/// Same as [`VerifyingKey::from_server_base64`].
 pub fn server_base64(text: &str) -> Result<PublicKey, KeyError> {
     if text.is_empty() {
         return Err(KeyError::Empty("public key"));
@@ -250,11 +253,10 @@ pub fn server_base64(text: &str) -> Result<PublicKey, KeyError> {
     PublicKey::ed25519(&bytes)
 }
 
-/// The thumbprint of RFC 7638 by SHA-256, in base64url: the same key has the same one
-/// everywhere. RFC 8037 A.3 has it for Ed25519.
+/// Returns the SHA-256 thumbprint (RFC 7638, for Ed25519 RFC 8037 A.3) in base64url.
 #[must_use]
 pub fn thumbprint(key: &PublicKey) -> String {
-    // RFC 7638 3.3: the required members in alphabetic order, no blanks; base64url and these
+    // RFC 7638 3.3: the required members in alphabetical order without white space. Base64url and these
     // names need no escapes.
     let canonical = match key {
         PublicKey::Ed25519(point) => {
@@ -272,7 +274,7 @@ pub fn thumbprint(key: &PublicKey) -> String {
     encode_url(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref()).to_string()
 }
 
-/// The length of an HMAC algorithm's hash in bytes; `None` for other algorithms.
+/// Returns the hash length of an HMAC algorithm in bytes, or `None` for other algorithms.
 #[must_use]
 pub const fn hash_bytes(algorithm: Algorithm) -> Option<usize> {
     match algorithm {

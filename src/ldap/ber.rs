@@ -1,8 +1,8 @@
-//! The basic encoding rules as far as LDAP uses them (RFC 4511 5.1): definite lengths and tags of
-//! one octet. Reads borrow from their input, do not recurse and copy nothing.
+//! The subset of the Basic Encoding Rules that LDAP uses (RFC 4511 5.1): definite lengths and
+//! one-octet tags. The parser borrows from its input, does not recurse and copies nothing.
 
-/// The most octets of a length: four hold every message that is accepted here. Active Directory
-/// always sends four.
+/// Maximum number of length octets. Four octets cover every message within the size limit; Active
+/// Directory always sends four.
 const LENGTH_OCTETS: usize = 4;
 
 /// An element: its identifier octet and its contents.
@@ -14,25 +14,25 @@ pub(super) struct Element<'input> {
     pub(super) contents: &'input [u8],
 }
 
-/// What the first octets of an element say.
+/// A decoded element header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BerHeader {
     /// The identifier octet.
     pub(super) tag: u8,
-    /// Where the contents begin.
+    /// The offset of the first content octet.
     pub(super) start: usize,
-    /// Where they end.
+    /// The offset after the last content octet.
     pub(super) end: usize,
 }
 
-/// The input is not BER as LDAP uses it.
+/// Error for input that is not BER as LDAP uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// Reads the header of an element, or nothing when its octets are not all there yet.
+/// Parses the header of an element; returns `None` if the input is too short.
 ///
 /// # Errors
-/// [`Malformed`]: a tag of several octets, an indefinite length, a length of more than four octets.
+/// [`Malformed`] for a multi-octet tag, an indefinite length, or more than four length octets.
 pub(super) fn header(input: &[u8]) -> Result<Option<BerHeader>, Malformed> {
     let Some(tag) = input.first().copied() else { return Ok(None) };
     if tag & 0x1f == 0x1f {
@@ -52,7 +52,7 @@ pub(super) fn header(input: &[u8]) -> Result<Option<BerHeader>, Malformed> {
     Ok(Some(BerHeader { tag, start, end: start.checked_add(length).ok_or(Malformed)? }))
 }
 
-/// The elements of a contents, one after another.
+/// Iterator over the elements in the contents of a constructed element.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Elements<'input> {
     rest: &'input [u8],
@@ -63,10 +63,10 @@ impl<'input> Elements<'input> {
         Self { rest: contents }
     }
 
-    /// The next element; none at the end.
+    /// Returns the next element, or `None` at the end.
     ///
     /// # Errors
-    /// [`Malformed`], also for an element that ends after its surroundings.
+    /// [`Malformed`] for an invalid element or one that exceeds the enclosing contents.
     pub(super) fn next(&mut self) -> Result<Option<Element<'input>>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -77,10 +77,10 @@ impl<'input> Elements<'input> {
         Ok(Some(Element { tag: header.tag, contents }))
     }
 
-    /// The next element, which has this tag.
+    /// Returns the contents of the next element, which must have this tag.
     ///
     /// # Errors
-    /// [`Malformed`], also when there is none or it has another tag.
+    /// [`Malformed`] if there is no further element or it has another tag.
     pub(super) fn expect(&mut self, tag: u8) -> Result<&'input [u8], Malformed> {
         match self.next()? {
             Some(element) if element.tag == tag => Ok(element.contents),
@@ -88,25 +88,25 @@ impl<'input> Elements<'input> {
         }
     }
 
-    /// Nothing follows.
+    /// Checks that no element follows.
     ///
     /// # Errors
-    /// [`Malformed`] when something does.
+    /// [`Malformed`] if an element follows.
     pub(super) const fn end(&self) -> Result<(), Malformed> {
         if self.rest.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 }
 
-/// A number of one to four octets that is not negative.
+/// Parses a non-negative integer of one to four octets.
 ///
 /// # Errors
-/// [`Malformed`].
+/// [`Malformed`] for a negative, empty or longer integer.
 pub(super) fn number(contents: &[u8]) -> Result<u32, Malformed> {
     match contents {
         [first, ..] if contents.len() <= 4 && *first < 0x80 => {
             Ok(contents.iter().fold(0, |number, octet| (number << 8) | u32::from(*octet)))
         }
-        // A leading zero octet of a number with its highest bit set.
+        // A leading zero octet is required before a set sign bit.
         [0, rest @ ..] if rest.len() == 4 => {
             Ok(rest.iter().fold(0, |number, octet| (number << 8) | u32::from(*octet)))
         }

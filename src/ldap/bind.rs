@@ -1,24 +1,24 @@
-//! What a server's answer to a bind means.
+//! The meaning of result codes for rejected binds.
 
 use std::fmt;
 
 use crate::util::quote::quote;
 
-/// A bind that the server rejects.
+/// A bind that the server rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BindRejection {
-    /// The name of the bind; empty for one without a name.
+    /// The bind name; empty for a bind without a name.
     pub name: String,
     /// The LDAP result code.
     pub code: u32,
-    /// The server's own text.
+    /// The diagnostic message of the server.
     pub text: String,
 }
 
-/// Result codes with which servers reject name or password (RFC 4511 appendix A), each with its
-/// meaning. A server need not distinguish them (RFC 4513 6.3.1). 19 and 53 come from 389 Directory
-/// Server and its relatives for a locked and an inactivated account; whether the password is right
-/// is not reported then.
+/// Result codes with which servers reject the name or the password (RFC 4511 appendix A), each with
+/// its meaning. Servers need not distinguish them (RFC 4513 6.3.1). 389 Directory Server and
+/// related servers send 19 for a locked account and 53 for an inactivated one, regardless of the
+/// password.
 const REJECTIONS: [(u32, &str); 6] = [
     (19, "the account is locked, or a password policy is violated"),
     (32, "the entry does not exist or is hidden"),
@@ -28,8 +28,8 @@ const REJECTIONS: [(u32, &str); 6] = [
     (53, "the account is inactivated, or the server is unwilling"),
 ];
 
-/// The reasons of Active Directory and Samba, written as `data 52e` in the text of result 49:
-/// hexadecimal error numbers of Windows.
+/// Error numbers of Active Directory and Samba: hexadecimal Windows error codes, which the
+/// diagnostic message of result 49 contains in the form `data 52e`.
 const REASONS: [(&str, &str); 12] = [
     ("525", "the user does not exist"),
     ("52e", "name or password is wrong"),
@@ -46,13 +46,13 @@ const REASONS: [(&str, &str); 12] = [
 ];
 
 impl BindRejection {
-    /// Whether a result code means that the server rejects name or password.
+    /// Returns whether the result code means that the server rejects the name or the password.
     #[must_use]
     pub fn is_rejection(code: u32) -> bool {
         REJECTIONS.iter().any(|(rejection, _)| *rejection == code)
     }
 
-    /// What the code and the text mean.
+    /// Returns the meaning of the code and the diagnostic message.
     #[must_use]
     pub fn meaning(&self) -> &'static str {
         let by_text = reason_code(&self.text).and_then(|reason| {
@@ -62,7 +62,7 @@ impl BindRejection {
         by_text.or_else(by_code).unwrap_or("name or password is wrong")
     }
 
-    /// Whether another password could help.
+    /// Returns whether a retry with another password can succeed.
     #[must_use]
     pub fn is_about_password(&self) -> bool {
         matches!(self.code, 48 | 49)
@@ -70,7 +70,7 @@ impl BindRejection {
     }
 }
 
-/// The hexadecimal number after `data`.
+/// Returns the hexadecimal number after `data`.
 fn reason_code(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once(" data ").or_else(|| text.split_once(",data "))?;
     let end = rest.find(|character: char| !character.is_ascii_hexdigit()).unwrap_or(rest.len());

@@ -1,4 +1,4 @@
-//! The LDAP directory as the settings and the command line configure it.
+//! LDAP configuration from the settings and the command line.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use crate::config::{Ldap, Settings, Value, Variable};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
-/// What the command line sets beside the settings.
+/// LDAP options of the command line, which supplement the settings.
 #[derive(Debug, Clone)]
 pub struct LdapOptions {
     /// Use StartTLS, even if the settings do not.
     pub starttls: bool,
-    /// The certificate file to trust instead of that of the settings.
+    /// The file of trusted certificates; overrides the one in the settings.
     pub ca_file: Option<PathBuf>,
     /// Timeout for a connection.
     pub connect_timeout: Duration,
-    /// Timeout for each piece of an answer.
+    /// Timeout for each read from the server.
     pub response_timeout: Duration,
-    /// Entries per page; 0 searches without pages.
+    /// Entries per page; 0 disables paged results.
     pub page_size: u32,
-    /// Whether references to other LDAP servers are ignored.
+    /// Whether references to other LDAP servers are ignored instead of reported as an error.
     pub ignore_references: bool,
 }
 
@@ -43,7 +43,7 @@ impl Default for LdapOptions {
     }
 }
 
-/// The LDAP directory and the search for its users.
+/// The LDAP servers, the credentials and the user search.
 #[derive(Debug, Clone)]
 pub struct LdapConfig {
     /// The servers.
@@ -55,7 +55,7 @@ pub struct LdapConfig {
 }
 
 impl LdapConfig {
-    /// Reads from the settings what a search needs.
+    /// Reads the connection and the user search from the settings.
     ///
     /// # Errors
     /// [`LdapError`]: a setting is missing or invalid, `LDAP_ADMIN_PASSWORD` is not set although
@@ -102,7 +102,7 @@ impl LdapConfig {
 }
 
 impl LdapServer {
-    /// Reads from the settings how the LDAP servers are reached.
+    /// Reads the LDAP servers and the trusted certificates from the settings.
     ///
     /// # Errors
     /// As [`LdapConfig::from_settings`].
@@ -123,12 +123,12 @@ impl LdapServer {
     }
 }
 
-/// The bind name of a login, with `{username}` in it; none if it is not set: the login then
-/// binds as the entry that a search finds.
+/// Returns the bind name template of a login, which contains `{username}`. Returns `None` if it is
+/// not set: a login then searches the entry of the user and binds as that entry.
 ///
 /// # Errors
-/// [`LdapError::InvalidBindTemplate`] if it does not contain `{username}`: every login would bind
-/// as the same user.
+/// [`LdapError::InvalidBindTemplate`] if the template does not contain `{username}`: every login
+/// would bind as the same user.
 pub fn bind_template(settings: &Settings) -> Result<Option<String>, LdapError> {
     match text(settings, |ldap| &ldap.user_bind, "user-bind") {
         Ok(template) if template.contains("{username}") => Ok(Some(template)),

@@ -1,4 +1,4 @@
-//! The connection to the first of several LDAP servers that answers, and the bind on it.
+//! Connecting to the first available LDAP server, and binding.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 
-/// The default timeout for a connection, TLS included.
+/// Default timeout for connecting, TLS handshake included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The default timeout for the next piece of an answer.
+/// Default timeout for each read from the server.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The credentials of a bind.
@@ -29,24 +29,24 @@ pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 pub enum BindCredentials {
     /// No bind: the connection is anonymous.
     Anonymous,
-    /// The system account of this process, which the server reads from the local socket (SASL
-    /// EXTERNAL, RFC 4513 5.2.3).
+    /// SASL EXTERNAL (RFC 4513 5.2.3): the server authenticates the system account of this process
+    /// through the local socket.
     External,
-    /// A bind name and its password.
+    /// A simple bind with a bind name and a password.
     Simple {
-        /// The distinguished name, or another form of name that the server accepts.
+        /// The distinguished name, or another name format that the server supports.
         name: String,
-        /// The password; never sent if it is empty.
+        /// The password. An empty password is never sent.
         password: SecretText,
     },
 }
 
 impl BindCredentials {
-    /// Credentials of a simple bind.
+    /// Creates the credentials of a simple bind.
     ///
     /// # Errors
-    /// [`LdapError::EmptyPassword`] and [`LdapError::InvalidBindName`]: with an empty name or
-    /// password, a server may accept the bind without authentication (RFC 4513 5.1.1, 5.1.2).
+    /// [`LdapError::InvalidBindName`] for an empty name and [`LdapError::EmptyPassword`] for an
+    /// empty password: a server may accept either without authentication (RFC 4513 5.1.1, 5.1.2).
     pub fn simple(name: String, password: SecretText) -> Result<Self, LdapError> {
         if password.is_empty() {
             return Err(LdapError::EmptyPassword);
@@ -58,7 +58,7 @@ impl BindCredentials {
     }
 }
 
-/// An open connection after the bind.
+/// An open LDAP connection after a successful bind.
 pub struct Connection {
     pub(super) ldap: LdapConn,
     pub(super) timeout: Duration,
@@ -73,17 +73,18 @@ impl std::fmt::Debug for Connection {
 }
 
 impl LdapServer {
-    /// Whether an on-path attacker can read what is sent to this server.
+    /// Returns whether an on-path attacker can read the traffic to this server.
     fn is_unencrypted(&self, url: &LdapUrl) -> bool {
         url.scheme() == Scheme::Ldap && !self.starttls && !url.is_local()
     }
 
-    /// Connects to the first server that answers, and binds. The next server is tried if one cannot
-    /// be reached, its certificate is not trusted, or it is busy or out of service. A rejected bind
-    /// ends the attempts: several rejections could lock the account.
+    /// Connects to the first available server and binds. If a server is unreachable, untrusted,
+    /// busy or unavailable, the next one is tried. A rejected bind is not retried on the next
+    /// server, since repeated rejections could lock the account.
     ///
     /// # Errors
-    /// [`LdapError`]: the error of the only server, or `Unreachable` with the reason of each.
+    /// [`LdapError`]: the error itself for a single server, [`LdapError::Unreachable`] with the
+    /// reason for each of several servers.
     pub fn connect(&self, credentials: &BindCredentials, notes: &mut Notes) -> Result<Connection, LdapError> {
         let mut failed = Vec::new();
         for url in &self.urls {
@@ -145,7 +146,7 @@ impl LdapServer {
             |why: &str| LdapError::Unreachable(vec![format!("{}: {why}", escape(&url.to_string()))]);
         let transport = Transport::open(self, url)?;
         let (stream, outcome) = relay::start(transport).map_err(|error| unreachable(&reason(&error)))?;
-        // The library reads from the relay, and never sees the server's own URL.
+        // The LDAP library connects to the relay, not to the URL of the server.
         let library_url = Url::parse("ldapi:///").map_err(|_| unreachable("invalid URL"))?;
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(stream));
         let ldap = LdapConn::from_url_with_settings(settings, &library_url)
@@ -154,25 +155,26 @@ impl LdapServer {
     }
 }
 
-/// Calls the LDAP library and turns a panic into an error. The checks before it reject the answers
-/// that are known to cause one; the connection cannot be used afterwards.
+/// Calls the LDAP library and converts a panic to an error. Malformed messages that are known to
+/// cause a panic are rejected before they reach the library. The connection is unusable after a
+/// panic.
 pub(super) fn catch_panic<T>(call: impl FnOnce() -> T) -> Result<T, LdapError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
         .map_err(|_| LdapError::Malformed("it does not follow RFC 4511"))
 }
 
 impl Connection {
-    /// The URL of the server.
+    /// Returns the URL of the server.
     #[must_use]
     pub const fn url(&self) -> &LdapUrl {
         &self.url
     }
 
-    /// Binds with a name and a password. An empty password is rejected before anything is sent.
+    /// Binds with a name and a password. An empty password is rejected without sending a request.
     ///
     /// # Errors
-    /// [`LdapError::BindRejected`] if the server rejects name or password; the errors of the
-    /// connection.
+    /// [`LdapError::BindRejected`] if the server rejects the name or the password; other variants
+    /// for connection errors.
     pub fn bind(&mut self, name: &str, password: &SecretText) -> Result<(), LdapError> {
         if password.is_empty() {
             return Err(LdapError::EmptyPassword);
@@ -220,12 +222,12 @@ const INSUFFICIENT_ACCESS: u32 = 50;
 const BUSY: u32 = 51;
 const UNAVAILABLE: u32 = 52;
 
-/// Whether the result reports more entries than the size limit of the request.
+/// Returns whether the server reports that the search exceeds the requested size limit.
 pub(super) fn is_size_limit(result: &LdapResult) -> bool {
     result.rc == SIZE_LIMIT
 }
 
-/// Checks that the result is success: any other means that the entries are incomplete.
+/// Checks that the result code is success. For any other code the entries are incomplete.
 pub(super) fn check_success(result: &LdapResult, entries: u64, base: &str) -> Result<(), LdapError> {
     if result.rc == SUCCESS { Ok(()) } else { Err(result_error(result, entries, base)) }
 }
@@ -252,8 +254,8 @@ fn result_text(result: &LdapResult) -> String {
     if result.text.is_empty() { format!("result code {}", result.rc) } else { result.text.clone() }
 }
 
-/// The error of a connection after `entries` entries. The reason of the relay comes first: the
-/// library sees only the end of the connection.
+/// Returns the error of a connection that failed after `entries` entries. An error of the relay
+/// takes precedence, because the library only sees a closed connection.
 pub(super) fn connection_error(
     error: &ldap3::LdapError,
     outcome: &Outcome,

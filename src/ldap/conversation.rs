@@ -1,8 +1,8 @@
-//! The checks that every message of an LDAP server passes before the LDAP library parses it.
+//! Validation of messages from an LDAP server before the LDAP library parses them.
 //!
-//! The library parses a message of any length and depth, allocates for every element, and panics
-//! on some messages that are not made as RFC 4511 says. Here each message must have its form
-//! ([`super::message`]) and be the response to an open request.
+//! The library parses messages of any length and depth, allocates memory for every element, and
+//! panics on some messages that violate RFC 4511. This module checks the structure of each message
+//! ([`super::message`]) and that it responds to an open request.
 
 use super::ber::{self, Elements, Malformed};
 use super::message::{
@@ -10,27 +10,27 @@ use super::message::{
     MessageError, REFERENCE, SEARCH_REQUEST, disconnection, parse,
 };
 
-/// What happens to a valid message.
+/// The action for a valid message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MessageAction {
-    /// It is passed to the library.
+    /// Forward the message to the library.
     Forward,
-    /// It is dropped: the library does not use it.
+    /// Drop the message, because the library does not use it.
     Drop,
 }
 
-/// The requests that wait for an answer, by message ID: what the client sent decides what the
-/// server may send.
+/// The open requests by message ID. A response is accepted only if it matches an open request.
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
-    /// Few at a time: the client sends one request after another.
+    /// Message ID and operation tag of each request. The list is short, since the client sends one
+    /// request at a time.
     open: Vec<(u32, u8)>,
-    /// What the client sent of a message that is not whole.
+    /// The incomplete message at the end of the sent bytes.
     partial: Vec<u8>,
 }
 
 impl Conversation {
-    /// Notes what the client sends.
+    /// Records the requests in the bytes that the client sends.
     pub(super) fn record_request(&mut self, bytes: &[u8]) {
         self.partial.extend_from_slice(bytes);
         let mut from = 0;
@@ -50,16 +50,17 @@ impl Conversation {
         self.partial.drain(..from);
     }
 
-    /// Whether a request waits for the rest of its answer.
+    /// Returns whether a request is not completely answered.
     pub(super) const fn expects_more(&self) -> bool {
         !self.open.is_empty()
     }
 
-    /// Checks one whole message, and replaces bytes of its texts that are no UTF-8, which the
-    /// library panics on.
+    /// Checks a complete message, and replaces invalid UTF-8 in its strings, on which the library
+    /// panics.
     ///
     /// # Errors
-    /// [`MessageError`].
+    /// [`MessageError`] if the message is malformed, too large, or not the response to an open
+    /// request.
     pub(super) fn check(&mut self, message: &mut [u8]) -> Result<MessageAction, MessageError> {
         let shape = parse(message)
             .map_err(|Malformed| MessageError::Malformed("a message does not conform to RFC 4511"))?;
@@ -93,7 +94,7 @@ impl Conversation {
     }
 }
 
-/// Replaces invalid UTF-8 with question marks; the length does not change.
+/// Replaces invalid UTF-8 with question marks without changing the length.
 fn replace_invalid(mut text: &mut [u8]) {
     while let Err(error) = std::str::from_utf8(text) {
         let from = error.valid_up_to();
@@ -269,7 +270,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever passes, the library reads without a panic.
+        /// The library parses every message that passes the check without a panic.
         #[test]
         fn message_that_passes_is_read_by_the_library(
             id in 1_u8..4,
@@ -291,7 +292,7 @@ mod tests {
                 let (_, tag) = ldap3::asn1::parse_tag(&bytes).unwrap();
                 let operation = tag.expect_constructed().unwrap().swap_remove(1);
                 match operation.id {
-                    // This crate has a reader of its own for entries.
+                    // Entries are parsed by this crate, not by the library.
                     4 => {}
                     19 => drop(ldap3::parse_refs(operation)),
                     _ => drop(ldap3::LdapResult::from(ldap3::asn1::Tag::StructureTag(operation))),

@@ -11,8 +11,8 @@ use crate::util::quote::{escape, quote, quote_path};
 
 use super::bind::BindRejection;
 
-/// Why an LDAP search or bind failed. An incomplete answer is always an error, so that no caller
-/// uses a part of the users.
+/// Error of an LDAP search or bind. An incomplete answer is always an error, so that callers never
+/// process a part of the users.
 #[derive(Debug, thiserror::Error)]
 pub enum LdapError {
     /// No server is configured.
@@ -38,7 +38,7 @@ pub enum LdapError {
     /// The system has no trusted certificates.
     #[error("the system does not have any trusted certificates")]
     NoSystemCertificates,
-    /// No server can be reached; the reason for each.
+    /// No server can be reached; contains the reason for each server.
     #[error("no LDAP server can be reached: {}", .0.join("; "))]
     Unreachable(Vec<String>),
     /// The server's certificate is not trusted, or TLS failed for another reason.
@@ -51,8 +51,8 @@ pub enum LdapError {
         /// Whether only the issuer is not trusted.
         unknown_issuer: bool,
     },
-    /// An empty password. It is never sent, since a server may accept it as an anonymous bind
-    /// (RFC 4513 5.1.2).
+    /// The password is empty. An empty password is never sent, since a server may accept it as an
+    /// anonymous bind (RFC 4513 5.1.2).
     #[error("the LDAP password is empty")]
     EmptyPassword,
     /// The server rejected the bind.
@@ -61,7 +61,7 @@ pub enum LdapError {
     /// The bind name is not a distinguished name.
     #[error("the LDAP server does not accept the bind name {}", quote(.0))]
     InvalidBindName(String),
-    /// The bind name of a login does not contain the username.
+    /// The bind name template of a login does not contain the username.
     #[error("invalid 'user-bind' {}: expected {{username}} in it", quote(.0))]
     InvalidBindTemplate(String),
     /// The server requires TLS.
@@ -81,56 +81,56 @@ pub enum LdapError {
     /// The server does not support paged results (RFC 2696).
     #[error("the LDAP server does not support paged results")]
     PagingUnsupported,
-    /// The server stopped at one of its limits.
+    /// The search exceeded a limit of the server.
     #[error("the LDAP search is incomplete: the server stopped at its {limit} limit after {entries} entries")]
     LimitExceeded {
         /// `size`, `time` or `administrative`.
         limit: &'static str,
-        /// The entries received before.
+        /// The number of entries received before the error.
         entries: u64,
     },
     /// The server refers to another server (RFC 4511 4.1.10).
     #[error("the LDAP server refers to another server: {}", quote(.0))]
     Referral(String),
-    /// Parts of the search are on other servers (RFC 4511 4.5.3).
+    /// Parts of the search result are on other servers (RFC 4511 4.5.3).
     #[error(
         "the LDAP search is incomplete: the server refers to other servers for a part of it ({count} references: {})",
         shown(.targets, *.count)
     )]
     References {
-        /// How many.
+        /// The number of references.
         count: u64,
-        /// The first of them.
+        /// The first references.
         targets: Vec<String>,
     },
     /// The server is busy.
     #[error("the LDAP server is busy: {}", quote(.0))]
     Busy(String),
-    /// The bind name may not search.
+    /// The bind name does not have permission to search.
     #[error("the LDAP server does not permit the search: {}", quote(.0))]
     NotPermitted(String),
-    /// Any other result.
+    /// The server returned another result code.
     #[error("the LDAP server failed: result code {code}: {}", quote(.text))]
     Failed {
         /// The LDAP result code.
         code: u32,
-        /// The server's text.
+        /// The diagnostic message of the server.
         text: String,
     },
     /// The connection ended before the answer was complete.
     #[error("the connection to the LDAP server was lost after {entries} entries{why}")]
     ConnectionLost {
-        /// The entries received before.
+        /// The number of entries received before the error.
         entries: u64,
         /// The reason in parentheses, if known.
         why: String,
     },
-    /// The server sent nothing for the length of the timeout.
+    /// The server did not send any data before the timeout.
     #[error("the LDAP server did not answer within {} seconds (after {entries} entries)", .timeout.as_secs())]
     Timeout {
         /// The timeout.
         timeout: Duration,
-        /// The entries received before.
+        /// The number of entries received before the error.
         entries: u64,
     },
     /// The answer does not follow RFC 4511.
@@ -141,7 +141,7 @@ pub enum LdapError {
     TooLarge(&'static str),
 }
 
-/// The first references, and how many more there are.
+/// Formats the first references and the number of further ones.
 fn shown(targets: &[String], count: u64) -> String {
     let mut list: Vec<String> = targets.iter().map(|target| quote(target)).collect();
     let more = count.saturating_sub(targets.len() as u64);

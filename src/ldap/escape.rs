@@ -1,11 +1,12 @@
-//! Names on their way into a filter (RFC 4515) or a distinguished name (RFC 4514).
+//! Escaping of usernames in filters (RFC 4515) and distinguished names (RFC 4514).
 
 use std::fmt::Write as _;
 
-/// A value escaped for a filter (RFC 4515 3), such as the `…` of `(uid=…)`.
+/// Escapes a value for a filter (RFC 4515 3), such as the `…` of `(uid=…)`.
 ///
-/// Beyond what RFC 4515 section 3 demands (`*`, `(`, `)`, `\`, NUL), leading and trailing blanks
-/// and controls are escaped, so that the server compares them as they are.
+/// In addition to the characters that RFC 4515 section 3 requires (`*`, `(`, `)`, `\`, NUL),
+/// leading and trailing blanks and control characters are escaped, so that the server compares them
+/// unchanged.
 ///
 /// ```
 /// use cc_auth::ldap::escape::filter_value;
@@ -26,10 +27,11 @@ pub fn filter_value(value: &str) -> String {
     out
 }
 
-/// A value escaped for a distinguished name (RFC 4514 2.4), such as the `…` of `uid=…,ou=people`.
+/// Escapes a value for a distinguished name (RFC 4514 2.4), such as the `…` of `uid=…,ou=people`.
 ///
-/// RFC 4514 section 2.4: `"`, `+`, `,`, `;`, `<`, `>`, `\` and NUL everywhere, a blank at either
-/// end, a `#` at the beginning; `=` and controls as well, which is always allowed.
+/// Escapes `"`, `+`, `,`, `;`, `<`, `>`, `\` and NUL, leading and trailing blanks, and a leading
+/// `#`, as RFC 4514 section 2.4 requires; also `=` and control characters, which is always
+/// permitted.
 ///
 /// ```
 /// use cc_auth::ldap::escape::dn_value;
@@ -53,21 +55,21 @@ pub fn dn_value(value: &str) -> String {
     out
 }
 
-/// The name of a bind: every `{username}` of the template replaced by the escaped
-/// name, once (a name that is itself `{username}` is not replaced again).
+/// Returns the bind name: the template with each `{username}` replaced by the escaped username. The
+/// result is not expanded again, so the username may itself be `{username}`.
 #[must_use]
 pub fn bind_name(template: &str, username: &str) -> String {
     template.replace("{username}", &dn_value(username))
 }
 
-/// The filter that finds one user: the configured one, in parentheses, and the name.
+/// Returns the filter for one user: the configured filter combined with the username.
 #[must_use]
 pub fn user_filter(filter: &str, uid_attribute: &str, username: &str) -> String {
     format!("(&{filter}({uid_attribute}={}))", filter_value(username))
 }
 
 fn push_hex(out: &mut String, character: char) {
-    // Only ASCII characters are escaped: one byte each. Writing to a String cannot fail.
+    // Escaped characters are ASCII and therefore one byte each. Writing to a String cannot fail.
     let _ = write!(out, "\\{:02x}", u32::from(character));
 }
 
@@ -103,7 +105,7 @@ mod tests {
         assert_eq!(bind_name("{username}@x", "a+b"), r"a\2bb@x");
     }
 
-    /// Undoes `\XX`, as a server does.
+    /// Decodes `\XX` as a server does.
     fn unescaped(text: &str) -> String {
         let mut bytes = Vec::new();
         let mut rest = text.as_bytes();

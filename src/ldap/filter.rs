@@ -1,15 +1,15 @@
-//! Filters as administrators write them: the forms of other tools are brought into the one of
-//! RFC 4515.
+//! Normalization of LDAP filters: variants that other tools accept are converted to the RFC 4515
+//! form.
 //!
-//! ldapsearch accepts blanks between the parts, the server's library a `!` without parentheses, and
-//! an outer pair of parentheses is often left out.
+//! ldapsearch accepts blanks between the components, and the LDAP library of the server accepts `!`
+//! without parentheses. An outer pair of parentheses is often left out.
 
 use super::error::LdapError;
 
-/// How deep a filter may be nested.
+/// Maximum nesting depth of a filter.
 const DEPTH: usize = 50;
 
-/// A filter in the form of RFC 4515.
+/// A filter in RFC 4515 form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     text: String,
@@ -17,10 +17,10 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Reads a filter.
+    /// Parses a filter.
     ///
     /// # Errors
-    /// [`LdapError::InvalidFilter`] with the position.
+    /// [`LdapError::InvalidFilter`] with the position of the error.
     pub fn parse(filter: &str) -> Result<Self, LdapError> {
         let wrong = |why: String| LdapError::InvalidFilter { filter: filter.to_owned(), why };
         let mut reader =
@@ -45,13 +45,14 @@ impl Filter {
         Ok(Self { text, difference })
     }
 
-    /// The filter in the form of RFC 4515.
+    /// Returns the filter in RFC 4515 form.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Why the ClusterCockpit server's library rejects the filter as it was written, if it does.
+    /// Returns why the LDAP library of the server rejects the filter as configured; `None` if it
+    /// accepts it.
     #[must_use]
     pub const fn difference(&self) -> Option<&'static str> {
         self.difference
@@ -74,7 +75,7 @@ impl<'text> Reader<'text> {
         self.rest().chars().next()
     }
 
-    /// Skips blanks; returns whether there were any.
+    /// Skips blanks and returns whether there were any.
     fn blanks(&mut self) -> bool {
         let rest = self.rest();
         let skipped = rest.len() - rest.trim_start().len();
@@ -90,7 +91,7 @@ impl<'text> Reader<'text> {
         }
     }
 
-    /// A filter in parentheses.
+    /// Parses a filter in parentheses.
     fn filter(&mut self, depth: usize) -> Result<(), String> {
         if self.peek() != Some('(') {
             return Err(self.expected("'('"));
@@ -109,7 +110,7 @@ impl<'text> Reader<'text> {
         Ok(())
     }
 
-    /// What is inside the parentheses.
+    /// Parses a filter without its parentheses.
     fn bare(&mut self, depth: usize) -> Result<(), String> {
         match self.peek() {
             Some('&' | '|') => {
@@ -136,7 +137,7 @@ impl<'text> Reader<'text> {
         }
     }
 
-    /// A comparison, to the next parenthesis.
+    /// Parses a comparison up to the next parenthesis.
     fn item(&mut self) -> Result<(), String> {
         let rest = self.rest();
         let item = rest.get(..rest.find(['(', ')']).unwrap_or(rest.len())).unwrap_or_default();
@@ -144,7 +145,7 @@ impl<'text> Reader<'text> {
             return Err(self.expected("an attribute"));
         }
         self.at += item.len();
-        // Blanks of a value count; those around an attribute do not.
+        // Blanks are significant in the value, but not around the attribute.
         match item.split_once('=') {
             Some((attribute, value)) => {
                 if attribute.trim() != attribute {
@@ -166,7 +167,7 @@ impl<'text> Reader<'text> {
         }
     }
 
-    /// Blanks between parts.
+    /// Skips blanks between components.
     fn between(&mut self) {
         if self.blanks() {
             self.difference = Some("it has blanks between its parts");

@@ -1,35 +1,35 @@
-//! The form of one message of an LDAP server (RFC 4511 4.1.1): measured, and compared with the one
-//! form that its operation has, without recursion and without an allocation.
+//! Structural validation of LDAP messages (RFC 4511 4.1.1): each message is compared with the
+//! grammar of its operation, without recursion or allocation per element.
 
 use super::ber::{self, Elements, Malformed};
 
-/// The most bytes of one message. An entry of a user has some hundred; a group with 100,000
-/// members some million.
+/// Maximum size of a message in bytes. A typical user entry has a few hundred bytes, a group with
+/// 100,000 members several million.
 pub(super) const MESSAGE_BYTES: usize = 16 << 20;
 
-/// The most elements of one message: the library needs some 60 bytes for each.
+/// Maximum number of elements in a message. The library allocates about 60 bytes for each.
 pub(super) const MESSAGE_ELEMENTS: usize = 100_000;
 
-/// The most bytes that a server may send on one connection.
+/// Maximum number of bytes that a server may send on one connection.
 pub(super) const STREAM_BYTES: u64 = 1 << 30;
 
-/// Why a message is not given to the library.
+/// Why a message is rejected before it reaches the library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum MessageError {
-    /// It does not conform to RFC 4511.
+    /// The message violates RFC 4511.
     Malformed(&'static str),
-    /// It exceeds a limit.
+    /// The message exceeds a limit.
     TooLarge(&'static str),
-    /// The server announces the end of the connection (RFC 4511 4.4.1), and why.
+    /// The server sent a notice of disconnection (RFC 4511 4.4.1).
     Disconnection {
         /// The result code.
         code: u32,
-        /// The server's text.
+        /// The diagnostic message of the server.
         text: String,
     },
 }
 
-// Tags of RFC 4511 in the order of its sections.
+// Tags in the order of the sections of RFC 4511.
 pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const SET: u8 = 0x31;
 pub(super) const INTEGER: u8 = 0x02;
@@ -47,10 +47,10 @@ pub(super) const REFERENCE: u8 = 0x73;
 pub(super) const EXTENDED_RESPONSE: u8 = 0x78;
 pub(super) const INTERMEDIATE: u8 = 0x79;
 
-/// The length of the message that begins here, once enough of it is there to know.
+/// Returns the length of the message at the start of the input; `None` if its header is incomplete.
 ///
 /// # Errors
-/// [`MessageError`]: it is too long, or no LDAP message.
+/// [`MessageError`] if the message is too long or is not an LDAP message.
 pub(super) fn length(input: &[u8]) -> Result<Option<usize>, MessageError> {
     if input.first().is_some_and(|tag| *tag != SEQUENCE) {
         return Err(MessageError::Malformed("it does not speak LDAP"));
@@ -66,13 +66,13 @@ pub(super) fn length(input: &[u8]) -> Result<Option<usize>, MessageError> {
     }
 }
 
-/// The StartTLS request (RFC 4511 4.14.1), with the message ID 1.
+/// The StartTLS request (RFC 4511 4.14.1) with the message ID 1.
 pub(super) const STARTTLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
 
-/// The result code of the answer to [`STARTTLS`], and its text.
+/// Returns the result code and the diagnostic message of the response to [`STARTTLS`].
 ///
 /// # Errors
-/// [`MessageError`].
+/// [`MessageError`] if the response is malformed.
 pub(super) fn starttls_result(message: &mut [u8]) -> Result<(u32, String), MessageError> {
     let malformed =
         |Malformed| MessageError::Malformed("the answer to StartTLS does not conform to RFC 4511");
@@ -84,25 +84,25 @@ pub(super) fn starttls_result(message: &mut [u8]) -> Result<(u32, String), Messa
     }
 }
 
-/// Where the parts of a message are.
+/// The positions of the parts of a message.
 pub(super) struct Parts {
     pub(super) id: u32,
     pub(super) operation: u8,
-    /// The contents of the operation.
+    /// The offset of the contents of the operation.
     from: usize,
     to: usize,
 }
 
-/// The form of a message.
+/// The validated structure of a message.
 pub(super) struct ParsedMessage {
     pub(super) parts: Parts,
-    /// How many elements it has.
+    /// The number of elements.
     pub(super) elements: usize,
-    /// Where texts are that the library expects to be UTF-8.
+    /// The ranges of the strings that the library expects to be UTF-8.
     pub(super) texts: Vec<(usize, usize)>,
 }
 
-/// The error of a message without an ID.
+/// Returns the error for a message with the ID 0, such as a notice of disconnection.
 pub(super) fn disconnection(message: &[u8], parts: &Parts) -> MessageError {
     match result(message, parts) {
         Ok((code, text)) => MessageError::Disconnection { code, text },
@@ -110,7 +110,7 @@ pub(super) fn disconnection(message: &[u8], parts: &Parts) -> MessageError {
     }
 }
 
-/// The code and the text of a result.
+/// Parses the result code and the diagnostic message of a result.
 fn result(message: &[u8], parts: &Parts) -> Result<(u32, String), Malformed> {
     let mut fields = Elements::new(message.get(parts.from..parts.to).unwrap_or_default());
     let code = ber::number(fields.expect(ENUMERATED)?)?;
@@ -118,7 +118,7 @@ fn result(message: &[u8], parts: &Parts) -> Result<(u32, String), Malformed> {
     Ok((code, String::from_utf8_lossy(fields.expect(OCTETS)?).into_owned()))
 }
 
-/// Compares a message with the form of its operation.
+/// Validates a message against the grammar of its operation.
 pub(super) fn parse(message: &[u8]) -> Result<ParsedMessage, Malformed> {
     let base = message.as_ptr() as usize;
     let place = |part: &[u8]| {
@@ -147,7 +147,7 @@ pub(super) fn parse(message: &[u8]) -> Result<ParsedMessage, Malformed> {
             elements += controls(controls_field.contents)?;
             fields.end()?;
         }
-        // Active Directory puts the OID of a notice of disconnection here.
+        // Active Directory puts the OID of the notice of disconnection here.
         Some(field) if id == 0 && field.tag == 0x8a => fields.end()?,
         Some(_) => return Err(Malformed),
     }
@@ -155,7 +155,7 @@ pub(super) fn parse(message: &[u8]) -> Result<ParsedMessage, Malformed> {
     Ok(ParsedMessage { parts: Parts { id, operation: operation.tag, from, to }, elements, texts })
 }
 
-/// `SearchResultEntry`, RFC 4511 4.5.2.
+/// Validates a `SearchResultEntry` (RFC 4511 4.5.2) and returns the number of its elements.
 fn entry(contents: &[u8]) -> Result<usize, Malformed> {
     let mut fields = Elements::new(contents);
     fields.expect(OCTETS)?;
@@ -181,7 +181,7 @@ fn entry(contents: &[u8]) -> Result<usize, Malformed> {
     Ok(elements)
 }
 
-/// `SearchResultReference` and `Referral`: URIs, at least one.
+/// Validates the URIs of a `SearchResultReference` or `Referral`; at least one is required.
 fn uris(contents: &[u8], text: &mut dyn FnMut(&[u8])) -> Result<usize, Malformed> {
     let mut fields = Elements::new(contents);
     let mut elements = 0;
@@ -191,7 +191,7 @@ fn uris(contents: &[u8], text: &mut dyn FnMut(&[u8])) -> Result<usize, Malformed
         }
         text(uri.contents);
         elements += 1;
-        // Their places are noted one by one.
+        // Limits the number of recorded ranges.
         if elements > MESSAGE_ELEMENTS {
             return Ok(elements);
         }
@@ -199,7 +199,8 @@ fn uris(contents: &[u8], text: &mut dyn FnMut(&[u8])) -> Result<usize, Malformed
     if elements == 0 { Err(Malformed) } else { Ok(elements) }
 }
 
-/// `LDAPResult`, RFC 4511 4.1.9, and what `BindResponse` and `ExtendedResponse` add to it.
+/// Validates an `LDAPResult` (RFC 4511 4.1.9) and the additional fields of `BindResponse` and
+/// `ExtendedResponse`.
 fn result_fields(contents: &[u8], text: &mut dyn FnMut(&[u8])) -> Result<usize, Malformed> {
     let mut fields = Elements::new(contents);
     ber::number(fields.expect(ENUMERATED)?)?;
@@ -215,11 +216,11 @@ fn result_fields(contents: &[u8], text: &mut dyn FnMut(&[u8])) -> Result<usize, 
     Ok(3 + plain_fields(fields)?)
 }
 
-/// Fields of the context's class without parts of their own.
+/// Validates primitive fields with context-specific tags.
 fn plain_fields(mut fields: Elements<'_>) -> Result<usize, Malformed> {
     let mut elements = 0;
     while let Some(field) = fields.next()? {
-        // `responseName` has to be a text for the library, and an OID is ASCII.
+        // The library expects UTF-8 in `responseName`; an OID is ASCII.
         let is_text = !matches!(field.tag & 0x1f, 10) || field.contents.is_ascii();
         if field.tag & 0xe0 != 0x80 || !is_text || field.tag & 0x1f == 3 {
             return Err(Malformed);
@@ -229,7 +230,7 @@ fn plain_fields(mut fields: Elements<'_>) -> Result<usize, Malformed> {
     Ok(elements)
 }
 
-/// `Controls`, RFC 4511 4.1.11.
+/// Validates `Controls` (RFC 4511 4.1.11).
 fn controls(contents: &[u8]) -> Result<usize, Malformed> {
     let mut list = Elements::new(contents);
     let mut elements = 1;

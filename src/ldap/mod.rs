@@ -1,12 +1,12 @@
-//! The directory: LDAP binds and searches.
+//! LDAP binds and searches.
 //!
-//! A [`Connection`] is opened to the first of several servers that answers, bound, and asked:
-//! [`Connection::read_all`] reads all users into a [`LdapSnapshot`], page by page, and gives it out only
-//! when the LDAP server reported a complete answer; [`Connection::find`] looks up one user. Nothing
-//! here depends on the user table.
+//! A [`Connection`] connects to the first available server and binds. [`Connection::read_all`]
+//! reads all users page by page and returns an [`LdapSnapshot`] only if the server reports a
+//! complete answer; [`Connection::find`] looks up one user. This module does not depend on the user
+//! table.
 //!
-//! Every name that goes into a filter or a DN is escaped by [`escape`]; an empty password never
-//! reaches the network (RFC 4513 5.1.2 lets a server take it for an anonymous login).
+//! [`escape`] escapes all usernames in filters and distinguished names. An empty password is never
+//! sent, since a server may accept it as an unauthenticated bind (RFC 4513 5.1.2).
 
 mod ber;
 pub mod bind;

@@ -1,9 +1,9 @@
-//! The relay between a server and the LDAP library: a thread that passes every message on only
-//! when it is whole and has passed [`Conversation::check`].
+//! The relay between a server and the LDAP library: a thread that forwards complete messages that
+//! pass [`Conversation::check`].
 //!
-//! The library reads plain text from one end of a socket pair; TLS ends here. The
-//! relay buffers at most one incomplete message, and reads more only when the library has
-//! accepted what was checked, so that a server cannot fill the memory.
+//! The library reads plain text from one end of a socket pair; the relay terminates TLS. The relay
+//! buffers at most one incomplete message, and reads more only after the library has read all
+//! checked messages, so that a server cannot exhaust the memory.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -18,33 +18,33 @@ use super::message::{self, MESSAGE_BYTES, MessageError, STREAM_BYTES};
 use super::transport::Transport;
 use crate::util::quote::escape;
 
-/// How much is read at once. What arrives of a long message doubles it.
+/// Size of a read in bytes. The buffer doubles while a long message is incomplete.
 const PIECE: usize = 64 << 10;
 
-/// How much of an answer in small pieces is collected before it is passed to the library, and
-/// how long: each wakes another thread.
+/// Size in bytes and maximum delay of a batch. Small messages are forwarded in batches, because
+/// each forward wakes another thread.
 const BATCH: usize = 16 << 10;
 const BATCH_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
-/// The buffer of the socket to the library: what the library reads in one go and queues is a
-/// multiple of it.
+/// Size in bytes of the send buffer of the socket to the library. The memory that the library uses
+/// for queued messages is proportional to it.
 const PAIR_BUFFER: usize = 32 << 10;
 
-/// Why the relay ended before the library closed its end.
+/// Why the relay ended before the library closed the connection.
 #[derive(Debug, Clone)]
 pub(super) enum RelayEnd {
-    /// The server sent what is not passed on.
+    /// A message of the server was rejected.
     Rejected(MessageError),
-    /// The connection failed, and why.
+    /// The connection failed, with the reason.
     Failed(String),
 }
 
-/// What the relay leaves for its owner.
+/// The shared result of the relay thread.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Outcome(Arc<Mutex<Option<RelayEnd>>>);
 
 impl Outcome {
-    /// The error that ended the relay, if one did.
+    /// Returns the error that ended the relay, if any.
     pub(super) fn get(&self) -> Option<RelayEnd> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -54,13 +54,13 @@ impl Outcome {
     }
 }
 
-/// Starts the relay for a server, and returns the library's end of it.
+/// Starts the relay for a server, and returns the socket for the library.
 ///
 /// # Errors
-/// Those of the system: no sockets, no thread.
+/// The error of the system if the sockets or the thread cannot be created.
 pub(super) fn start(wire: Transport) -> io::Result<(UnixStream, Outcome)> {
     let (library, ours) = UnixStream::pair()?;
-    // Without it more is queued, and nothing else changes.
+    // A failure is harmless: only the amount of queued data is larger.
     let _ = set_socket_send_buffer_size(&ours, PAIR_BUFFER);
     ours.set_nonblocking(true)?;
     let outcome = Outcome::default();
@@ -86,28 +86,28 @@ struct Relay {
     transport: Transport,
     library: UnixStream,
     conversation: Conversation,
-    /// What the server sent: `..checked` passed and goes to the library, `checked..filled` is the
-    /// beginning of a message.
+    /// Bytes from the server: `..checked` is validated and ready for the library, `checked..filled`
+    /// is the start of an incomplete message.
     inbound: Vec<u8>,
     checked: usize,
     filled: usize,
-    /// How much of what passed the library has accepted.
+    /// The number of validated bytes that were sent to the library.
     sent: usize,
-    /// Whether nothing more came in the time for gathering.
+    /// Whether no further data arrived within the batch delay.
     is_idle: bool,
-    /// How many bytes the server has sent.
+    /// The total number of bytes from the server.
     received: u64,
-    /// What the library sent and the server did not receive yet.
+    /// Bytes from the library that were not yet sent to the server.
     outbound: Vec<u8>,
     server_ended: bool,
 }
 
-/// What a step came to.
+/// The result of a step of the relay loop.
 #[derive(PartialEq, Eq)]
 enum Step {
     Progress,
     Nothing,
-    /// The library closed its end.
+    /// The library closed the connection.
     Finished,
 }
 
@@ -118,7 +118,7 @@ impl Relay {
             outcome.set(end);
         }
         self.transport.close();
-        // The library sees the end of the connection only now, and asks for the outcome then.
+        // The library sees the end of the connection only now, after the outcome is set.
         drop(self.library);
     }
 
@@ -135,7 +135,7 @@ impl Relay {
         }
     }
 
-    /// Whether more of an answer is collected before the checked part is passed to the library.
+    /// Returns whether the relay waits for more data before it forwards the validated bytes.
     fn is_batching(&self) -> bool {
         self.checked < BATCH
             && self.filled < PIECE
@@ -145,7 +145,7 @@ impl Relay {
             && self.conversation.expects_more()
     }
 
-    /// Waits until one of the sides can do something.
+    /// Waits until a socket is ready.
     fn wait(&mut self) -> Result<Step, RelayEnd> {
         let either = |flags: PollFlags, condition, more| if condition { flags | more } else { flags };
         let gathers = self.checked > 0 && self.is_batching();
@@ -156,19 +156,20 @@ impl Relay {
         let library = either(library, self.checked > 0 && !gathers, PollFlags::OUT);
         let mut sides =
             [PollFd::from_borrowed_fd(self.library.as_fd(), library), PollFd::new(&self.transport, wire)];
-        // A side that nothing is expected of would be reported for its end again and again.
+        // A socket without expected events is not polled: its hang-up would be reported repeatedly.
         let count = if wire.is_empty() { 1 } else { 2 };
         match poll(sides.get_mut(..count).unwrap_or_default(), gathers.then_some(&BATCH_TIME)) {
             Ok(0) => self.is_idle = true,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(failed(&error.into())),
         }
-        // It is not read from before the server has accepted its data; its end is an end.
+        // Nothing is read from the library before the server has received the pending data, but a
+        // hang-up is detected.
         let is_gone = sides.first().is_some_and(|side| side.revents().contains(PollFlags::HUP));
         Ok(if is_gone && !self.outbound.is_empty() { Step::Finished } else { Step::Nothing })
     }
 
-    /// Reads from the server, unless the library still has to accept what came before.
+    /// Reads from the server, unless validated bytes are still to be sent to the library.
     fn read_server(&mut self) -> Result<Step, RelayEnd> {
         if self.server_ended || (self.checked > 0 && !self.is_batching()) {
             return Ok(Step::Nothing);
@@ -241,12 +242,12 @@ impl Relay {
         if self.sent == before {
             return Ok(Step::Nothing);
         }
-        // Only once for all that passed: a long message goes in many pieces.
+        // The buffer is compacted once per batch: a long message is sent in many parts.
         if self.sent == self.checked {
             self.inbound.copy_within(self.checked..self.filled, 0);
             self.filled -= self.checked;
             (self.checked, self.sent, self.is_idle) = (0, 0, false);
-            // The space of one long message is not needed for the next ones.
+            // Releases the memory of a long message.
             if self.inbound.len() > PIECE && self.filled < PIECE {
                 self.inbound.truncate(PIECE);
                 self.inbound.shrink_to(PIECE);
@@ -281,7 +282,7 @@ impl Relay {
             match self.transport.write(&self.outbound) {
                 Ok(count) => {
                     let sent = self.outbound.get_mut(..count).unwrap_or_default();
-                    // A password may be among it.
+                    // The sent bytes may contain a password.
                     zeroize::Zeroize::zeroize(sent);
                     self.outbound.drain(..count);
                     if count > 0 {
@@ -300,7 +301,7 @@ impl Relay {
     }
 }
 
-/// Whether it is only to be waited for.
+/// Converts `WouldBlock` and `Interrupted` to success.
 fn ignore_would_block(error: &io::Error) -> Result<(), RelayEnd> {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(()),

@@ -1,4 +1,4 @@
-//! Searches: all users, page by page, or one user.
+//! Searches for all users, page by page, or for one user.
 
 use ldap3::asn1::{PL, StructureTag};
 use ldap3::controls::{MakeCritical as _, PagedResults, RawControl};
@@ -12,65 +12,66 @@ use super::filter::Filter;
 use super::snapshot::{LdapSnapshot, SnapshotBuilder, utf8_text};
 use crate::user::normalized;
 
-/// How many entries a page has, by default: 500 to 1000 is fastest.
+/// Default number of entries per page; 500 to 1000 is fastest.
 pub const PAGE_SIZE: u32 = 1000;
 
-/// How many pages without an entry may follow each other before the server counts as broken.
+/// Maximum number of consecutive pages without an entry; more are an error.
 const EMPTY_PAGES: u32 = 100;
 
-/// How many targets of references are named; all are counted.
+/// Maximum number of reference targets in an error; all references are counted.
 const TARGETS: usize = 10;
 
-/// How many entries of one username are read at most: two are one too many already.
+/// Size limit of a search for one username: two entries suffice to detect ambiguity.
 const FIND_LIMIT: i32 = 2;
 
-/// Where the users are and what they are called.
+/// The search base, filter and attributes of the user search.
 #[derive(Debug, Clone)]
 pub struct UserSearch {
-    /// The distinguished names below which all users are, searched one after another.
+    /// The search bases, which are searched one after another.
     pub bases: Vec<String>,
-    /// What makes an entry a person.
+    /// The filter that matches user entries.
     pub filter: String,
-    /// The attribute with the name to log in with.
+    /// The attribute with the username.
     pub uid_attribute: String,
     /// The attribute with the full name.
     pub name_attribute: String,
-    /// The number of entries of a page; 0 requests all entries without pages.
+    /// The number of entries per page; 0 disables paged results.
     pub page_size: u32,
-    /// Whether references to other directories are skipped instead of making the answer partial.
+    /// Whether references to other LDAP servers are ignored instead of reported as an incomplete
+    /// answer.
     pub ignore_references: bool,
 }
 
-/// One person of the directory.
+/// A user of the LDAP directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LdapUser {
     /// The distinguished name.
     pub dn: String,
-    /// The name to log in with, in the directory's own spelling.
+    /// The username in the spelling of the LDAP directory.
     pub username: String,
     /// The full name.
     pub name: Option<String>,
-    /// All names to log in with that the entry has.
+    /// All usernames of the entry.
     pub names: Vec<String>,
 }
 
-/// Who has a name.
+/// The result of a search for a username.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserSearchResult {
-    /// No user.
+    /// No entry has the username.
     None,
-    /// Exactly one.
+    /// Exactly one entry has the username.
     One(LdapUser),
-    /// Several: the name is ambiguous.
+    /// Several entries have the username.
     Ambiguous,
 }
 
 impl Connection {
-    /// Reads all users, and returns the snapshot only if the LDAP server reported a complete answer.
-    /// `progress` is called after every page with the number of entries.
+    /// Reads all users, and returns the snapshot only if the LDAP server reports a complete answer.
+    /// `progress` receives the number of entries after every page.
     ///
     /// # Errors
-    /// [`LdapError`], also for every partial answer.
+    /// [`LdapError`], also for an incomplete answer.
     pub fn read_all(
         &mut self,
         search: &UserSearch,
@@ -130,7 +131,8 @@ impl Connection {
         let before = builder.entries();
         self.ldap.with_timeout(timeout);
         if search.page_size > 0 {
-            // Critical: a server without paged results must report it instead of truncating the answer.
+            // The control is critical: a server without paged results reports an error instead of
+            // truncating the answer.
             self.ldap.with_controls(request.critical());
         }
         let attributes = [search.uid_attribute.as_str(), search.name_attribute.as_str()];
@@ -160,10 +162,10 @@ impl Connection {
         Ok(stream.result())
     }
 
-    /// Looks one person up by the name to log in with.
+    /// Looks up one user by username.
     ///
     /// # Errors
-    /// [`LdapError`].
+    /// [`LdapError`] if the search fails.
     pub fn find(&mut self, search: &UserSearch, username: &str) -> Result<UserSearchResult, LdapError> {
         catch_panic(|| self.find_user(search, username))?
     }
@@ -177,7 +179,7 @@ impl Connection {
             };
             for entry in entries {
                 match &found {
-                    // Two bases may overlap.
+                    // Two search bases may overlap.
                     Some(first) if first.dn == entry.dn => {}
                     Some(_) => return Ok(UserSearchResult::Ambiguous),
                     None => found = Some(entry),
@@ -189,7 +191,7 @@ impl Connection {
             .map_or(UserSearchResult::None, UserSearchResult::One))
     }
 
-    /// The entries below a base, or nothing when there are more than are read.
+    /// Returns the entries below a search base; `None` if there are more than [`FIND_LIMIT`].
     fn search_base(
         &mut self,
         search: &UserSearch,
@@ -218,7 +220,7 @@ impl Connection {
             }
         }
         let result = stream.result();
-        // A server whose own limit is lower may have more.
+        // A server with a lower size limit may have more entries.
         if is_size_limit(&result) {
             return Ok(None);
         }
@@ -235,9 +237,9 @@ struct Page<'search> {
     targets: Vec<String>,
 }
 
-/// The cookie that requests the next page; empty after the last page (RFC 2696). A server
-/// that could answer in one page may leave the control out (RFC 2696 3), and 389 Directory Server
-/// does where it finds nothing; after the first page this is not accepted.
+/// Returns the cookie that requests the next page; it is empty after the last page (RFC 2696). On
+/// the first page the control may be missing if the server answers in one page (RFC 2696 3); 389
+/// Directory Server omits it if no entry matches. On later pages a missing control is an error.
 fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
     const OID: &str = "1.2.840.113556.1.4.319";
     let garbled = || LdapError::Malformed("a page does not report whether more follow");
@@ -255,8 +257,8 @@ fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
     parts().map(<[u8]>::to_vec).map_err(|_| garbled())
 }
 
-/// An entry, parsed as far as needed. The library's own reader panics on what it cannot
-/// read, and copies every value.
+/// An entry of a search result, parsed by this crate. The parser of the library panics on
+/// unexpected input and copies every value.
 struct Entry {
     dn: String,
     attributes: Vec<(Vec<u8>, Vec<StructureTag>)>,
@@ -279,14 +281,14 @@ impl Entry {
             })
             .collect::<Option<Vec<_>>>()
             .ok_or_else(garbled)?;
-        // A name in the DN that is not text is only shown.
+        // The DN is only displayed, so invalid UTF-8 is replaced.
         let dn = String::from_utf8(dn)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         Ok(Self { dn, attributes })
     }
 
-    /// The values of an attribute; the case of its name does not count (RFC 4512 2.5), and some
-    /// have a second name under which a server may answer. Some servers answer in several pieces.
+    /// Returns the values of an attribute. Attribute names are case-insensitive (RFC 4512 2.5), and
+    /// a server may answer with a synonym or split the values over several attributes.
     fn values<'entry>(&'entry self, attribute: &'entry str) -> impl Iterator<Item = &'entry [u8]> {
         let found = self.attributes.iter().filter(move |(name, _)| is_same_attribute(name, attribute));
         found.flat_map(|(_, values)| values).filter_map(|value| match &value.payload {
@@ -295,8 +297,8 @@ impl Entry {
         })
     }
 
-    /// The name under which the server returns an attribute, if it is not the one that was asked
-    /// for to the letter: the ClusterCockpit server compares it so.
+    /// Returns the attribute name in the server's spelling if it differs from the requested one.
+    /// The ClusterCockpit server compares attribute names byte by byte.
     fn returned_spelling(&self, attribute: &str) -> Option<&str> {
         if self.attributes.iter().any(|(name, _)| name == attribute.as_bytes()) {
             return None;
@@ -305,7 +307,8 @@ impl Entry {
         std::str::from_utf8(&other.0).ok()
     }
 
-    /// The person, under the one of several names that was asked for.
+    /// Converts the entry to a user. The username is the value that equals `asked`, if there is
+    /// one.
     fn into_user(self, search: &UserSearch, asked: &str) -> Option<LdapUser> {
         let text = |value: &[u8]| utf8_text(value).map(str::to_owned);
         let names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
@@ -313,7 +316,7 @@ impl Entry {
         let loose = names.iter().position(|name| normalized(name) == normalized(asked));
         let username = match exact.or(loose) {
             Some(at) => names.get(at)?.clone(),
-            // The server found the entry by rules of its own.
+            // The server matched the entry by its own matching rules.
             None => names.first()?.clone(),
         };
         let name = self.values(&search.name_attribute).find_map(text);
@@ -321,7 +324,7 @@ impl Entry {
     }
 }
 
-/// Attribute types that have two names (RFC 4519).
+/// Attribute types with two names (RFC 4519).
 const SYNONYMS: [(&str, &str); 4] =
     [("uid", "userid"), ("cn", "commonName"), ("sn", "surname"), ("mail", "rfc822Mailbox")];
 

@@ -1,4 +1,4 @@
-//! The servers of the LDAP directory, and the certificates that TLS trusts.
+//! The LDAP servers and the certificates that TLS trusts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::url::LdapUrl;
 use crate::util::file;
 use crate::util::trust::CaCertificates;
 
-/// The servers of the LDAP directory and how to connect to them.
+/// The LDAP servers and the parameters of a connection.
 #[derive(Debug, Clone)]
 pub struct LdapServer {
     /// The servers, in the order in which they are tried.
@@ -24,25 +24,25 @@ pub struct LdapServer {
     pub trust: LdapTrust,
     /// Timeout for a connection to one server, TLS included.
     pub connect_timeout: Duration,
-    /// Timeout for each piece of an answer; received data restarts it.
+    /// Timeout for each read; received data restarts it.
     pub response_timeout: Duration,
 }
 
 /// The certificates that are trusted.
 #[derive(Debug, Clone)]
 pub enum LdapTrust {
-    /// Those that the system trusts, read when the first TLS connection is opened.
+    /// The certificates that the system trusts, read at the first TLS connection.
     System,
-    /// Those of a file, and no others.
+    /// Only these certificates.
     Given(Arc<CaCertificates>),
 }
 
 impl LdapTrust {
-    /// Trusts the certificates of a PEM file and no others.
+    /// Trusts only the certificates of a PEM file.
     ///
     /// # Errors
     /// [`LdapError::File`] if the file cannot be read, [`LdapError::NoCertificateInFile`] if it
-    /// does not have a usable certificate.
+    /// does not contain a usable certificate.
     pub fn from_file(path: &Path) -> Result<Self, LdapError> {
         let text = file::read(path, file::SETTINGS_LIMIT)?;
         let certificates = CaCertificates::new(CertificateDer::pem_slice_iter(&text).flatten().collect());
@@ -52,10 +52,10 @@ impl LdapTrust {
         Ok(Self::Given(Arc::new(certificates)))
     }
 
-    /// The TLS settings of a connection.
+    /// Returns the TLS configuration of a connection.
     ///
     /// # Errors
-    /// [`LdapError::NoSystemCertificates`].
+    /// [`LdapError::NoSystemCertificates`] if the system does not have any trusted certificates.
     pub(super) fn client_config(&self) -> Result<Arc<ClientConfig>, LdapError> {
         let none = || LdapError::NoSystemCertificates;
         let certificates = match self {

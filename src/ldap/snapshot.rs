@@ -1,15 +1,15 @@
-//! All users of the LDAP directory, in little memory: the texts one after another in one piece, and
-//! a row of 16 bytes a name.
+//! A compact snapshot of all users of the LDAP directory: one buffer for all strings, and 16 bytes
+//! per username.
 
 use serde::Serialize;
 
 use super::error::LdapError;
 use crate::user::Username;
 
-/// All users that a search found, in the order of the names' bytes.
+/// All users that a search returned, in byte order of the usernames.
 ///
-/// It always contains a complete answer: [`SnapshotBuilder`] is turned into it after the LDAP server reported that
-/// this was all.
+/// A snapshot is always complete: [`SnapshotBuilder::finish`] is called only after the LDAP server
+/// has reported the end of the search.
 #[derive(Debug, Default)]
 pub struct LdapSnapshot {
     text: String,
@@ -22,18 +22,18 @@ pub struct LdapSnapshot {
     spellings: Vec<(String, String)>,
 }
 
-/// The most bytes all texts may have together.
+/// Maximum total size of all strings in bytes.
 const TEXT_LIMIT: usize = 128 << 20;
 
-/// The most entries of an answer, and the most names. The largest LDAP directories of users have
-/// some 500,000.
+/// Maximum number of entries, and of usernames. The largest LDAP directories have about 500,000
+/// users.
 const ENTRY_LIMIT: u64 = 2_000_000;
 const NAME_LIMIT: usize = 4_000_000;
 
-/// How many entries are described one by one when they are skipped; all are counted.
+/// Maximum number of skipped entries in a report; all of them are counted.
 const DESCRIBED: usize = 1000;
 
-/// The longest full name that is stored, in characters: the column is a `varchar(255)`.
+/// Maximum length of a full name in characters: the column is a `varchar(255)`.
 const NAME_CHARS: usize = 255;
 
 #[derive(Debug, Clone, Copy)]
@@ -45,27 +45,27 @@ struct Row {
     has_name: bool,
 }
 
-/// What a name of the directory is good for.
+/// The status of a username in the LDAP directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameStatus {
-    /// One entry has it, and it is fit for a user.
+    /// Exactly one entry has the username, and it is valid.
     Usable,
-    /// It is a further name of a user: it exists, but no user is added under it.
+    /// A further username of an entry: the user exists, but is not added under this username.
     Additional,
-    /// It is there, but no user can be added under it.
+    /// The username exists, but is invalid for a new user.
     Invalid,
-    /// Several entries have it.
+    /// Several entries have the username.
     Duplicate,
 }
 
-/// A name of the directory.
+/// A username of the LDAP directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SnapshotUser<'ldap_snapshot> {
-    /// The name to log in with.
+    /// The username.
     pub username: &'ldap_snapshot str,
-    /// The full name; none when the entry has no such attribute.
+    /// The full name; `None` if the entry does not have the attribute.
     pub name: Option<&'ldap_snapshot str>,
-    /// What the name is good for.
+    /// The status of the username.
     pub status: NameStatus,
 }
 
@@ -80,62 +80,62 @@ pub struct SkippedEntry {
 }
 
 impl LdapSnapshot {
-    /// How many names there are.
+    /// Returns the number of usernames.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether the LDAP directory has no users.
+    /// Returns whether the snapshot does not have any usernames.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The number of entries in the answer, including skipped ones.
+    /// Returns the number of entries in the answer, including skipped ones.
     #[must_use]
     pub const fn entries(&self) -> u64 {
         self.entries
     }
 
-    /// Whether a user could be made of at least one entry.
+    /// Returns whether at least one entry is usable as a user.
     #[must_use]
     pub fn has_users(&self) -> bool {
         self.rows.iter().any(|row| row.status == NameStatus::Usable)
     }
 
-    /// The attribute that was searched for names to log in with.
+    /// Returns the attribute with the usernames.
     #[must_use]
     pub fn uid_attribute(&self) -> &str {
         &self.uid_attribute
     }
 
-    /// How many entries have no name to log in with.
+    /// Returns the number of entries without a username.
     #[must_use]
     pub const fn without_name(&self) -> u64 {
         self.without_name
     }
 
-    /// Attributes that the server returned under another spelling than the requested one: that one
-    /// and the server's.
+    /// Returns the attributes that the server returned in another spelling: the requested and the
+    /// returned one.
     #[must_use]
     pub fn spellings(&self) -> &[(String, String)] {
         &self.spellings
     }
 
-    /// The entries that were skipped, the first thousand of them.
+    /// Returns the skipped entries, at most 1000.
     #[must_use]
     pub fn skipped(&self) -> &[SkippedEntry] {
         &self.skipped
     }
 
-    /// How many entries were skipped.
+    /// Returns the number of skipped entries.
     #[must_use]
     pub const fn skipped_count(&self) -> u64 {
         self.skipped_count
     }
 
-    /// The name at this place; places are in the order of the names' bytes.
+    /// Returns the user at this index, in byte order of the usernames.
     #[must_use]
     pub fn get(&self, place: usize) -> Option<SnapshotUser<'_>> {
         self.rows.get(place).map(|row| self.user(row))
@@ -153,7 +153,7 @@ impl LdapSnapshot {
         self.text.get(start..start + row.uid_len as usize).unwrap_or_default()
     }
 
-    /// The place of exactly this name, looked for first at `near`.
+    /// Returns the index of exactly this username. `near` is the index at which the search starts.
     #[must_use]
     pub fn find(&self, username: &str, near: usize) -> Option<usize> {
         if self.rows.get(near).is_some_and(|row| self.uid(row) == username) {
@@ -162,7 +162,7 @@ impl LdapSnapshot {
         self.rows.binary_search_by(|row| self.uid(row).cmp(username)).ok()
     }
 
-    /// All names in the order of their bytes.
+    /// Returns all users in byte order of the usernames.
     pub fn users(&self) -> impl Iterator<Item = SnapshotUser<'_>> {
         self.rows.iter().map(|row| self.user(row))
     }
@@ -176,25 +176,25 @@ impl LdapSnapshot {
     }
 }
 
-/// A value as a text, if it is one and not empty.
+/// Returns a value as a string if it is valid UTF-8 and not empty.
 pub(super) fn utf8_text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok().filter(|text| !text.is_empty())
 }
 
-/// Gathers a snapshot entry by entry.
+/// Builds a snapshot from the entries of a search.
 #[derive(Debug, Default)]
 pub struct SnapshotBuilder {
     snapshot: LdapSnapshot,
-    /// A hash of each entry's distinguished name: the same entry twice means that the stream was
-    /// tampered with or broken.
+    /// Hashes of the distinguished names. A duplicate entry means that the stream was tampered with
+    /// or is corrupt.
     entries_seen: Vec<u64>,
-    /// The sorted hashes of the entries below the bases before this one: bases may overlap.
+    /// The sorted hashes of the entries below earlier search bases, since search bases may overlap.
     earlier: Vec<u64>,
     hasher: std::hash::RandomState,
 }
 
 impl SnapshotBuilder {
-    /// An empty one, for names in this attribute.
+    /// Creates an empty builder for usernames in this attribute.
     #[must_use]
     pub fn new(uid_attribute: &str) -> Self {
         let mut builder = Self::default();
@@ -202,13 +202,13 @@ impl SnapshotBuilder {
         builder
     }
 
-    /// What follows is below another base: entries that came before are not counted again.
+    /// Starts another search base. Entries that were already added from earlier bases are ignored.
     pub fn start_base(&mut self) {
         self.earlier.append(&mut self.entries_seen);
         self.earlier.sort_unstable();
     }
 
-    /// Notes that the server returns an attribute under another spelling.
+    /// Records that the server returned an attribute in another spelling.
     pub fn record_spelling(&mut self, asked: &str, returned: &str) {
         let spellings = &mut self.snapshot.spellings;
         if !spellings.iter().any(|(known, _)| known == asked) {
@@ -216,12 +216,12 @@ impl SnapshotBuilder {
         }
     }
 
-    /// Adds an entry: its distinguished name, its names to log in with, its full names, of which
-    /// the first counts. Values that are no text, or empty (RFC 4517 lets some attributes be), are
-    /// none.
+    /// Adds an entry with its distinguished name, its usernames and its full names, of which the
+    /// first is used. Values that are not UTF-8 or are empty (RFC 4517 permits empty values) are
+    /// ignored.
     ///
     /// # Errors
-    /// [`LdapError::TooLarge`].
+    /// [`LdapError::TooLarge`] if the snapshot exceeds a limit.
     pub fn add_entry<'value>(
         &mut self,
         dn: &str,
@@ -244,8 +244,8 @@ impl SnapshotBuilder {
         for bytes in uids {
             match utf8_text(bytes) {
                 Some(uid) => {
-                    // The server takes the first value for the name; the others are remembered, so
-                    // that no user who is known by one of them counts as missing.
+                    // The server uses the first value as the username. The others are recorded, so
+                    // that an existing user with one of them is not reported as missing.
                     let kind = if first { NameStatus::Usable } else { NameStatus::Additional };
                     self.add_name(uid, name.filter(|_| first), kind)?;
                     first = false;
@@ -290,17 +290,16 @@ impl SnapshotBuilder {
         Ok(())
     }
 
-    /// How many entries have come.
+    /// Returns the number of entries so far.
     #[must_use]
     pub const fn entries(&self) -> u64 {
         self.snapshot.entries
     }
 
-    /// The snapshot of an answer that is whole: sorted, and with names that several entries have
-    /// marked.
+    /// Returns the snapshot of a complete answer: sorted, with duplicate usernames marked.
     ///
     /// # Errors
-    /// [`LdapError::Malformed`] when an entry came twice.
+    /// [`LdapError::Malformed`] if the server returned the same entry twice.
     pub fn finish(self) -> Result<LdapSnapshot, LdapError> {
         let Self { snapshot: mut ldap_snapshot, mut entries_seen, .. } = self;
         entries_seen.sort_unstable();
@@ -309,7 +308,7 @@ impl SnapshotBuilder {
         }
         drop(entries_seen);
         let mut rows = std::mem::take(&mut ldap_snapshot.rows);
-        // The first name of an entry comes before a further one that is the same.
+        // The first username of an entry sorts before an equal additional one.
         rows.sort_unstable_by(|a, b| {
             ldap_snapshot
                 .uid(a)
@@ -318,7 +317,7 @@ impl SnapshotBuilder {
         });
         rows.dedup_by(|next, kept| {
             let same = ldap_snapshot.uid(next) == ldap_snapshot.uid(kept);
-            // Two entries that both have it as a further name make no username duplicate.
+            // A username that is only additional in two entries is not a duplicate.
             if same && kept.status == NameStatus::Usable {
                 kept.status = NameStatus::Duplicate;
             }

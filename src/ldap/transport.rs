@@ -1,5 +1,4 @@
-//! The way to a server: TCP or a local socket, StartTLS and TLS, all within the time for
-//! connecting.
+//! The transport to a server: TCP or a local socket, StartTLS and TLS, within the connect timeout.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -19,11 +18,11 @@ use crate::util::certificate::CertificateRejection;
 use crate::util::file::reason;
 use crate::util::quote::{escape, quote};
 
-/// What a step of connecting has when the steps before it used all the time: no time at all is an
-/// error to the system.
+/// Minimum timeout of a connection step after the deadline has passed: the system rejects a timeout
+/// of zero.
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// An open way to a server, encrypted where that is configured.
+/// An open connection to a server, encrypted if configured.
 pub(super) struct Transport {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
@@ -77,7 +76,7 @@ impl Write for Socket {
     }
 }
 
-/// A socket whose reads and writes all end at one moment, however many there are.
+/// A socket with a common deadline for all reads and writes.
 struct DeadlineSocket<'socket> {
     socket: &'socket mut Socket,
     deadline: Instant,
@@ -111,10 +110,10 @@ impl Write for DeadlineSocket<'_> {
 }
 
 impl Transport {
-    /// Connects to a server, sends StartTLS if it is configured, and sets up TLS.
+    /// Connects to a server, performs StartTLS if configured, and sets up TLS.
     ///
     /// # Errors
-    /// [`LdapError::Unreachable`], [`LdapError::Untrusted`] and those of the trusted
+    /// [`LdapError::Unreachable`], [`LdapError::Untrusted`], or the error of the trusted
     /// certificates.
     pub(super) fn open(access: &LdapServer, address: &LdapUrl) -> Result<Self, LdapError> {
         let deadline = Instant::now() + access.connect_timeout;
@@ -124,7 +123,7 @@ impl Transport {
             return Self { socket, tls: None }.ready(address);
         }
         let tls = if address.scheme() == Scheme::Ldaps || access.starttls {
-            // Before the network is used: a missing file needs no server to be reported.
+            // Certificates are loaded first: a missing file is reported without a connection.
             Some((access.trust.client_config()?, server_name(address)?))
         } else {
             None
@@ -154,17 +153,17 @@ impl Transport {
         ready.map(|()| self).map_err(|error| unreachable(address, &reason(&error)))
     }
 
-    /// Reads what the server sent, decrypted. Nothing is the end of the connection.
+    /// Reads decrypted data from the server. Zero bytes mean the end of the connection.
     ///
     /// # Errors
-    /// `WouldBlock` when nothing is there yet, and those of the connection and of TLS.
+    /// `WouldBlock` if no data is available; otherwise the error of the connection or of TLS.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.socket.read(buffer) };
         loop {
             match tls.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The server ends the connection without the farewell of TLS: LDAP messages have
-                // their lengths, so that nothing can be cut off unseen.
+                // The server closed the connection without a TLS close_notify. A truncation is
+                // detected anyway, since LDAP messages have a length.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 other => return other,
             }
@@ -173,10 +172,10 @@ impl Transport {
         }
     }
 
-    /// Sends as much as is possible now.
+    /// Writes as many bytes as possible without blocking.
     ///
     /// # Errors
-    /// `WouldBlock` when nothing is, and those of the connection.
+    /// `WouldBlock` if nothing can be written; otherwise the error of the connection.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.socket.write(bytes) };
         let accepted = tls.writer().write(bytes)?;
@@ -184,10 +183,10 @@ impl Transport {
         Ok(accepted)
     }
 
-    /// Sends what was encrypted and not sent yet; what is not possible now is left.
+    /// Sends pending encrypted data as far as possible without blocking.
     ///
     /// # Errors
-    /// Those of the connection.
+    /// The error of the connection.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
         while tls.wants_write() {
@@ -202,12 +201,12 @@ impl Transport {
         Ok(())
     }
 
-    /// Whether something encrypted waits to be sent.
+    /// Returns whether encrypted data is pending.
     pub(super) fn has_unsent(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
-    /// Says farewell, as far as that is possible at once.
+    /// Sends a TLS `close_notify` if possible without blocking.
     pub(super) fn close(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
@@ -225,8 +224,8 @@ impl AsFd for Transport {
     }
 }
 
-/// Asks for TLS (RFC 4511 4.14). What follows the answer unencrypted is rejected: it could have
-/// been inserted by an attacker, to be read as if it came encrypted.
+/// Performs StartTLS (RFC 4511 4.14). Unencrypted data after the response is rejected: an on-path
+/// attacker could have injected it, and it would be processed as if it were encrypted.
 fn start_tls(socket: &mut DeadlineSocket<'_>, address: &LdapUrl) -> Result<(), LdapError> {
     let lost = |error: &io::Error| unreachable(address, &while_connecting(error, "StartTLS"));
     let refused = |refusal| unreachable(address, &describe(&refusal));
@@ -256,7 +255,7 @@ fn start_tls(socket: &mut DeadlineSocket<'_>, address: &LdapUrl) -> Result<(), L
     }
 }
 
-/// The text for a rejected message.
+/// Formats the reason for a rejected message.
 pub(super) fn describe(refusal: &MessageError) -> String {
     match refusal {
         MessageError::Malformed(why) | MessageError::TooLarge(why) => (*why).to_owned(),
@@ -280,7 +279,7 @@ fn unreachable(address: &LdapUrl, why: &str) -> LdapError {
     LdapError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))])
 }
 
-/// The name that the certificate must be for: the host of the address.
+/// Returns the server name for certificate verification: the host of the URL.
 fn server_name(address: &LdapUrl) -> Result<ServerName<'static>, LdapError> {
     ServerName::try_from(address.host().to_owned()).map_err(|_| LdapError::InvalidUrl {
         url: address.to_string(),
@@ -301,8 +300,8 @@ fn untrusted(address: &LdapUrl, error: &rustls::Error) -> LdapError {
     LdapError::Untrusted { url: address, why, unknown_issuer: false }
 }
 
-/// A TCP connection to the first address of the host that accepts one; each has its share of the
-/// time.
+/// Connects to the first address of the host that accepts a TCP connection. The remaining time is
+/// divided among the addresses.
 fn connect_tcp(address: &LdapUrl, deadline: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     let targets = resolve_host(address.host(), address.port(), time_until(deadline))?;
@@ -310,7 +309,7 @@ fn connect_tcp(address: &LdapUrl, deadline: Instant) -> io::Result<TcpStream> {
         let share = time_until(deadline) / u32::try_from(rest).unwrap_or(u32::MAX);
         match TcpStream::connect_timeout(target, share.max(MIN_TIMEOUT)) {
             Ok(stream) => {
-                // The request for the next page is small and must not wait for company.
+                // Page requests are small and must not be delayed by Nagle's algorithm.
                 stream.set_nodelay(true)?;
                 return Ok(stream);
             }
@@ -320,8 +319,8 @@ fn connect_tcp(address: &LdapUrl, deadline: Instant) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// The addresses of a host. The system's own look-up has no time limit that could be set, so it is
-/// waited for no longer than this, and left to itself.
+/// Resolves a host name. The system resolver does not support a timeout, so it runs in a thread
+/// that is abandoned at the timeout.
 fn resolve_host(host: &str, port: u16, timeout: Duration) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
@@ -330,14 +329,14 @@ fn resolve_host(host: &str, port: u16, timeout: Duration) -> io::Result<Vec<Sock
     call_with_timeout(timeout, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))?
 }
 
-/// What the call gives, if it does so in time.
+/// Calls a function in a thread and returns its result if it finishes within the timeout.
 fn call_with_timeout<T: Send + 'static>(
     timeout: Duration,
     call: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
     let (sender, receiver) = channel();
     std::thread::Builder::new().name("look-up".to_owned()).spawn(move || {
-        // The receiver may have ended.
+        // The receiver is dropped after a timeout.
         let _ = sender.send(call());
     })?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the name look-up did not answer in time");

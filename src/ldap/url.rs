@@ -9,9 +9,9 @@ use url::Url;
 
 use super::error::LdapError;
 
-/// The path of the socket: percent-encoded as the host, the form of libldap
-/// (`ldapi://%2Frun%2Fldapi`), or as the path of the URL, the form of the server's library
-/// (`ldapi:///run/ldapi`). Without either it is the default of OpenLDAP.
+/// Returns the socket path of an `ldapi` URL: either the percent-encoded host, as in libldap
+/// (`ldapi://%2Frun%2Fldapi`), or the path of the URL, as in the LDAP library of the server
+/// (`ldapi:///run/ldapi`). The default is the socket of OpenLDAP.
 fn socket_path(url: &Url) -> Result<PathBuf, &'static str> {
     let host = url.host_str().unwrap_or_default();
     let path = url.path();
@@ -56,7 +56,7 @@ pub enum Scheme {
     Ldapi,
 }
 
-/// The socket of an `ldapi` URL without a path, as in OpenLDAP.
+/// Default socket of an `ldapi` URL, as in OpenLDAP.
 const DEFAULT_SOCKET: &str = "/var/run/slapd/ldapi";
 
 /// The URL of one LDAP server.
@@ -64,16 +64,17 @@ const DEFAULT_SOCKET: &str = "/var/run/slapd/ldapi";
 pub struct LdapUrl {
     url: Url,
     scheme: Scheme,
-    /// The path of the socket of an `ldapi` URL.
+    /// The socket path of an `ldapi` URL.
     socket: PathBuf,
 }
 
 impl LdapUrl {
-    /// Parses the setting `url`: one or several URLs, separated by white space or commas, in the
-    /// order in which they are tried.
+    /// Parses the setting `url`: one or more URLs, separated by white space or commas, in the order
+    /// in which they are tried.
     ///
     /// # Errors
-    /// [`LdapError::NotConfigured`] if there is none, [`LdapError::InvalidUrl`].
+    /// [`LdapError::NotConfigured`] for an empty list, [`LdapError::InvalidUrl`] for an invalid
+    /// URL.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, LdapError> {
         let parts = text.split([' ', ',', '\t', '\n']).filter(|part| !part.is_empty());
         let urls: Vec<Self> = parts.map(Self::parse).collect::<Result<_, _>>()?;
@@ -83,7 +84,7 @@ impl LdapUrl {
     /// Parses one URL.
     ///
     /// # Errors
-    /// [`LdapError::InvalidUrl`].
+    /// [`LdapError::InvalidUrl`] if the URL is invalid.
     pub fn parse(text: &str) -> Result<Self, LdapError> {
         let error = |why: &'static str| LdapError::InvalidUrl { url: text.to_owned(), why };
         let mut url =
@@ -112,32 +113,32 @@ impl LdapUrl {
         Ok(Self { url, scheme, socket })
     }
 
-    /// The path of the socket of an `ldapi` URL; empty for other schemes.
+    /// Returns the socket path of an `ldapi` URL; empty for other schemes.
     #[must_use]
     pub fn socket_path(&self) -> &Path {
         &self.socket
     }
 
-    /// The scheme.
+    /// Returns the scheme.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The host without the brackets of an IPv6 address, or the path of the socket.
+    /// Returns the host without the brackets of an IPv6 address, or the socket path.
     #[must_use]
     pub fn host(&self) -> &str {
         let host = self.url.host_str().unwrap_or_default();
         host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
     }
 
-    /// The port of the URL, or the default of the scheme.
+    /// Returns the port of the URL, or the default port of the scheme.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.url.port().unwrap_or(if self.scheme == Scheme::Ldaps { 636 } else { 389 })
     }
 
-    /// Whether the connection stays on this machine.
+    /// Returns whether the connection is local to this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
         let host = self.host();

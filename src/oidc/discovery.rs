@@ -1,8 +1,8 @@
 //! The discovery document of a provider (OpenID Connect Discovery 1.0).
 //!
-//! Only its `issuer` must be there, equal to the configured URL byte for byte (section 4.3). Every
-//! other member is read and checked when it is used: documents of issuers that only sign tokens
-//! (SPIRE, Vault, Kubernetes) have empty, missing or placeholder endpoints.
+//! Only `issuer` is required, and it must equal the configured URL byte for byte (section 4.3). Other
+//! members are checked when they are used, because documents of issuers that only sign tokens (SPIRE,
+//! Vault, Kubernetes) have empty, missing or placeholder endpoints.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,13 +14,13 @@ use crate::util::json::kind;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
-/// What follows the issuer in the URL of its document.
+/// The path that is appended to the issuer in the URL of its document.
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
-/// A discovery document whose issuer was checked. The members are as they came.
+/// A discovery document with a checked issuer. The other members are not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discovery {
-    /// The issuer of its tokens.
+    /// The issuer of the provider's tokens.
     pub issuer: String,
     #[serde(flatten)]
     members: Map<String, Value>,
@@ -29,24 +29,24 @@ pub struct Discovery {
 /// A URL in a discovery document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderEndpoint {
-    /// The key set.
+    /// The JWKS.
     Keys,
-    /// Where a user logs in.
+    /// The authorization endpoint, where a user logs in.
     Authorization,
-    /// Where codes become tokens.
+    /// The token endpoint.
     Token,
-    /// The claims about the owner of an access token.
+    /// The UserInfo endpoint.
     Userinfo,
-    /// Where a device login starts (RFC 8628).
+    /// The device authorization endpoint (RFC 8628).
     DeviceAuthorization,
-    /// Where a login is ended (RP-Initiated Logout 1.0).
+    /// The endpoint that ends a login (RP-Initiated Logout 1.0).
     EndSession,
-    /// Where a refresh token is revoked (RFC 7009).
+    /// The revocation endpoint for refresh tokens (RFC 7009).
     Revocation,
 }
 
 impl ProviderEndpoint {
-    /// The member of the document.
+    /// Returns the name of the member in the document.
     #[must_use]
     pub const fn member(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl ProviderEndpoint {
 /// Why a discovery document cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryError {
-    /// It cannot be fetched or read.
+    /// The document cannot be fetched or parsed.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The document is not a JSON object with an issuer.
@@ -72,10 +72,10 @@ pub enum DiscoveryError {
     Malformed {
         /// The URL of the document.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// The document is that of another issuer.
+    /// The document belongs to another issuer.
     #[error(
         "the discovery document of {} has the issuer {}: expected the configured URL, equal in every character",
         quote(.configured), quote(.found)
@@ -96,14 +96,14 @@ pub enum DiscoveryError {
         /// The placeholder with its braces.
         placeholder: String,
     },
-    /// An endpoint that is not a URL that may be used.
+    /// An endpoint whose URL is invalid or not permitted.
     #[error("invalid {member} in the discovery document of {}: {why}", quote(.issuer), why = .source)]
     Endpoint {
         /// The issuer.
         issuer: String,
         /// The member of the document.
         member: &'static str,
-        /// Why.
+        /// The reason.
         source: HttpError,
     },
     /// An endpoint in plain http although the issuer uses TLS.
@@ -119,7 +119,7 @@ pub enum DiscoveryError {
         /// The URL.
         url: String,
     },
-    /// An endpoint that is needed is missing.
+    /// A required endpoint is missing.
     #[error("the discovery document of {} has no {member}", quote(.issuer))]
     MissingEndpoint {
         /// The issuer.
@@ -130,7 +130,7 @@ pub enum DiscoveryError {
 }
 
 diagnostics! { DiscoveryError:
-    // An issuer's document is at its own origin: the target of the redirect is not it.
+    // The document must be at the issuer's own origin; a redirect to another origin leads elsewhere.
     Self::Http(error @ HttpError::Redirected { .. }) => error.kind(),
         "ask the administrator of the provider for the exact issuer";
     Self::Http(error) => error.kind(), error.hint();
@@ -145,7 +145,7 @@ diagnostics! { DiscoveryError:
     Self::MissingEndpoint { .. } => Kind::ProviderEndpointMissing;
 }
 
-/// The URL of an issuer's document.
+/// Returns the URL of an issuer's document.
 ///
 /// # Errors
 /// [`DiscoveryError::Http`] with [`HttpError::InvalidUrl`], [`DiscoveryError::Template`].
@@ -162,8 +162,8 @@ pub fn document_url(issuer: &str) -> Result<Url, DiscoveryError> {
     Ok(parse_url(&format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(issuer)))?)
 }
 
-/// Fetches and checks the document of the issuer at this URL. A redirect is followed within the
-/// origin of the URL.
+/// Fetches and checks the document of the issuer at this URL. Redirects within the URL's origin are
+/// followed.
 ///
 /// # Errors
 /// [`DiscoveryError`].
@@ -175,7 +175,7 @@ pub fn discover(client: &Client, issuer: &str) -> Result<Discovery, DiscoveryErr
     Ok(document)
 }
 
-/// Reads a document from JSON.
+/// Parses a document from JSON.
 ///
 /// # Errors
 /// [`DiscoveryError::Malformed`].
@@ -192,7 +192,7 @@ pub fn read(document: Value, url: &Url) -> Result<Discovery, DiscoveryError> {
 }
 
 impl Discovery {
-    /// Checks that the document is that of this issuer. [`discover`] does this; for a document
+    /// Checks that the document belongs to this issuer. [`discover`] calls this; call it for a document
     /// that was stored in a file.
     ///
     /// # Errors
@@ -205,8 +205,8 @@ impl Discovery {
         Err(DiscoveryError::OtherIssuer { configured: issuer.to_owned(), found: self.issuer.clone() })
     }
 
-    /// Whether the document names this endpoint, usable or not. Null and empty mean that it does
-    /// not.
+    /// Returns whether the document has this endpoint, valid or not. Null and an empty string count as
+    /// missing.
     #[must_use]
     pub fn names(&self, endpoint: ProviderEndpoint) -> bool {
         match self.members.get(endpoint.member()) {
@@ -216,9 +216,11 @@ impl Discovery {
         }
     }
 
-    /// An endpoint, if the document names it, checked for use with this client: a URL that the
-    /// client would connect to, and https where the issuer is (a document that came over TLS must
-    /// not send secrets elsewhere in plain text, not even to this computer).
+    /// Returns an endpoint, if the document has it, after checking that this client may use it.
+    ///
+    /// The client's options must permit the URL. If the issuer uses https, the endpoint must use https
+    /// as well, even on loopback: a document received over TLS must not cause secrets to be sent in
+    /// plain text.
     ///
     /// # Errors
     /// [`DiscoveryError::Endpoint`], [`DiscoveryError::Downgrade`], [`DiscoveryError::Template`].
@@ -248,16 +250,16 @@ impl Discovery {
         Ok(Some(url))
     }
 
-    /// Whether a URL that the provider gives in an answer is at least as safe as its issuer.
+    /// Returns whether a URL in a response of the provider is at least as secure as its issuer.
     #[must_use]
     pub fn permits(&self, url: &Url) -> bool {
         url.scheme() == "https" || !is_https(&self.issuer)
     }
 
-    /// The same for an endpoint that is needed.
+    /// Returns a required endpoint, with the checks of [`Discovery::find`].
     ///
     /// # Errors
-    /// As [`Discovery::find`], and [`DiscoveryError::MissingEndpoint`].
+    /// Same as [`Discovery::find`], and [`DiscoveryError::MissingEndpoint`].
     pub fn need(&self, endpoint: ProviderEndpoint, client: &Client) -> Result<Url, DiscoveryError> {
         self.find(endpoint, client)?.ok_or_else(|| DiscoveryError::MissingEndpoint {
             issuer: self.issuer.clone(),
@@ -265,8 +267,8 @@ impl Discovery {
         })
     }
 
-    /// A list of strings, such as `scopes_supported`; one string is a list of one. Nothing where
-    /// the document does not name it, or names something else than strings.
+    /// Returns an array of strings, such as `scopes_supported`; a string counts as an array of one.
+    /// Returns `None` if the member is missing or contains no strings.
     #[must_use]
     pub fn list(&self, member: &str) -> Option<Vec<String>> {
         match self.members.get(member)? {
@@ -279,14 +281,14 @@ impl Discovery {
         }
     }
 
-    /// The signature algorithms of ID tokens; empty where the document does not say.
+    /// Returns the signature algorithms of ID tokens; empty if the document does not list them.
     #[must_use]
     pub fn id_token_algorithms(&self) -> Vec<String> {
         self.list("id_token_signing_alg_values_supported").unwrap_or_default()
     }
 
-    /// Whether the authorization responses name the issuer (RFC 9207 2.4). The string `true`
-    /// counts: the check that follows is the stricter way.
+    /// Returns whether the authorization responses contain the issuer (RFC 9207 2.4). The string `true`
+    /// counts as true, since this makes the check stricter.
     #[must_use]
     pub fn names_issuer_in_response(&self) -> bool {
         match self.members.get("authorization_response_iss_parameter_supported") {

@@ -1,8 +1,9 @@
-//! The keys of an issuer: a key set by URL or by discovery, cached in a directory for as long as the
-//! issuer's headers allow (RFC 9111), and fetched again when a token names an unknown key.
+//! Cached keys of an issuer, from a JWKS URL or a discovery document.
 //!
-//! Cached keys are trusted like keys received over TLS. A cache file is therefore used only if no other
-//! account can write it, and only for the same URL and the same trusted certificates.
+//! Responses are cached in a directory for as long as the issuer's headers allow (RFC 9111), and
+//! fetched again when a token has an unknown key ID. Cached keys are trusted like keys received over
+//! TLS. A cache file is therefore used only if no other account can write it, and only for the same URL
+//! and the same trusted certificates.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -25,27 +26,27 @@ use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 
-/// The least time between two refetches, in seconds, so that tokens with invented key IDs do not
-/// cause a request each. With a cache directory, the limit applies to all processes together.
+/// The minimum time between two refetches in seconds, so that tokens with forged key IDs do not cause a
+/// request each. With a cache directory, the limit applies to all processes together.
 const REFETCH_PAUSE: i64 = 60;
 
-/// The longest duration of a request with all its redirects, in seconds. A cached response that is
-/// newer by more than this was stored before the clock was set back, and is replaced.
+/// The maximum duration of a request with all its redirects, in seconds. A cached response from further
+/// in the future was stored before the clock was set back, and is replaced.
 const LONGEST_REQUEST: i64 = 120;
 
-/// The time of the last refetch if there was none: far from every time of the clock.
+/// The initial time of the last refetch, far from every time of the clock.
 const NEVER: i64 = i64::MIN / 2;
 
 /// Why the keys of an issuer are not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteJwksError {
-    /// The key set cannot be fetched.
+    /// The JWKS cannot be fetched.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The issuer's discovery document is invalid.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    /// The response is not a key set.
+    /// The response is not a JWKS.
     #[error("{}: {error}", quote(.url))]
     Set {
         /// The URL.
@@ -53,7 +54,7 @@ pub enum RemoteJwksError {
         /// The reason.
         error: KeyError,
     },
-    /// The cache does not have the keys, and `offline` permits no request.
+    /// The cache does not contain the keys, and `offline` permits no request.
     #[error("no cached keys of {}, and --offline permits no request", quote(.url))]
     NotCached {
         /// The URL.
@@ -71,18 +72,18 @@ diagnostics! { RemoteJwksError:
 /// The source of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JwksSource {
-    /// The key set at this URL.
+    /// The JWKS at this URL.
     KeySet(Url),
-    /// The key set that the discovery document of this issuer names.
+    /// The JWKS in the discovery document of this issuer.
     Discovery(String),
 }
 
-/// Where responses are cached, and whether requests are permitted.
+/// The directory of cached responses, and whether requests are permitted.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
     /// The directory; without one, nothing is cached.
     pub directory: Option<PathBuf>,
-    /// Sends no request, and uses cached responses of any age.
+    /// Whether to send no requests and use cached responses of any age.
     pub offline: bool,
 }
 
@@ -109,8 +110,9 @@ pub struct RemoteJwks {
 }
 
 impl RemoteJwks {
-    /// Reads the keys from the cache if they are fresh, else over the network. `now` is the time of the
-    /// system's clock. The notes name the skipped keys, and the age of keys that are no longer fresh.
+    /// Reads the keys from the cache if they are fresh, otherwise fetches them.
+    ///
+    /// `now` is the time of the system's clock. The notes list skipped keys and the age of stale keys.
     ///
     /// # Errors
     /// [`RemoteJwksError`].
@@ -128,13 +130,13 @@ impl RemoteJwks {
         Ok(remote)
     }
 
-    /// The keys.
+    /// Returns the keys.
     #[must_use]
     pub const fn keys(&self) -> &KeySet {
         &self.keys
     }
 
-    /// The URL of the key set or the issuer, for messages.
+    /// Returns the URL of the JWKS or the issuer, for messages.
     #[must_use]
     pub fn location(&self) -> String {
         match &self.origin {
@@ -143,7 +145,7 @@ impl RemoteJwks {
         }
     }
 
-    /// The issuer, if the keys come from its discovery document.
+    /// Returns the issuer, if the keys come from its discovery document.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         match &self.origin {
@@ -152,20 +154,21 @@ impl RemoteJwks {
         }
     }
 
-    /// Fetches the key set again without the cache, because a token names an unknown key or no key
-    /// verifies its signature: the issuer may have changed its keys. Returns `false` if it sent no
-    /// request: offline, or less than 60 s after the last refetch by this process or, with a cache
-    /// directory, by another one.
+    /// Fetches the JWKS again without the cache, since the issuer may have new keys.
+    ///
+    /// Call this if a token has an unknown key ID or no key verifies its signature. Returns `false` if
+    /// no request was sent: offline, or less than 60 s after the last refetch by this process or, with
+    /// a cache directory, by another one.
     ///
     /// # Errors
-    /// [`RemoteJwksError`]; the previous keys remain.
+    /// [`RemoteJwksError`]; the previous keys remain in use.
     pub fn refetch(&mut self, now: Timestamp, notes: &mut Notes) -> Result<bool, RemoteJwksError> {
         if !self.may_refetch(now) {
             return Ok(false);
         }
         self.refetched.store(now.0, Ordering::Relaxed);
         if let Some(path) = self.marker() {
-            // Without the marker, other processes send a request of their own, which is harmless.
+            // Without the marker, other processes send their own request, which is harmless.
             let directory = path.parent().unwrap_or(&path);
             let _ = file::create_own_directory(directory).and_then(|()| {
                 file::write(&path, now.0.to_string().as_bytes(), PRIVATE_MODE, Existing::Replace)
@@ -176,7 +179,7 @@ impl RemoteJwks {
         Ok(true)
     }
 
-    /// Whether [`RemoteJwks::refetch`] would send a request.
+    /// Returns whether [`RemoteJwks::refetch`] would send a request.
     #[must_use]
     pub fn may_refetch(&self, now: Timestamp) -> bool {
         let is_over = |last: i64| now.since(Timestamp(last)).saturating_abs() >= REFETCH_PAUSE;
@@ -190,7 +193,7 @@ impl RemoteJwks {
         is_over(other)
     }
 
-    /// The file with the time of the last refetch of any process.
+    /// Returns the file with the time of the last refetch by any process.
     fn marker(&self) -> Option<PathBuf> {
         let slot = CacheSlot { client: &self.client, cache: &self.cache };
         let url = match &self.origin {
@@ -227,8 +230,8 @@ impl RemoteJwks {
     }
 }
 
-/// The checked discovery document of this issuer: from the cache if it is fresh and `refetch` is
-/// false, else over the network.
+/// Returns the checked discovery document of this issuer, from the cache if it is fresh and `refetch`
+/// is false, otherwise over the network.
 ///
 /// # Errors
 /// [`RemoteJwksError`].
@@ -243,7 +246,7 @@ pub fn discover(
     CacheSlot { client, cache }.discover(issuer, refetch, now, notes)
 }
 
-/// A cache together with the client that fills it.
+/// A cache with the client that fills it.
 #[derive(Debug, Clone, Copy)]
 struct CacheSlot<'a> {
     client: &'a Client,
@@ -279,7 +282,7 @@ impl CacheSlot<'_> {
         Ok(document)
     }
 
-    /// The cached response of a URL, if it is fresh, or offline at any age.
+    /// Returns the cached response of a URL if it is fresh or, when offline, of any age.
     fn cached(
         &self,
         url: &Url,
@@ -296,7 +299,7 @@ impl CacheSlot<'_> {
             };
         };
         let fetched = Timestamp(entry.fetched);
-        // A response from the future is not fresh: the clock was wrong then, or is now.
+        // A response from the future is not fresh: the clock was or is wrong.
         let is_fresh = (0..entry.fresh_for.min(freshness::LONGEST)).contains(&now.since(fetched));
         if is_fresh {
             log::info!("{} out of the cache, fetched {}", quote(&display_url(url)), fetched.relative_to(now));
@@ -329,7 +332,7 @@ impl CacheSlot<'_> {
         (entry.url == url.as_str() && entry.trust == self.trust()).then_some(entry)
     }
 
-    /// Caches a response if its headers permit it. A failed write is a note, not an error.
+    /// Caches a response if its headers permit it. A write error is a note, not an error.
     fn store(&self, url: &Url, answer: &Response, body: String, now: Timestamp, notes: &mut Notes) {
         let Some(path) = self.path(url) else { return };
         if answer.status() != 200 {
@@ -340,8 +343,8 @@ impl CacheSlot<'_> {
         let Ok(text) = serde_json::to_vec(&entry) else { return };
         let directory = path.parent().unwrap_or(&path);
         let written = file::create_own_directory(directory).and_then(|()| {
-            // One writer at a time, and no older response over a newer one: a slow process would restore
-            // withdrawn keys.
+            // Only one process writes at a time, and an older response does not replace a newer one: a
+            // slow process would restore withdrawn keys.
             let _lock = lock_directory(directory);
             match self.read_entry(url, &mut Notes::new()) {
                 Some(newer) if newer.fetched > now.0 && newer.fetched <= now.0 + LONGEST_REQUEST => Ok(()),
@@ -358,8 +361,8 @@ impl CacheSlot<'_> {
         Some(directory.join(format!("{}.json", hexadecimal(&format!("{}\n{url}", self.trust())))))
     }
 
-    /// Describes the trust under which a response was fetched, so that a response fetched with
-    /// `--ca-file`, or without TLS, is not used as one verified by the system's certificates.
+    /// Describes the trust with which a response was fetched. A response fetched with `--ca-file` or
+    /// without TLS must not be used as one verified with the system's certificates.
     fn trust(&self) -> String {
         let options = self.client.options();
         let certificates = match &options.trust {
@@ -383,7 +386,7 @@ fn hexadecimal(text: &str) -> String {
     })
 }
 
-/// The time that another process wrote; `None` if another account can write the file.
+/// Reads the time that another process wrote; returns `None` if another account can write the file.
 fn read_marker(path: &Path) -> Option<i64> {
     let text = file::read_own(path, 64).ok()?;
     std::str::from_utf8(&text).ok()?.trim().parse().ok()

@@ -1,8 +1,6 @@
-//! OpenID providers: discovery documents, OAuth 2.0 endpoints, and the key sets of issuers with their
-//! cache.
+//! OpenID providers: discovery documents, OAuth 2.0 endpoints, and the cached keys of issuers.
 //!
-//! Everything is fetched through [`crate::http::Client`]. What a login means is decided in
-//! [`crate::login`].
+//! All requests use [`crate::http::Client`]. [`crate::login`] evaluates the result of a login.
 
 pub mod discovery;
 pub mod jwks_cache;

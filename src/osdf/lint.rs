@@ -1,5 +1,5 @@
-//! What the profile a resource means to follow has against its token, at the fields of the
-//! resource: in the words of the person who wrote it.
+//! Checks of a resource against the profile of its token, with errors at the fields of the
+//! resource.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use crate::policy::scope::Scopes;
 use crate::policy::{CheckState, Finding, Verdict};
 use crate::util::quote::quote;
 
-/// Everything in a resource that a validator rejects or that violates the rules.
+/// Returns all values of a resource that a validator rejects or that violate the profile.
 pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<ResourceError> {
     let data = FieldPath::root().member("spec").member("data");
     let remark = |path: FieldPath, reason: String, hint: Option<String>| {
@@ -47,7 +47,7 @@ pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<
     remarks
 }
 
-/// What a scope that permits to write cannot do without one that permits to read.
+/// Returns a note if the resource has a write scope without the read scope that it requires.
 pub(super) fn write_note(resource: &Resource) -> Option<String> {
     let scopes = Scopes::parse(resource.data.get("scope")?.as_str()?);
     let writes: Vec<String> = scopes.writes_without_read().into_iter().map(quote).collect();
@@ -62,7 +62,7 @@ pub(super) fn write_note(resource: &Resource) -> Option<String> {
     ))
 }
 
-/// The field that a finding is about, where the resource has it.
+/// Returns the field of the resource that a finding refers to.
 fn field(finding: &Finding, data: &FieldPath, resource: &Resource) -> FieldPath {
     let spec = FieldPath::root().member("spec");
     let path = match finding.check {

@@ -8,7 +8,7 @@ use crate::util::quote::quote;
 /// The name of the check.
 const CHECK: &str = "key-not-published";
 
-/// Compares the key ID and the key of a resource with a published key set; a warning when validators do not
+/// Compares the key of a resource with a published key set; returns a warning if validators cannot
 /// find the key.
 #[must_use]
 pub fn compare(resource: &Resource, key: &VerifyingKey, published: &[&VerifyingKey]) -> Option<Warning> {

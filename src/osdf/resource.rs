@@ -60,7 +60,7 @@ pub enum ResourceKeySource {
 }
 
 impl Resource {
-    /// The line of a field, 0 where it has none.
+    /// Returns the line of a field; 0 if it does not have one.
     #[must_use]
     pub fn line_of(&self, path: &FieldPath) -> usize {
         self.lines.get(path.as_str()).copied().unwrap_or(0)
@@ -81,7 +81,7 @@ pub struct FieldOverride {
 }
 
 impl FieldOverride {
-    /// Reads `PATH=VALUE`; none where there is no `=` or no path.
+    /// Parses `PATH=VALUE`; returns `None` if the `=` or the path is missing.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (path, value) = text.split_once('=')?;
@@ -90,18 +90,18 @@ impl FieldOverride {
         good.then(|| Self { path: path.to_owned(), value: value.to_owned() })
     }
 
-    /// The field it is about, as typed.
+    /// Returns the path as typed.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 }
-/// Carries out a `--set`. Members on the path that are missing are made; claims of `spec.data`
-/// whose names have dots in them (`wlcg.ver`) are found by their whole name. `null` takes a member
-/// away. A value takes the kind of what it replaces: a text stays a text.
+/// Applies a `--set` override. Missing objects on the path are created; claims of `spec.data` with
+/// dots in their names (`wlcg.ver`) are matched by the whole name. `null` removes a member. A value
+/// that replaces a string remains a string.
 ///
 /// # Errors
-/// The value on the path that is not an object.
+/// The path component that is not an object.
 pub(super) fn apply(document: &mut YamlNode, change: &FieldOverride) -> Result<(), String> {
     let mut segments: Vec<String> = change.path.split('.').map(str::to_owned).collect();
     if segments.len() > 3 && segments[0] == "spec" && segments[1] == "data" {
@@ -126,7 +126,7 @@ pub(super) fn apply(document: &mut YamlNode, change: &FieldOverride) -> Result<(
     let is_data = parents.len() >= 2 && parents[0] == "spec" && parents[1] == "data";
     let is_span = parents.len() == 2 && ["expiryTime", "resignBefore"].contains(&parents[1].as_str());
     if is_span && let YamlContent::Object(members) = &mut node.content {
-        // Exactly one of the units: another one replaces the first.
+        // A duration has exactly one unit: another unit replaces it.
         members.retain(|(key, _)| key.name == *last);
     }
     if change.value == "null"

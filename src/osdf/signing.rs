@@ -1,4 +1,4 @@
-//! From a resource to its token: find the key, put the claims together, sign.
+//! Signing of a resource: key lookup, claims, signature.
 
 use std::path::{Path, PathBuf};
 
@@ -18,13 +18,13 @@ use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// The difference between `iat` and `nbf` in seconds, for clocks that differ.
+/// The number of seconds by which `nbf` precedes `iat`, to tolerate clock skew.
 const BEFORE: i64 = 60;
 
-/// The places where keys are searched.
+/// The sources of signing keys.
 #[derive(Debug, Clone, Copy)]
 pub struct SigningContext<'a> {
-    /// The process's variables, for `env`.
+    /// The environment variables of the process, for `env`.
     pub environment: &'a Environment,
     /// The directory in which Secrets and ConfigMaps are mounted: `DIR/NAME/KEY`.
     pub secrets_dir: Option<&'a Path>,
@@ -32,10 +32,10 @@ pub struct SigningContext<'a> {
     pub directory: &'a Path,
 }
 
-/// Why a resource has no token.
+/// Why a token cannot be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningError {
-    /// A Secret, and nowhere to look for it.
+    /// A Secret without a directory of Secrets.
     #[error("{}: spec.key.{field}: no directory to look for {} in", escape(&.origin.0), quote(.name))]
     NoSecretsDir {
         /// The resource's file.
@@ -61,7 +61,7 @@ pub enum SigningError {
         /// What is wrong.
         source: FileError,
     },
-    /// A key that is none, or not one for the algorithm.
+    /// An invalid key, or a key that does not support the algorithm.
     #[error("{place}: {source}")]
     Key {
         /// The place of the key.
@@ -92,7 +92,7 @@ diagnostics! { SigningError:
     Self::Random(_) => Kind::RandomUnavailable;
 }
 
-/// The file a resource's key is in, if it is in one: what to watch for changes.
+/// Returns the key file of a resource, if the key is in a file; used to detect changes.
 #[must_use]
 pub fn key_file(resource: &Resource, around: &SigningContext<'_>) -> Option<PathBuf> {
     match &resource.key {
@@ -104,10 +104,11 @@ pub fn key_file(resource: &Resource, around: &SigningContext<'_>) -> Option<Path
     }
 }
 
-/// Finds and reads a resource's key, named by its `keyId` and for its algorithm only.
+/// Reads the key of a resource with the key ID `keyId`, restricted to the algorithm of the
+/// resource.
 ///
 /// # Errors
-/// [`SigningError`] but for `Sign` and `Random`.
+/// [`SigningError`], except `Sign` and `Random`.
 pub fn find_key(
     resource: &Resource,
     around: &SigningContext<'_>,
@@ -133,7 +134,7 @@ pub fn find_key(
         }
         ResourceKeySource::Mounted { .. } | ResourceKeySource::File(_) => {
             let path = key_file(resource, around).unwrap_or_default();
-            // What Kubernetes mounts is readable to the group, and the cluster's own business.
+            // Kubernetes mounts files with group read permission, so permissions are not checked.
             let contents = if matches!(resource.key, ResourceKeySource::File(_)) {
                 FileContents::Secret
             } else {
@@ -174,12 +175,12 @@ pub fn read_key(
     Ok(key.restrict(&[resource.algorithm]))
 }
 
-/// A PEM out of a variable may have its line ends as `\n`.
+/// Replaces `\n` escapes in a PEM text from an environment variable with line ends.
 fn with_line_ends(text: &str) -> String {
     if text.contains('\n') { text.to_owned() } else { text.replace("\\n", "\n") }
 }
 
-/// A signed token and what there is to know of it.
+/// A signed token and its claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedToken {
     /// The token.
@@ -192,7 +193,7 @@ pub struct SignedToken {
     pub jti: String,
 }
 
-/// Signs a resource's token as of `now`.
+/// Signs the token of a resource with `now` as `iat`.
 ///
 /// # Errors
 /// [`SigningError::Sign`] or `Random`.
@@ -209,7 +210,8 @@ pub fn sign(resource: &Resource, key: &SigningKey, now: Timestamp) -> Result<Sig
     Ok(SignedToken { token, issued_at: now, expires_at: now.plus_seconds(resource.lifetime), jti: id })
 }
 
-/// The claims of a resource's token at `now`: its data, then the claims that are new in each token.
+/// Returns the claims of the token at `now`: the data of the resource and the claims that differ in
+/// each token.
 #[must_use]
 pub fn payload(resource: &Resource, now: Timestamp, id: &str) -> Map<String, Value> {
     let mut payload = resource.data.clone();
@@ -221,11 +223,10 @@ pub fn payload(resource: &Resource, now: Timestamp, id: &str) -> Map<String, Val
     payload
 }
 
-/// What the profile that a resource means to follow has against its token, as warnings; as faults
-/// when `strict`.
+/// Returns the violations of the profile as warnings; with `strict` they are errors.
 ///
 /// # Errors
-/// Every remark, when `strict`.
+/// All violations, if `strict` is set.
 pub fn lint(
     resource: &Resource,
     now: Timestamp,

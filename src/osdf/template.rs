@@ -24,8 +24,8 @@ pub struct ResourceTemplate<'a> {
 }
 
 impl ResourceTemplate<'_> {
-    /// The resource as YAML. Strings are in double quotes as in JSON, so that YAML reads none of them as another
-    /// type.
+    /// Returns the resource as YAML. Strings are in double quotes as in JSON, so that YAML does not
+    /// read them as another type.
     #[must_use]
     pub fn to_yaml(&self) -> String {
         let string = |text: &str| json!(text).to_string();

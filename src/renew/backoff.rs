@@ -1,21 +1,21 @@
-//! How long to wait before trying again: longer each time, and not all at once.
+//! Exponential backoff with jitter.
 
 use std::time::Duration;
 
-/// The first pause.
+/// The delay after the first failure.
 const FIRST: Duration = Duration::from_secs(2);
-/// The longest pause.
+/// The maximum delay.
 const MAX: Duration = Duration::from_secs(300);
 
-/// The pause before trying again after so many failures in a row (at least one).
+/// Returns the delay before the next attempt after this number of consecutive failures (at least
+/// one).
 #[must_use]
 pub fn delay(failures: u32, random: u16) -> Duration {
     between(FIRST, MAX, failures, random)
 }
 
-/// A pause that starts at `first` and doubles with each failure up to `longest`, then moved by up to
-/// a fifth either way as `random` says, so that a thousand resources whose key came back do not all
-/// look at the same instant.
+/// Returns a delay that starts at `first`, doubles with each failure up to `longest`, and varies by
+/// up to 20 % depending on `random`, so that many resources are not retried at the same instant.
 #[must_use]
 pub fn between(first: Duration, longest: Duration, failures: u32, random: u16) -> Duration {
     let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest);

@@ -1,5 +1,5 @@
-//! Whether a token is due for renewal: decided from the token's own times and content, not from
-//! a note about it. Pure; the time is given.
+//! Decides whether a token is due for renewal, based on the token itself. Pure functions; the time
+//! is an argument.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ const OWN_CLAIMS: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
 /// The content of the output file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenInFile<'a> {
-    /// No file, or nothing but white space in it.
+    /// No file, or only white space.
     Missing,
     /// Something that is not text.
     Unreadable,
@@ -25,42 +25,42 @@ pub enum TokenInFile<'a> {
     Text(&'a str),
 }
 
-/// The answer.
+/// Whether a token is due for renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Due {
-    /// The token is good and need not be touched yet.
+    /// The token is valid and not due.
     Fresh(TokenTimes),
-    /// The token is due; with the expiry of the present token, if there is one.
+    /// The token is due.
     Now {
         /// Why.
         reason: RenewReason,
-        /// When what is there ends, if it is a good token still.
+        /// The expiry of the current token, if it is still valid.
         expires_at: Option<Timestamp>,
     },
 }
 
-/// The instants of a token that matter for renewal.
+/// The times of a token that matter for renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenTimes {
     /// The time of the next renewal.
     pub renew_at: Timestamp,
-    /// When it ends.
+    /// The expiry.
     pub expires_at: Timestamp,
 }
 
 /// Why a token is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenewReason {
-    /// There is none.
+    /// There is no token.
     Missing,
-    /// What is there is no token.
+    /// The content of the file is not a valid token.
     InvalidToken(String),
-    /// It has ended.
+    /// The token has expired.
     Expired(Timestamp),
-    /// Its end is nearer than `resignBefore`.
+    /// The remaining lifetime is shorter than `resignBefore`.
     ExpiresSoon(Timestamp),
-    /// It begins in the future: the clock was set back.
+    /// The token is not yet valid: the clock was set back.
     NotYetValid(Timestamp),
     /// It was signed by another key.
     KeyChanged,
@@ -102,10 +102,10 @@ impl fmt::Display for RenewReason {
     }
 }
 
-/// Decides whether the token in the output is due.
+/// Decides whether the token in the output file is due.
 ///
-/// It has when it is missing or no valid token, when the resource or the key changed, and when
-/// `now` >= `exp` - `resignBefore`. Without `resignBefore`, it is renewed after it has expired.
+/// A token is due if it is missing or invalid, if the resource or the key changed, or if `now` >=
+/// `exp` - `resignBefore`. Without `resignBefore` it is due when it has expired.
 pub fn check(found: TokenInFile<'_>, resource: &Resource, key: &VerifyingKey, now: Timestamp) -> Due {
     let now_because = |reason| Due::Now { reason, expires_at: None };
     let text = match found {
@@ -142,7 +142,7 @@ pub fn check(found: TokenInFile<'_>, resource: &Resource, key: &VerifyingKey, no
             expires_at: valid_until,
         };
     }
-    // RFC 7519 4.1.4: not accepted on or after its end.
+    // RFC 7519 4.1.4: a token is rejected on or after its expiry.
     if now >= ends {
         return now_because(RenewReason::Expired(ends));
     }
@@ -167,7 +167,7 @@ fn reason_for(error: &TokenError) -> RenewReason {
     }
 }
 
-/// The first field of the resource that a token does not say.
+/// Returns the first field of the resource that differs from the token.
 fn changed(resource: &Resource, key_id: Option<&str>, claims: &Map<String, Value>) -> Option<String> {
     if key_id != Some(resource.kid.as_str()) {
         return Some("spec.keyId".to_owned());

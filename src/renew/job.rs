@@ -1,4 +1,4 @@
-//! Keeping one token fresh: look, decide, sign, replace; and what happened, as an event.
+//! Renewal of one token: check, sign, replace the file, and report an event.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::util::time::Timestamp;
 /// A resource and the output file of its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenewalJob {
-    /// What the token is to be.
+    /// The resource that defines the token.
     pub resource: Resource,
     /// The directory of the resource's file, to which its key file is relative.
     pub directory: PathBuf,
@@ -24,14 +24,14 @@ pub struct RenewalJob {
     pub output: TokenFile,
 }
 
-/// How a look at a job may end.
+/// The permitted actions of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RenewMode {
-    /// Only say whether it is due.
+    /// Only check whether the token is due.
     CheckOnly,
-    /// Sign when it is due.
+    /// Sign the token if it is due.
     IfDue,
-    /// Sign in any case.
+    /// Sign the token even if it is not due.
     Force,
 }
 
@@ -46,24 +46,24 @@ pub enum RenewAction {
     Renewed(RenewReason),
 }
 
-/// What became of a job, with the instants that follow from it.
+/// The result of a run, with the times of the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewal {
     /// What happened.
     pub action: RenewAction,
-    /// When the token that is there now ends, if there is a good one.
+    /// The expiry of the token in the file, if it is valid.
     pub expires_at: Option<Timestamp>,
-    /// The time of its next renewal.
+    /// The time of the next renewal.
     pub renew_at: Option<Timestamp>,
 }
 
 /// Why a token was not renewed.
 #[derive(Debug, thiserror::Error)]
 pub enum RenewError {
-    /// The key or the signing.
+    /// The key cannot be read, or signing failed.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// The output.
+    /// The output file cannot be used.
     #[error(transparent)]
     Output(#[from] OutputError),
 }
@@ -74,11 +74,11 @@ diagnostics! { RenewError:
 }
 
 impl RenewalJob {
-    /// Checks a job's token, and renews it if `act` permits it. The caller has the
-    /// output's lock when it is to be written.
+    /// Checks the token of the job, and renews it if it is due and `act` permits it. The caller
+    /// must hold the lock of the output file if the token may be written.
     ///
     /// # Errors
-    /// [`RenewError`]; the old token is still there.
+    /// [`RenewError`]; the old token is not changed.
     pub fn run(
         &self,
         around: &SigningContext<'_>,
@@ -124,17 +124,17 @@ impl RenewalJob {
         })
     }
 
-    /// The file the job's key is in, if it is in one.
+    /// Returns the key file of the job, if the key is in a file.
     #[must_use]
     pub fn key_file(&self, around: &SigningContext<'_>) -> Option<PathBuf> {
         key_file(&self.resource, &SigningContext { directory: &self.directory, ..*around })
     }
 }
 
-/// How many tokens are written at once: waiting for the disk is most of the time.
+/// Number of writer threads; most of the time is spent waiting for the disk.
 const WRITERS: usize = 16;
 
-/// Looks at several jobs, some at a time; the answers are in the order of the jobs.
+/// Runs several jobs in parallel; the results are in the order of the jobs.
 pub fn run_all(
     jobs: &[(&RenewalJob, RenewMode)],
     around: &SigningContext<'_>,
@@ -157,7 +157,7 @@ pub fn run_all(
         let writers: Vec<_> = jobs.chunks(share).map(|jobs| (jobs, begin(jobs))).collect();
         let mut all = Vec::with_capacity(jobs.len());
         for (jobs, writer) in writers {
-            // The share of a thread that ended early or did not start is checked here.
+            // The jobs of a thread that panicked or did not start run on this thread.
             let (kept, own) = writer.and_then(|writer| writer.join().ok()).unwrap_or_else(|| look(jobs));
             all.extend(kept);
             notes.append(own);

@@ -1,4 +1,4 @@
-//! The file with a token: written by one process at a time, and replaced atomically.
+//! The output file of a token, with a lock and atomic replacement.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use crate::util::quote::quote_path;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// The most that is read of an output, in bytes: more than any token has.
+/// Maximum number of bytes read from an output file; no token is longer.
 const OUTPUT_LIMIT: u64 = 128 << 10;
 
 /// The output file of a token.
@@ -22,8 +22,8 @@ const OUTPUT_LIMIT: u64 = 128 << 10;
 pub struct TokenFile {
     /// The file.
     pub path: PathBuf,
-    /// Its mode; without one it is private, and the group keeps what it may do with the file that
-    /// is replaced.
+    /// The file mode. By default the file is private, and the permissions of the group are copied
+    /// from the replaced file.
     pub mode: Option<u32>,
 }
 
@@ -32,13 +32,13 @@ pub struct TokenFile {
 pub enum FileContent {
     /// No such file.
     Missing,
-    /// No text, or far longer than any token.
+    /// Not text, or too long for a token.
     Unreadable,
     /// A text.
     Text(SecretText),
 }
 
-/// Why an output cannot be used.
+/// Why an output file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// Another process renews this file.
@@ -50,12 +50,13 @@ pub enum OutputError {
     /// The path is a pipe or a device, whose content cannot be read again.
     #[error("{} is a FIFO or a device: expected a file", quote_path(.0))]
     NotAFile(PathBuf),
-    /// In a directory that all accounts may write to: not a file of the caller.
+    /// The file is in a directory that all accounts may write to, and is not a regular file of the
+    /// caller.
     #[error("{} is {what}: another account can have put it there to get the token", quote_path(.path))]
     WrongOwner {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The type or the owner of the file.
         what: &'static str,
     },
     /// It cannot be read or written.
@@ -84,13 +85,13 @@ diagnostics! { OutputError:
     Self::Lock { .. } => Kind::OutputLock;
 }
 
-/// The right to write an output, until it is dropped or the process ends, however it ends.
+/// The lock of an output file, released on drop or at the end of the process.
 #[derive(Debug)]
 pub struct OutputLock {
     _file: File,
 }
 
-/// The name of the lock beside a file of this name.
+/// Returns the name of the lock file for a file name.
 fn lock_name(name: &std::ffi::OsStr) -> OsString {
     let mut lock = OsString::from(".");
     lock.push(name);
@@ -98,7 +99,7 @@ fn lock_name(name: &std::ffi::OsStr) -> OsString {
     lock
 }
 
-/// Where the lock of an output is, for messages.
+/// Returns the path of the lock file, for messages.
 fn lock_path(path: &Path) -> PathBuf {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let name = lock_name(real.file_name().unwrap_or_default());
@@ -106,13 +107,14 @@ fn lock_path(path: &Path) -> PathBuf {
 }
 
 impl TokenFile {
-    /// Takes the right to write this file.
+    /// Locks the output file.
     ///
     /// # Errors
-    /// [`OutputError::Busy`] when another process has it; `File` when the directory cannot be written.
+    /// [`OutputError::Busy`] if another process has the lock; `File` if the directory is not
+    /// writable.
     pub fn lock(&self) -> Result<OutputLock, OutputError> {
         let location = self.locate(Location::find)?;
-        // Of the file after all links: every path that leads to it has the same lock.
+        // The lock belongs to the resolved file, so all paths to the file share one lock.
         let lock = location.sibling(&lock_name(location.name()))?;
         self.check_owner(&lock)?;
         let path = lock.path().to_owned();
@@ -124,10 +126,10 @@ impl TokenFile {
         }
     }
 
-    /// Reads what is there.
+    /// Reads the content of the file.
     ///
     /// # Errors
-    /// [`OutputError`] when it is not a file or must not be read.
+    /// [`OutputError`] if the path is not a regular file or must not be read.
     pub fn read(&self) -> Result<FileContent, OutputError> {
         let location = match self.locate(Location::find_input) {
             Err(OutputError::File(FileError::Missing(_))) => return Ok(FileContent::Missing),
@@ -142,10 +144,10 @@ impl TokenFile {
         }
     }
 
-    /// Replaces what is there with a token and a line end, in one step.
+    /// Atomically replaces the content with a token and a line end.
     ///
     /// # Errors
-    /// [`OutputError`]; what was there still is.
+    /// [`OutputError`]; the old content is not changed.
     pub fn write(&self, token: &SecretText) -> Result<(), OutputError> {
         let location = self.locate(Location::find)?;
         let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(token.expose().len() + 1));
@@ -160,7 +162,8 @@ impl TokenFile {
         location.write(&bytes, how).map_err(|error| self.unfit(error))
     }
 
-    /// The expiry of the present token, with any signature; printed if a renewal fails.
+    /// Returns the expiry of the current token without verifying its signature; printed if a
+    /// renewal fails.
     #[must_use]
     pub fn unverified_expiry(&self) -> Option<Timestamp> {
         let Ok(FileContent::Text(text)) = self.read() else { return None };
@@ -169,7 +172,7 @@ impl TokenFile {
         claims.time("exp").ok().flatten().map(|time| time.instant())
     }
 
-    /// Follows the path. What is checked is what is read and replaced.
+    /// Resolves the path once, so that the checked file is the one that is read and replaced.
     fn locate(&self, find: impl Fn(&Path) -> Result<Location, FileError>) -> Result<Location, OutputError> {
         if self.path == Path::new("-") || self.path.starts_with("/dev/fd") {
             return Err(OutputError::NotAFile(self.path.clone()));
@@ -182,7 +185,8 @@ impl TokenFile {
         Ok(location)
     }
 
-    /// In a directory of all accounts, only a regular file of the caller is used.
+    /// Checks that a file in a directory that all accounts may write to is a regular file of the
+    /// caller.
     fn check_owner(&self, location: &Location) -> Result<(), OutputError> {
         let not_own = |what| Err(OutputError::WrongOwner { path: location.path().to_owned(), what });
         match location.found().filter(|_| location.is_in_shared_directory()) {
@@ -206,13 +210,14 @@ impl TokenFile {
     }
 }
 
-/// Removes temporary files of killed writers beside the outputs: they contain tokens.
+/// Removes temporary files of killed processes beside the outputs, since they contain tokens.
 pub fn sweep(outputs: &[&TokenFile], now: Timestamp) {
     let directories: BTreeSet<&Path> = outputs.iter().filter_map(|output| output.path.parent()).collect();
     directories.into_iter().for_each(|directory| file::sweep(directory, now));
 }
 
-/// Raises the limit of open files: every output has a lock, and so an open file, and a thousand of them are more
+/// Raises the limit of open files: each output has an open lock file, and many shells have a low
+/// default limit.
 /// than most shells allow at first.
 pub fn raise_file_limit(outputs: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -220,12 +225,12 @@ pub fn raise_file_limit(outputs: usize) {
     let expected = u64::try_from(outputs).unwrap_or(u64::MAX).saturating_add(256);
     if limit.current.is_some_and(|current| current < expected) {
         let current = limit.maximum.map_or(expected, |maximum| expected.min(maximum));
-        // If it cannot be raised, opening the lock reports the error.
+        // If the limit cannot be raised, opening the lock file reports the error.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
     }
 }
 
-/// What a file is, to notice that it changed: by device, inode, length and time.
+/// The device, inode, length and modification time of a file, to detect changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileIdentity {
     device: u64,
@@ -234,7 +239,7 @@ pub struct FileIdentity {
     changed: (i64, i64),
 }
 
-/// The identity of what a path leads to; none where there is nothing.
+/// Returns the identity of the file at a path; `None` if it does not exist.
 #[must_use]
 pub fn identity(path: &Path) -> Option<FileIdentity> {
     let metadata = fs::metadata(path).ok()?;

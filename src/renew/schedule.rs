@@ -82,15 +82,15 @@ impl Schedule {
         }
     }
 
-    /// After an attempt that succeeded.
+    /// Records a successful attempt.
     pub fn succeeded(&mut self, renewal: &Renewal) {
         self.failures = 0;
         self.expires_at = renewal.expires_at;
         self.next = renewal.renew_at.map_or(NextAttempt::OnChange, NextAttempt::At);
     }
 
-    /// After an attempt that failed; returns the time until the retry. `expires_at` is the expiry of the token that
-    /// remains.
+    /// Records a failed attempt and returns the time until the retry. `expires_at` is the expiry of
+    /// the current token.
     pub fn failed(&mut self, expires_at: Option<Timestamp>, now: Instants, random: u16) -> Duration {
         self.failures = self.failures.saturating_add(1);
         self.expires_at = expires_at;

@@ -1,4 +1,5 @@
-//! Telling systemd how the service is (`sd_notify`): a datagram to the socket it named.
+//! Service state notifications for systemd (`sd_notify`): datagrams to the socket in
+//! `NOTIFY_SOCKET`.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -12,8 +13,8 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Takes the socket from `NOTIFY_SOCKET`: a path, or a name after `@` (abstract). Anything
-    /// else, such as a socket of a virtual machine, is not spoken to.
+    /// Reads the socket from `NOTIFY_SOCKET`: a path, or an abstract name after `@`. Other address
+    /// types, such as vsock, are not supported.
     #[must_use]
     pub fn from_environment(environment: &Environment) -> Self {
         let address = environment.non_empty("NOTIFY_SOCKET").and_then(|name| match name.strip_prefix('@') {

@@ -1,7 +1,8 @@
-//! Renews tokens until it is stopped: at their times, after changes of resources, keys and tokens, and on request.
+//! Renews tokens until it is stopped: at their renewal times, after changes of files, and on
+//! request.
 //!
-//! [`Watch`] has the clocks, signals, events and the reader of the resources as a [`WatchHost`]; [`Schedule`] has the
-//! decisions.
+//! A [`WatchHost`] provides the clocks, signals, events and the reader of the resources to a
+//! [`Watch`]; a [`Schedule`] decides when a token is renewed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -382,8 +383,8 @@ mod tests {
             .map_err(|errors| errors.iter().map(error).collect())
     }
 
-    /// Watches the example resource, which is renewed after 19 hours, and returns the events, each with its hour,
-    /// and the states for systemd.
+    /// Watches the example resource, which is renewed after 19 hours, and returns the events, each
+    /// with its hour, and the states for systemd.
     fn watch(
         step: impl FnMut(usize, &Path, &mut Instants) -> Option<WatchSignal>,
     ) -> (Vec<(i64, RenewEvent)>, Vec<String>) {

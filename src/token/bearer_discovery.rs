@@ -1,9 +1,9 @@
-//! WLCG bearer token discovery: where a program finds the token it was not given.
+//! WLCG Bearer Token Discovery: finds a token that was not given on the command line.
 //!
-//! In this order: the variable `BEARER_TOKEN`; the file that `BEARER_TOKEN_FILE` names; the file
-//! `bt_uID` in `XDG_RUNTIME_DIR` if that is set; `/tmp/bt_uID`, with ID the effective user's number.
-//! What is empty or missing is skipped; what is there and no token ends the search, so that
-//! no other token is used unexpectedly.
+//! The search order is: the variable `BEARER_TOKEN`; the file that `BEARER_TOKEN_FILE` names; the file
+//! `bt_uID` in `XDG_RUNTIME_DIR` if that is set; `/tmp/bt_uID`, where ID is the effective user ID.
+//! Empty and missing sources are skipped. A source with other content ends the search with an error, so
+//! that no unexpected token is used.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -20,7 +20,7 @@ use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
 use crate::util::secret::SecretText;
 
-/// Where a token was found.
+/// The source of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BearerSource {
     /// The variable `BEARER_TOKEN`.
@@ -34,7 +34,7 @@ pub enum BearerSource {
 }
 
 impl BearerSource {
-    /// The file, if it is one.
+    /// Returns the path, if the source is a file.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -54,29 +54,29 @@ impl fmt::Display for BearerSource {
     }
 }
 
-/// Why the search ended without a token though something was there.
+/// Why the search failed although a source has content.
 #[derive(Debug, thiserror::Error)]
 pub enum BearerDiscoveryError {
-    /// Not of the characters that RFC 6750 2.1 has for a bearer token.
+    /// The content has characters that RFC 6750 2.1 does not allow in a bearer token.
     #[error("{0} does not contain a bearer token")]
     NoToken(BearerSource),
-    /// Longer than any token.
+    /// The content is longer than the longest possible token.
     #[error("the content of {0} is longer than {MAX_BYTES} bytes")]
     TooLong(BearerSource),
-    /// In `/tmp`, where all accounts can create files: not the user's own plain file.
+    /// A file in `/tmp`, where all accounts can create files, that is not a regular file of the user.
     #[error("{source_} is not used: it is {what}")]
     NotOwn {
         /// The file.
         source_: BearerSource,
-        /// What it is.
+        /// The type or the owner of the file.
         what: &'static str,
     },
-    /// It is there and cannot be read.
+    /// The source exists but cannot be read.
     #[error("{source_} cannot be read: {}", reason(.error))]
     Unreadable {
         /// The file.
         source_: BearerSource,
-        /// The error of the system.
+        /// The I/O error.
         error: io::Error,
     },
 }
@@ -96,7 +96,7 @@ impl Diagnostic for BearerDiscoveryError {
     }
 }
 
-/// The searched places, in order.
+/// Returns the searched sources in order.
 #[must_use]
 pub fn places(environment: &Environment, user: u32) -> Vec<BearerSource> {
     let mut places = vec![BearerSource::Variable];
@@ -111,18 +111,18 @@ pub fn places(environment: &Environment, user: u32) -> Vec<BearerSource> {
     places
 }
 
-/// The file into which a token is written to be found by others: the first place that is a file,
-/// or `/tmp`'s where no other is named.
+/// Returns the file to which a token is written for other programs: the first source that is a file, by
+/// default the one in `/tmp`.
 #[must_use]
 pub fn place_to_write(environment: &Environment, user: u32) -> BearerSource {
     let files = places(environment, user).into_iter().find(|place| place.path().is_some());
     files.unwrap_or_else(|| BearerSource::Tmp(Path::new("/tmp").join(format!("bt_u{user}"))))
 }
 
-/// Looks for a token; `user` is the effective user's number. None when there is none anywhere.
+/// Searches for a token; `user` is the effective user ID. Returns `None` if no source has content.
 ///
 /// # Errors
-/// [`BearerDiscoveryError`] when a place has something in it that is not a token or must not be read.
+/// [`BearerDiscoveryError`] if a source has content that is not a token, or must not be read.
 pub fn discover(
     environment: &Environment,
     user: u32,
@@ -144,7 +144,7 @@ pub fn discover(
             return Err(BearerDiscoveryError::TooLong(source));
         }
         return match std::str::from_utf8(token) {
-            // The response of a token endpoint in a file, which Pelican reads too.
+            // A file may contain the response of a token endpoint, which Pelican also reads.
             Ok(text) if text.starts_with('{') && source.path().is_some() => match text::one(text) {
                 Ok(found) => Ok(Some((SecretText::new(found.token.into_owned()), source))),
                 Err(_) => Err(BearerDiscoveryError::NoToken(source)),
@@ -156,8 +156,8 @@ pub fn discover(
     Ok(None)
 }
 
-/// The file's content; none when it is missing. In a directory of all users' it must be the user's
-/// own plain file that no other account can write.
+/// Reads the file; returns `None` if it does not exist. In a directory that all users share, it must be
+/// a regular file of the user that no other account can write.
 fn read(
     path: &Path,
     source: &BearerSource,
@@ -166,7 +166,7 @@ fn read(
 ) -> Result<Option<Vec<u8>>, BearerDiscoveryError> {
     let unreadable = |error: io::Error| BearerDiscoveryError::Unreadable { source_: source.clone(), error };
     let not_own = |what| BearerDiscoveryError::NotOwn { source_: source.clone(), what };
-    // NONBLOCK: a pipe of another account must not block the program.
+    // NONBLOCK: another account's named pipe must not block the program.
     let follow = if shared { OFlags::NOFOLLOW } else { OFlags::empty() };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | follow;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -188,13 +188,13 @@ fn read(
         }
     }
     let mut content = Vec::new();
-    // White space around the token may come on top of its length.
+    // White space around the token does not count toward its length.
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_mul(2);
     file.take(limit).read_to_end(&mut content).map_err(unreadable)?;
     Ok(Some(content))
 }
 
-/// Without the white space that the rules name, at both ends.
+/// Removes the white space that the specification names at both ends.
 fn trim(mut text: &[u8]) -> &[u8] {
     const fn is_space(byte: u8) -> bool {
         matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
@@ -228,7 +228,7 @@ mod tests {
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// A user number that surely has no file in `/tmp`.
+    /// A user ID that has no file in `/tmp`.
     const OTHER_USER: u32 = 4_123_456_789;
 
     #[test]

@@ -1,4 +1,4 @@
-//! The claims of a token, in order, read by name and type.
+//! The claims of a token, accessed by name and type.
 
 use std::fmt;
 
@@ -8,48 +8,50 @@ use crate::util::json::kind;
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 
-/// The claims of a token, in their order. Nothing in here is true by itself: only the claims of
-/// a [`super::Verified`] come from a trusted issuer.
+/// The claims of a token, in their original order.
+///
+/// Claims are untrusted unless they belong to a [`super::Verified`], whose issuer is trusted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Claims(Map<String, Value>);
 
 impl Claims {
-    /// No claims yet.
+    /// Creates an empty set of claims.
     #[must_use]
     pub fn new() -> Self {
         Self(Map::new())
     }
 
-    /// The claim, unchanged.
+    /// Returns the value of a claim.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// Sets a claim; an existing claim keeps its position.
+    /// Sets a claim; the position of an existing claim does not change.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) {
         self.0.insert(name.into(), value.into());
     }
 
-    /// The claim where it is a string; `None` where it is missing or something else.
+    /// Returns the value of a claim if it is a string.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Value::as_str)
     }
 
-    /// `sub` where it is a string.
+    /// Returns `sub` if it is a string.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
-    /// `iss` where it is a string.
+    /// Returns `iss` if it is a string.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.text("iss")
     }
 
-    /// `aud`: one text or a list of them (RFC 7519 4.1.3); entries of a list that are not strings are skipped.
+    /// Returns `aud`: a string or an array (RFC 7519 4.1.3). Array elements that are not strings are
+    /// skipped.
     #[must_use]
     pub fn audiences(&self) -> Vec<&str> {
         match self.get("aud") {
@@ -58,8 +60,8 @@ impl Claims {
         }
     }
 
-    /// The texts of a claim that is a list, the others left out, as the server reads `roles` and
-    /// `projects`; nothing where it is missing or no list.
+    /// Returns the strings of an array claim, as the server reads `roles` and `projects`. Elements of
+    /// other types are skipped; a missing claim or another type yields no strings.
     #[must_use]
     pub fn texts(&self, name: &str) -> Vec<&str> {
         match self.get(name) {
@@ -68,21 +70,21 @@ impl Claims {
         }
     }
 
-    /// The strings in `roles`, including duplicates.
+    /// Returns the strings in `roles`, including duplicates.
     #[must_use]
     pub fn roles(&self) -> Vec<&str> {
         self.texts("roles")
     }
 
-    /// A time claim such as `exp`; `Ok(None)` where it is missing.
+    /// Parses a time claim such as `exp`; returns `Ok(None)` if it is missing.
     ///
     /// # Errors
-    /// [`TimeClaimError`] where it is there but no time, `null` included.
+    /// [`TimeClaimError`] if the value is not a time; `null` is not a time.
     pub fn time(&self, name: &'static str) -> Result<Option<NumericDate>, TimeClaimError> {
         self.get(name).map(|value| NumericDate::read(name, value)).transpose()
     }
 
-    /// The claims as a JSON object, in order.
+    /// Returns the claims as a JSON object, in order.
     #[must_use]
     pub const fn as_object(&self) -> &Map<String, Value> {
         &self.0
@@ -95,7 +97,7 @@ impl From<Map<String, Value>> for Claims {
     }
 }
 
-/// A time in a claim (RFC 7519 2): seconds since 1970, perhaps with a fraction.
+/// A time in a claim (RFC 7519 2): seconds since 1970, possibly with a fraction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NumericDate {
     seconds: i64,
@@ -110,10 +112,10 @@ pub enum TimeClaimError {
     Type {
         /// The claim.
         name: &'static str,
-        /// What it is.
+        /// The type of the value.
         found: &'static str,
     },
-    /// A number of seconds that is out of range.
+    /// A number of seconds outside the supported range.
     #[error("'{name}' is {}, beyond any date", quote(.value))]
     Range {
         /// The claim.
@@ -123,21 +125,23 @@ pub enum TimeClaimError {
     },
 }
 
-/// The last second that is accepted as a time. Go's clock counts from the year 1: later ones
-/// overflow in the server, which then takes them for the distant past.
+/// The last second that is accepted as a time.
+///
+/// Go's clock counts from the year 1. Later times overflow in the server, which then treats them as the
+/// distant past.
 const LAST_SECOND: i64 = i64::MAX - 62_135_596_800;
 
 impl NumericDate {
-    /// A time of whole seconds.
+    /// Creates a time from whole seconds.
     #[must_use]
     pub const fn new(instant: Timestamp) -> Self {
         Self { seconds: instant.0, fraction: 0.0 }
     }
 
-    /// Reads a claim's value.
+    /// Parses the value of a claim.
     ///
     /// # Errors
-    /// [`TimeClaimError`]: no number, or one outside of 64 bits.
+    /// [`TimeClaimError`] if the value is not a number or is outside 64 bits.
     pub fn read(name: &'static str, value: &Value) -> Result<Self, TimeClaimError> {
         let Value::Number(number) = value else {
             return Err(TimeClaimError::Type { name, found: kind(value) });
@@ -162,13 +166,13 @@ impl NumericDate {
         Ok(Self { seconds, fraction: float - whole })
     }
 
-    /// The instant in whole seconds, a fraction cut off towards the past.
+    /// Returns the time in whole seconds, rounded down.
     #[must_use]
     pub const fn instant(self) -> Timestamp {
         Timestamp(self.seconds)
     }
 
-    /// Whether it is exactly 0, which the server takes for "no such claim".
+    /// Returns whether the value is exactly 0, which the server treats as a missing claim.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.seconds == 0 && self.fraction == 0.0
@@ -176,7 +180,7 @@ impl NumericDate {
 }
 
 impl fmt::Display for NumericDate {
-    /// RFC 3339, the fraction left out.
+    /// Formats the time as RFC 3339 without the fraction.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.instant().rfc3339())
     }

@@ -1,4 +1,4 @@
-//! Why a token is rejected before its claims are checked.
+//! Errors of tokens before their claims are checked.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use crate::util::quote::quote;
 /// A part of a compact token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenPart {
-    /// Before the first point.
+    /// The part before the first dot.
     Header,
-    /// Between the points.
+    /// The part between the dots.
     Claims,
-    /// After the last point.
+    /// The part after the last dot.
     Signature,
 }
 
@@ -28,79 +28,81 @@ impl fmt::Display for TokenPart {
     }
 }
 
-/// Why a token is rejected because of its form or its signature. The variants up to [`Self::Nested`] mean
-/// that it is not a signed token at all, the others that it must not be accepted.
+/// Why the format or the signature of a token is rejected.
+///
+/// The variants up to [`Self::Nested`] mean that the text is not a signed token. The other variants
+/// mean that the token must not be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It is empty.
+    /// The text is empty.
     #[error("the token is empty")]
     Empty,
-    /// Over 64 KiB.
+    /// The token is longer than 64 KiB.
     #[error("the token has {0} bytes, the limit is {MAX_BYTES}")]
     TooLong(usize),
-    /// Not three parts between points (RFC 7515 3.1).
+    /// The text does not have three parts separated by dots (RFC 7515 3.1).
     #[error("{}", parts_message(*.0))]
     Parts(usize),
-    /// Five parts with an encryption algorithm in the header (RFC 7516 3.1).
+    /// An encrypted token: five parts, and an encryption algorithm in the header (RFC 7516 3.1).
     #[error("the token has 5 parts: it is encrypted (JWE), expected a signed one of 3 parts")]
     Encrypted,
-    /// A part that ends or begins in the middle: characters are missing.
+    /// A truncated part: characters are missing at its beginning or end.
     #[error("this is not a complete token: its {0} is truncated")]
     Incomplete(TokenPart),
     /// Several tokens where one is expected.
     #[error("found {0} tokens on {0} lines, expected one")]
     Several(usize),
-    /// A part that is not base64url without padding (RFC 7515 2).
+    /// A part is not base64url without padding (RFC 7515 2).
     #[error("the token's {part} is not base64url: {problem}")]
     Base64 {
-        /// Which part.
+        /// The part.
         part: TokenPart,
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
-    /// A part that is not JSON.
+    /// A part is not JSON.
     #[error("the token's {part} is not JSON: {problem}")]
     Json {
-        /// Which part.
+        /// The part.
         part: TokenPart,
-        /// The error of the JSON reader.
+        /// The error of the JSON parser.
         problem: String,
     },
-    /// JSON, but no object.
+    /// A part is JSON, but not an object.
     #[error("the token's {part} is {found}: expected a JSON object")]
     NotObject {
-        /// Which part.
+        /// The part.
         part: TokenPart,
-        /// What it is.
+        /// The type of the JSON value.
         found: &'static str,
     },
-    /// The claims are another token (RFC 7519 A.2).
+    /// A nested token: the claims are another token (RFC 7519 A.2).
     #[error("the token holds another token instead of claims (nested)")]
     Nested,
-    /// The last character of a part has bits that belong to no byte: another spelling of the same
-    /// token (RFC 4648 3.5).
+    /// The last character of a part has nonzero unused bits, a second encoding of the same token (RFC
+    /// 4648 3.5).
     #[error(
         "the token's {0} ends with a character that has unused bits set: it is another spelling of the token"
     )]
     SpareBits(TokenPart),
-    /// An escape of one half of a surrogate pair (RFC 8259 8.2), which the server replaces.
+    /// A part has an escaped lone surrogate (RFC 8259 8.2), which the server replaces.
     #[error("the token's {0} has a lone surrogate, which is not a character")]
     Surrogate(TokenPart),
-    /// A part that is not UTF-8 (RFC 7515 3).
+    /// A part is not UTF-8 (RFC 7515 3).
     #[error("the token's {0} is not UTF-8")]
     NotUtf8(TokenPart),
-    /// A duplicate member (RFC 7519 4, RFC 8725 2.4): readers disagree which one counts.
+    /// A duplicate member (RFC 7519 4, RFC 8725 2.4): parsers disagree on which one wins.
     #[error("the token's {part} has the member {} twice", quote(.name))]
     Duplicate {
-        /// Which part.
+        /// The part.
         part: TokenPart,
-        /// The member's name.
+        /// The name of the member.
         name: String,
     },
-    /// Nested deeper than any claim needs.
+    /// A part is nested too deeply.
     #[error("the token's {0} is nested deeper than {limit} levels", limit = super::MAX_DEPTH)]
     TooDeep(TokenPart),
-    /// No `alg` in the header (RFC 7515 4.1.1).
+    /// The header has no `alg` (RFC 7515 4.1.1).
     #[error("the token's header does not have an algorithm ('alg')")]
     AlgorithmMissing,
     /// A header member of the wrong type.
@@ -108,39 +110,39 @@ pub enum TokenError {
     HeaderType {
         /// The member.
         name: &'static str,
-        /// What it is.
+        /// The type of the value.
         found: &'static str,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
-    /// `alg` is `none`, in any spelling (RFC 8725 3.2).
+    /// `alg` is `none`, in any capitalization (RFC 8725 3.2).
     #[error("the token is not signed ('alg' is {})", quote(.0))]
     Unsigned(String),
-    /// The signature is empty though an algorithm is named.
+    /// The signature is empty although `alg` names an algorithm.
     #[error("the token's signature is empty")]
     SignatureEmpty,
-    /// `alg` is nothing known here.
+    /// An unknown algorithm in `alg`.
     #[error("the token names the algorithm {}, which is none known here", quote(.0))]
     AlgorithmUnknown(String),
-    /// The header has critical extensions (RFC 7515 4.1.11): none is understood here.
+    /// The header has critical extensions (RFC 7515 4.1.11), none of which is supported.
     #[error("the token's header has critical extensions ('crit': {}), none of which is understood", quote(.0))]
     Critical(String),
     /// The header declares unencoded claims (RFC 7797).
     #[error("the token's header has 'b64': its claims are not base64url (RFC 7797)")]
     Unencoded,
-    /// The header carries a key or a URL of one: the maker of the token chose it
-    /// (RFC 8725 3.10).
+    /// The header contains a key or the URL of a key, which the creator of the token chose (RFC 8725
+    /// 3.10).
     #[error("the token's header brings a key of its own ('{0}'): the maker of the token chose it")]
     EmbeddedKey(&'static str),
-    /// There is no key to verify with.
+    /// No verification key is available.
     #[error("no key to verify the token with")]
     NoKey,
-    /// No key is one for the token's algorithm: the key decides, never the header (RFC 8725 3.1).
+    /// No key supports the token's algorithm. The keys decide, never the header (RFC 8725 3.1).
     #[error("the token says {}, the key is for {expected}", quote(.found))]
     AlgorithmMismatch {
         /// The header's `alg`.
         found: String,
-        /// What the keys are for.
+        /// The algorithms of the keys.
         expected: String,
     },
     /// No key has the token's `kid`.
@@ -148,10 +150,10 @@ pub enum TokenError {
     KeyUnknown {
         /// The header's `kid`.
         kid: String,
-        /// The identifiers there are.
+        /// The available key IDs.
         known: String,
     },
-    /// The key belongs to another issuer than the token names.
+    /// The key belongs to another issuer than the one that the token names.
     #[error(
         "{}, but the key belongs to the issuer {}",
         found.as_deref().map_or_else(|| "the token has no issuer ('iss')".to_owned(), |found| format!("the token's issuer is {}", quote(found))),
@@ -163,15 +165,15 @@ pub enum TokenError {
         /// The issuer of the key.
         owner: String,
     },
-    /// More keys match the token than are tried.
+    /// More keys match the token than the limit allows.
     #[error("{found} keys may have signed the token, and none of the first {limit} did")]
     TooManyKeys {
-        /// How many there are.
+        /// The number of matching keys.
         found: usize,
-        /// The number of keys that are tried.
+        /// The maximum number of keys that are tried.
         limit: usize,
     },
-    /// The signature does not fit.
+    /// The signature is not valid for any of the keys.
     #[error("the signature does not fit {}", if *.0 == 1 { "the key".to_owned() } else { format!("any of the {} keys", .0) })]
     Signature(usize),
 }
@@ -185,7 +187,7 @@ fn parts_message(parts: usize) -> String {
 }
 
 impl TokenError {
-    /// Whether this is not even a signed token, so that nothing can be checked.
+    /// Returns whether the text is not a signed token, so that nothing can be verified.
     #[must_use]
     pub const fn is_malformed(&self) -> bool {
         matches!(

@@ -1,5 +1,6 @@
-//! Inspection of a token, valid or not. What a verifier would reject is shown, and
-//! named; the signature is not verified.
+//! Inspection of a token, valid or not.
+//!
+//! The result includes the errors and warnings of the format. The signature is not verified.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -14,43 +15,43 @@ use crate::util::json::kind;
 use crate::util::note::Warning;
 use crate::util::quote::quote;
 
-/// What can be seen of a token without a key. None of it is proven.
+/// The content of a token without verification; all of it is untrusted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inspection {
-    /// What it is by its form.
+    /// The kind of token, by its format.
     pub form: TokenForm,
-    /// The header, as far as it can be read.
+    /// The header, as far as it can be decoded.
     pub header: DecodedPart,
-    /// The claims, as far as they can be read; an encrypted token's are not.
+    /// The claims, as far as they can be decoded; those of an encrypted token cannot.
     pub claims: DecodedPart,
-    /// The header and the claims as they are written, where they are JSON: numbers in a [`Value`]
-    /// lose digits.
+    /// The original text of the header and the claims, if they are JSON: numbers in a [`Value`] lose
+    /// digits.
     pub written: [Option<String>; 2],
-    /// How many bytes the signature has, where it can be decoded.
+    /// The length of the signature in bytes, if it can be decoded.
     pub signature_bytes: Option<usize>,
-    /// What is unusual or wrong in the form, in the order of the token.
+    /// Warnings and errors of the format, in the order of the token.
     pub warnings: Vec<Warning>,
-    /// Why `verify` rejects it with every key; `None` if the result depends on the key.
+    /// The reason why every key rejects the token; `None` if the result depends on the key.
     pub refusal: Option<TokenError>,
-    /// Header and claims where a strict reader takes them.
+    /// The header and the claims, if the strict parser accepts them.
     strict: Option<(Header, Claims)>,
 }
 
-/// What a token is by its form.
+/// The kind of a token, by its format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenForm {
     /// Three parts with a signature.
     Signed,
-    /// An empty signature, or `alg` none.
+    /// An empty signature, or `none` as `alg`.
     Unsigned,
-    /// Five parts: encrypted (RFC 7516).
+    /// Five parts: an encrypted token (RFC 7516).
     Encrypted,
-    /// Something else with so many parts.
+    /// Another number of parts.
     Other(usize),
 }
 
 impl TokenForm {
-    /// Its name in JSON reports.
+    /// Returns the name in JSON reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,24 +63,24 @@ impl TokenForm {
     }
 }
 
-/// A part as far as it can be read.
+/// A part of a token, as far as it can be decoded.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum DecodedPart {
-    /// There is none.
+    /// The part is missing.
     #[default]
     Missing,
     /// JSON.
     Json(Value),
     /// Text that is not JSON.
     Text(String),
-    /// So many bytes that are no text.
+    /// The number of bytes, if they are not text.
     Bytes(usize),
-    /// Not base64: the unchanged text.
+    /// The original text, if it is not base64.
     Raw(String),
 }
 
 impl DecodedPart {
-    /// The value, where it is JSON.
+    /// Returns the value, if the part is JSON.
     #[must_use]
     pub const fn json(&self) -> Option<&Value> {
         match self {
@@ -90,8 +91,8 @@ impl DecodedPart {
 }
 
 impl Inspection {
-    /// Header and claims, where a strict reader takes the token. They are not proven: for
-    /// telling what would be, if the signature held.
+    /// Returns the header and the claims, if the strict parser accepts the token. They are untrusted;
+    /// use them only to report the result that a valid signature would have.
     #[must_use]
     pub const fn unproven(&self) -> Option<(&Header, &Claims)> {
         match &self.strict {
@@ -101,7 +102,7 @@ impl Inspection {
     }
 }
 
-/// Looks at a text; see [`super::bare`] for what people paste around a token.
+/// Inspects a token without a key. [`super::bare`] removes common text around a token.
 #[must_use]
 pub fn inspect(text: &str) -> Inspection {
     let mut warnings = Vec::new();
@@ -147,7 +148,7 @@ pub fn inspect(text: &str) -> Inspection {
     Inspection { form, header, claims, written, signature_bytes, warnings, refusal, strict }
 }
 
-/// The warning about a part whose unused bits are set.
+/// The warning about a part with nonzero unused bits.
 const OTHER_SPELLING: &str = "has bits set that belong to no byte (another spelling of the same token)";
 
 fn add(warnings: &mut Vec<Warning>, check: &'static str, message: String) {
@@ -173,7 +174,7 @@ fn form(parts: &[&str], header: &DecodedPart) -> TokenForm {
     }
 }
 
-/// The part as far as it can be read, and its text where it is JSON.
+/// Decodes a part as far as possible, and returns its text if it is JSON.
 fn see(part: Option<&&str>, which: TokenPart, warnings: &mut Vec<Warning>) -> (DecodedPart, Option<String>) {
     let Some(part) = part.filter(|part| !part.is_empty()) else { return (DecodedPart::Missing, None) };
     let (bytes, spare) = match decode(part, which, warnings) {
@@ -236,7 +237,8 @@ fn see(part: Option<&&str>, which: TokenPart, warnings: &mut Vec<Warning>) -> (D
     (seen, None)
 }
 
-/// Decodes base64 of any alphabet, padding, white space and spare bits, and names the deviations.
+/// Decodes base64 with any alphabet, padding, white space and unused bits. Adds a warning about each
+/// deviation.
 fn decode(part: &str, which: TokenPart, warnings: &mut Vec<Warning>) -> Result<(Vec<u8>, bool), ()> {
     const LOOSE: GeneralPurpose = GeneralPurpose::new(
         &alphabet::URL_SAFE,

@@ -1,4 +1,4 @@
-//! JSON objects as a token may have them: every member once, at most [`MAX_DEPTH`] levels deep.
+//! JSON objects in tokens: no duplicate members, at most [`MAX_DEPTH`] levels.
 
 use serde_json::{Map, Value};
 
@@ -6,10 +6,10 @@ use super::MAX_DEPTH;
 use super::error::{TokenError, TokenPart};
 use crate::util::json::{self, DuplicateMember, JsonError, JsonProblem, kind};
 
-/// Reads a JSON object; a duplicate member at any depth is an error.
+/// Parses a JSON object; a duplicate member at any depth is an error.
 ///
 /// # Errors
-/// [`TokenError`] with the part: not UTF-8, not JSON, not an object, a duplicate member, too deep.
+/// [`TokenError`] with the part: not UTF-8, not JSON, not an object, a duplicate member, or too deep.
 pub fn object(bytes: &[u8], part: TokenPart) -> Result<Map<String, Value>, TokenError> {
     let text = std::str::from_utf8(bytes).map_err(|_| TokenError::NotUtf8(part))?;
     match json::unique(text, MAX_DEPTH) {
@@ -19,7 +19,7 @@ pub fn object(bytes: &[u8], part: TokenPart) -> Result<Map<String, Value>, Token
             Err(TokenError::Duplicate { part, name })
         }
         Err(JsonError { problem: JsonProblem::TooDeep, .. }) => Err(TokenError::TooDeep(part)),
-        // Looked for only when the text is not JSON anyway.
+        // The search for surrogates runs only if the text is not JSON.
         Err(error) => Err(match without_lone_surrogates(text).map(|text| object(text.as_bytes(), part)) {
             Some(Ok(_)) => TokenError::Surrogate(part),
             _ => TokenError::Json { part, problem: problem(&error) },
@@ -27,8 +27,8 @@ pub fn object(bytes: &[u8], part: TokenPart) -> Result<Map<String, Value>, Token
     }
 }
 
-/// The text with each escape of a lone surrogate replaced by that of U+FFFD, as Go's reader does;
-/// none where there is no such escape.
+/// Replaces each escaped lone surrogate with U+FFFD, as Go's parser does. Returns `None` if there is
+/// none.
 #[must_use]
 pub fn without_lone_surrogates(text: &str) -> Option<String> {
     let unit = |at: usize| {
@@ -54,16 +54,16 @@ pub fn without_lone_surrogates(text: &str) -> Option<String> {
     replaced.then_some(out)
 }
 
-/// Reads any JSON text for showing it: the last of duplicate members wins, and the earlier ones are
-/// returned beside it.
+/// Parses any JSON text for display. The last of duplicate members wins; the earlier ones are returned
+/// separately.
 ///
 /// # Errors
-/// What is wrong with the text, in words.
+/// The message of the JSON parser.
 pub fn any(text: &str) -> Result<(Value, Vec<DuplicateMember>), String> {
     json::last_wins(text, MAX_DEPTH).map_err(|error| problem(&error))
 }
 
-/// The problem without the line number: a token's parts have one line.
+/// Returns the message without the line number, since a token's part has one line.
 fn problem(error: &JsonError) -> String {
     match &error.problem {
         JsonProblem::TooDeep => format!("nested deeper than {MAX_DEPTH} levels"),

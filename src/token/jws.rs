@@ -1,4 +1,4 @@
-//! Unverified compact tokens (RFC 7515 3.1), parsed strictly.
+//! Unverified compact tokens (RFC 7515 3.1) and their strict parser.
 
 use std::fmt;
 
@@ -14,15 +14,16 @@ use super::json;
 use crate::util::json::kind;
 use crate::util::quote::quote;
 
-/// Header members that bring a key along or say where to fetch one (RFC 7515 4.1.2 to 4.1.6).
+/// Header members that contain a key or the URL of one (RFC 7515 4.1.2 to 4.1.6).
 const EMBEDDED_KEYS: [&str; 4] = ["jwk", "jku", "x5c", "x5u"];
 
-/// A token that came in. Its form was checked, its signature was not: there is no way to its
-/// claims but through [`fn@super::verify`]. (To look at a token without a key, see
-/// [`fn@super::inspect`].)
+/// A parsed token whose signature is not verified.
+///
+/// Only [`fn@super::verify`] provides access to the claims. Use [`fn@super::inspect`] to display a token
+/// without a key.
 #[must_use]
 pub struct Unverified<'a> {
-    /// Header and claims as they were signed, with the point between them.
+    /// The signed bytes: header and claims with the dot between them.
     pub(super) signed: &'a str,
     pub(super) header: Header,
     pub(super) claims: Claims,
@@ -30,11 +31,14 @@ pub struct Unverified<'a> {
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads a compact token: exactly three parts, strict base64url, header and claims JSON
-    /// objects with no member twice, an algorithm, nothing critical, no key of its own.
+    /// Parses a compact token.
+    ///
+    /// The parser requires exactly three parts in strict base64url, JSON objects without duplicate
+    /// members as header and claims, and an algorithm. It rejects critical extensions and embedded
+    /// keys.
     ///
     /// # Errors
-    /// [`TokenError`], one variant each. `typ` is not checked.
+    /// [`TokenError`], with a variant for each reason. `typ` is not checked.
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
         let token = Self::parse_with_embedded_keys(text)?;
         match token.header.embedded_key() {
@@ -43,12 +47,13 @@ impl<'a> Unverified<'a> {
         }
     }
 
-    /// As [`Unverified::parse`], but takes a header that brings a key of its own (`jwk`, `jku`,
-    /// `x5u`) along: for those who must decide as a server that overlooks it. The key is never
-    /// used. Certificates (`x5c`) are rejected here too.
+    /// Parses like [`Unverified::parse`], but ignores an embedded key in the header (`jwk`, `jku`,
+    /// `x5u`), to reproduce the decision of a server that ignores it.
+    ///
+    /// The embedded key is never used. Certificates (`x5c`) are rejected.
     ///
     /// # Errors
-    /// [`TokenError`], one variant each.
+    /// [`TokenError`], with a variant for each reason.
     pub fn parse_with_embedded_keys(text: &'a str) -> Result<Self, TokenError> {
         let Parts { signed, header, payload, signature } = Parts::of(text)?;
         if looks_like_token(&payload.bytes) {
@@ -59,20 +64,20 @@ impl<'a> Unverified<'a> {
         Ok(Self { signed, header, claims, signature })
     }
 
-    /// The unverified key ID of the header (`kid`). Only for the choice of keys to try.
+    /// Returns the unverified key ID of the header (`kid`). Use it only to select keys.
     #[must_use]
     pub fn kid_hint(&self) -> Option<&str> {
         self.header.key_id()
     }
 
-    /// The unverified algorithm of the header (`alg`). Only for the choice of keys to try.
+    /// Returns the unverified algorithm of the header (`alg`). Use it only to select keys.
     #[must_use]
     pub fn algorithm_hint(&self) -> &str {
         self.header.algorithm()
     }
 }
 
-/// A compact signature of anything (RFC 7515 3.1) taken apart; its signature is still text.
+/// The parts of a compact signature with any payload (RFC 7515 3.1). The signature is not decoded yet.
 pub(super) struct Parts<'a> {
     pub(super) signed: &'a str,
     pub(super) header: Header,
@@ -105,8 +110,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The bytes of a signature. With unused bits set it is another spelling when it has the length of its
-/// algorithm's; otherwise it was truncated.
+/// Decodes a signature. Nonzero unused bits mean a second encoding if the length matches the algorithm,
+/// otherwise a truncated signature.
 pub(super) fn decode_signature(text: &str, algorithm: &str) -> Result<Vec<u8>, TokenError> {
     if text.is_empty() {
         return Err(TokenError::SignatureEmpty);
@@ -119,8 +124,8 @@ pub(super) fn decode_signature(text: &str, algorithm: &str) -> Result<Vec<u8>, T
     }
 }
 
-/// Whether a signature lacks up to 4 bytes of its algorithm's length: what is left of one after some
-/// characters of the token were lost.
+/// Returns whether a signature is up to 4 bytes shorter than its algorithm requires, which suggests
+/// that characters of the token are missing.
 pub(super) fn is_truncated(length: usize, algorithm: &str) -> bool {
     let expected = match algorithm {
         "EdDSA" | "Ed25519" | "ES256" | "HS512" => 64,
@@ -128,7 +133,7 @@ pub(super) fn is_truncated(length: usize, algorithm: &str) -> bool {
         "ES512" => 132,
         "HS256" => 32,
         "HS384" => 48,
-        // As long as the modulus, whose length is a multiple of 8 bytes.
+        // The length of the modulus, a multiple of 8 bytes.
         "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => length.next_multiple_of(8),
         _ => length,
     };
@@ -136,22 +141,24 @@ pub(super) fn is_truncated(length: usize, algorithm: &str) -> bool {
 }
 
 impl fmt::Debug for Unverified<'_> {
-    /// Nothing of its content: who reads a log must not get at a token.
+    /// Prints no content, so that logs do not contain tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Unverified(…)")
     }
 }
 
-/// A part that was decoded leniently: what a truncated part looks like is known only then.
+/// A leniently decoded part, which allows the parser to detect a truncated part.
 pub(super) struct Decoded {
     pub(super) bytes: Vec<u8>,
-    /// Whether bits that belong to no byte are set: another spelling of the same bytes.
+    /// Whether unused bits are nonzero, which is a second encoding of the same bytes.
     pub(super) spare: bool,
 }
 
 impl Decoded {
-    /// The JSON object that the part is. Only what is one can be another spelling; a part with unused
-    /// bits that is none, and a header without its beginning, were truncated.
+    /// Parses the part as a JSON object.
+    ///
+    /// A part with nonzero unused bits is a second encoding only if it is a JSON object; otherwise it
+    /// is truncated, as is a header without its beginning.
     fn object(&self, part: TokenPart) -> Result<Map<String, Value>, TokenError> {
         let begins = part != TokenPart::Header || self.bytes.trim_ascii_start().first() == Some(&b'{');
         match json::object(&self.bytes, part) {
@@ -164,7 +171,7 @@ impl Decoded {
     }
 }
 
-/// Decodes with spare bits allowed and reported.
+/// Decodes a part, and reports nonzero unused bits instead of rejecting them.
 fn decode(text: &str, part: TokenPart) -> Result<Decoded, TokenError> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::URL_SAFE,
@@ -181,7 +188,7 @@ fn decode(text: &str, part: TokenPart) -> Result<Decoded, TokenError> {
             let bytes = LENIENT.decode(text).map_err(|_| TokenError::Incomplete(part))?;
             Ok(Decoded { bytes, spare: true })
         }
-        // No bytes have this many characters.
+        // No number of bytes has an encoding of this length.
         Err(base64::DecodeError::InvalidLength(_)) if text.bytes().all(is_base64url) => {
             Err(TokenError::Incomplete(part))
         }
@@ -196,7 +203,7 @@ const fn is_base64url(byte: u8) -> bool {
 fn problem(text: &str, error: base64::DecodeError) -> String {
     use base64::DecodeError::{InvalidByte, InvalidLastSymbol, InvalidLength, InvalidPadding};
     let shown = |at: usize| {
-        // A character that is not ASCII is shown whole.
+        // Shows a complete character, which may not be ASCII.
         let found = (0..=at).rev().find_map(|at| text.get(at..)).and_then(|rest| rest.chars().next());
         quote(&found.map(String::from).unwrap_or_default())
     };
@@ -211,7 +218,7 @@ fn problem(text: &str, error: base64::DecodeError) -> String {
     }
 }
 
-/// Whether a text is an encrypted token: five parts, and `enc` in the header (RFC 7516 4.1.2).
+/// Returns whether a text is an encrypted token: five parts, and `enc` in the header (RFC 7516 4.1.2).
 fn is_encrypted(text: &str) -> bool {
     let header = text.split('.').next().unwrap_or_default();
     let header =
@@ -219,7 +226,7 @@ fn is_encrypted(text: &str) -> bool {
     text.matches('.').count() == 4 && header.is_ok_and(|header| header.contains_key("enc"))
 }
 
-/// Whether the payload is another token in compact form: the base64url of `{"`.
+/// Returns whether the payload is a compact token: it begins with the base64url of `{"`.
 fn looks_like_token(payload: &[u8]) -> bool {
     payload.starts_with(b"eyJ") && payload.contains(&b'.')
 }
@@ -236,7 +243,7 @@ impl Header {
             |name, value: &Value, expected| TokenError::HeaderType { name, found: kind(value), expected };
         match members.get("alg") {
             None => return Err(TokenError::AlgorithmMissing),
-            // RFC 8725 3.2 has one spelling; libraries have accepted others by mistake.
+            // RFC 8725 3.2 specifies one spelling, but some libraries have accepted others.
             Some(Value::String(alg)) if alg.trim().eq_ignore_ascii_case("none") => {
                 return Err(TokenError::Unsigned(alg.clone()));
             }
@@ -250,7 +257,7 @@ impl Header {
         if let Some(critical) = members.get("crit") {
             return Err(TokenError::Critical(critical.to_string()));
         }
-        // RFC 7797 3: only `false` changes anything.
+        // RFC 7797 3: only `false` has an effect.
         if members.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
             return Err(TokenError::Unencoded);
         }
@@ -260,30 +267,30 @@ impl Header {
         Ok(Self { members })
     }
 
-    /// The member that contains a key or the URL of one.
+    /// Returns the first member that contains a key or the URL of one.
     pub(super) fn embedded_key(&self) -> Option<&'static str> {
         EMBEDDED_KEYS.into_iter().find(|name| self.members.contains_key(*name))
     }
 
-    /// The algorithm's name in `alg`, unchanged.
+    /// Returns the algorithm name (`alg`), unchanged.
     #[must_use]
     pub fn algorithm(&self) -> &str {
         self.members.get("alg").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The name of the key, `kid`.
+    /// Returns the key ID (`kid`).
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.members.get("kid").and_then(Value::as_str)
     }
 
-    /// The type of the token (`typ`), if it is a string.
+    /// Returns the type of the token (`typ`), if it is a string.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.members.get("typ").and_then(Value::as_str)
     }
 
-    /// The header as a JSON object, in order.
+    /// Returns the header as a JSON object, in order.
     #[must_use]
     pub const fn as_object(&self) -> &Map<String, Value> {
         &self.members
@@ -294,7 +301,7 @@ impl Header {
 mod tests {
     use super::*;
 
-    /// A token with this header, no claims, and a signature of 64 zero bytes.
+    /// Creates a token with this header, no claims, and a signature of 64 zero bytes.
     fn token(header: &str) -> String {
         format!("{}.e30.{}", URL_SAFE_NO_PAD.encode(header), "A".repeat(86))
     }

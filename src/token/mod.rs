@@ -1,8 +1,8 @@
-//! Tokens: received and not verified ([`Unverified`]), verified with a key ([`Verified`]), signed
-//! ([`fn@sign`]), and inspected without any key ([`fn@inspect`]).
+//! Tokens: parsing ([`Unverified`]), verification with a key ([`Verified`]), signing ([`fn@sign`]),
+//! and inspection without a key ([`fn@inspect`]).
 //!
-//! [`fn@verify`] is the only verification; logins, OpenID Connect and scopes use it. It proves who signed
-//! the token and nothing more: `policy` evaluates times, issuer, audience and roles of a [`Verified`].
+//! [`fn@verify`] is the only verification; logins, OpenID Connect and scopes use it. It checks only the
+//! signature: `policy` evaluates times, issuer, audience and roles of a [`Verified`].
 //!
 //! ```
 //! use cc_auth::token::{TokenError, Unverified};
@@ -27,10 +27,11 @@ pub use sign::{HeaderParams, SignError, sign};
 pub use text::bare;
 pub use verify::{Verified, signed_content, verify, verify_owned};
 
-/// The longest token that is read, in bytes. A header line of a request could not carry
-/// more with most servers, and everything before the signature check costs time an attacker
-/// does not pay for.
+/// The maximum length of a token in bytes.
+///
+/// Most servers do not accept a longer header line. The limit also bounds the work before the signature
+/// check, which an attacker could cause for free.
 pub const MAX_BYTES: usize = 64 << 10;
 
-/// The deepest nesting of objects and lists in a token's header or claims.
+/// The maximum nesting depth of a token's header or claims.
 pub const MAX_DEPTH: usize = 64;

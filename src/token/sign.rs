@@ -1,4 +1,4 @@
-//! Tokens that are made here.
+//! Signing of tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,17 +14,17 @@ use crate::util::secret::SecretText;
 /// The header of a new token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderParams {
-    /// How to sign; it must be one of the key's algorithms.
+    /// The algorithm of the signature, one of the key's algorithms.
     pub algorithm: Algorithm,
-    /// `typ`: what the token is; `JWT` where nothing else is agreed.
+    /// The type of the token (`typ`); usually `JWT`.
     pub typ: String,
-    /// `kid`: the key's name, where a verifier has several.
+    /// The key ID (`kid`), for a verifier with several keys.
     pub kid: Option<String>,
 }
 
 impl HeaderParams {
-    /// The header the server writes, for this key: its algorithm, `typ` JWT, its `kid` if it has
-    /// one.
+    /// Returns the header that the server writes for this key: its algorithm, `JWT` as `typ`, and its
+    /// key ID if it has one.
     #[must_use]
     pub fn for_key(key: &SigningKey) -> Self {
         Self { algorithm: key.algorithm(), typ: "JWT".to_owned(), kid: key.kid().map(str::to_owned) }
@@ -41,13 +41,13 @@ impl HeaderParams {
     }
 }
 
-/// Why a token could not be made.
+/// Why a token cannot be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// The key does not sign this way.
+    /// The key does not support the algorithm.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// It would be longer than any token may be here.
+    /// The token would exceed the maximum length.
     #[error("the token would have {0} bytes, the limit is {MAX_BYTES}")]
     TooLong(usize),
 }
@@ -57,14 +57,14 @@ diagnostics! { SignError:
     Self::TooLong(_) => Kind::TokenTooLong, "leave out what is long, such as projects";
 }
 
-/// Signs claims, unchanged and in their order, into a compact token.
+/// Signs the claims, unchanged and in their order, as a compact token.
 ///
 /// # Errors
-/// [`SignError::Key`] when the key does not do the algorithm, [`SignError::TooLong`] when
-/// the token is longer than the limit of every reader.
+/// [`SignError::Key`] if the key does not support the algorithm, [`SignError::TooLong`] if the token
+/// would exceed [`MAX_BYTES`].
 pub fn sign(header: &HeaderParams, claims: &Claims, key: &SigningKey) -> Result<SecretText, SignError> {
     let mut token = String::new();
-    // A map of texts and a map of claims always serialize.
+    // Serializing string and claim maps cannot fail.
     for members in [&header.members(), claims.as_object()] {
         let json = serde_json::to_string(members).unwrap_or_default();
         URL_SAFE_NO_PAD.encode_string(json, &mut token);

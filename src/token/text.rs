@@ -1,7 +1,8 @@
-//! Tokens in the forms in which people and programs hand them over. One rule for every command: a
-//! bare token, an `Authorization` header, quotes, a JSON answer of a token endpoint or of
-//! `cc-jwt issue --json`, HTCondor's token file, the base64 of a Kubernetes Secret, NATS
-//! credentials.
+//! Extraction of tokens from text, the same for all commands.
+//!
+//! Supported formats are a bare token, an `Authorization` header, quotes, the JSON response of a token
+//! endpoint, the output of `cc-jwt issue --json`, HTCondor's token file, the base64 of a Kubernetes
+//! Secret, and NATS credentials.
 
 use std::borrow::Cow;
 
@@ -14,25 +15,25 @@ use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 
 /// The members that contain a token: RFC 6749 5.1, OpenID Connect Core 3.1.3.3, `cc-jwt issue --json`,
-/// the token of a service account.
+/// Kubernetes service accounts.
 const MEMBERS: [&str; 4] = ["access_token", "token", "id_token", "refresh_token"];
 
 /// The line before the token in a NATS credentials file.
 const NATS_BEGIN: &str = "-----BEGIN NATS USER JWT-----";
 
-/// How the base64 of `eyJ`, the beginning of every token, begins.
+/// The base64 prefix of `eyJ`, with which every token begins.
 const BASE64_OF_TOKEN: &str = "ZXlK";
 
-/// Why a text has no token.
+/// Why a text does not contain a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// It is empty, or it has several tokens where one is expected.
+    /// The text is empty, or it has several tokens where one is expected.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// It begins like a JSON object and is none.
+    /// The text begins like a JSON object but is not JSON.
     #[error("this is neither a token nor JSON: {0}")]
     NotJson(String),
-    /// A JSON object without a token.
+    /// The JSON object does not contain a token.
     #[error("the JSON object has no token as access_token, token, id_token or refresh_token")]
     NoToken,
 }
@@ -43,16 +44,17 @@ diagnostics! { TextError:
     Self::NoToken => Kind::OauthResponseWithoutToken;
 }
 
-/// A token and where in the text it was.
+/// A token and its location in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextToken<'a> {
-    /// The member of the JSON object, or the form; none for a token by itself.
+    /// The JSON member or the format; `None` for a bare token.
     pub name: Option<&'static str>,
     /// The token.
     pub token: Cow<'a, str>,
 }
 
-/// All tokens in a text, the one to use first. Of several lines each is one.
+/// Extracts all tokens from a text, the preferred one first. If each of several lines is a token, all
+/// lines are returned.
 ///
 /// # Errors
 /// [`TextError`].
@@ -81,7 +83,8 @@ pub fn all(text: &str) -> Result<Vec<TextToken<'_>>, TextError> {
     }])
 }
 
-/// Whether a text has a token in it, by its form alone: three or five parts without a blank.
+/// Returns whether a text contains a token, by its format only: three or five parts without white
+/// space.
 #[must_use]
 pub fn has_token(text: &str) -> bool {
     let is_token =
@@ -89,8 +92,8 @@ pub fn has_token(text: &str) -> bool {
     all(text).is_ok_and(|tokens| tokens.iter().any(|found| is_token(&found.token)))
 }
 
-/// The one token of a text: of a JSON object the first of `access_token`, `token`, `id_token`,
-/// `refresh_token`.
+/// Extracts the only token from a text. From a JSON object, it is the first of `access_token`, `token`,
+/// `id_token`, `refresh_token`.
 ///
 /// # Errors
 /// [`TextError`], with [`TokenError::Several`] for several lines.
@@ -105,8 +108,8 @@ pub fn one(text: &str) -> Result<TextToken<'_>, TextError> {
     Ok(found.swap_remove(0))
 }
 
-/// The text without a byte order mark, white space and quotes around it, and without the beginning
-/// of a header line. The token that a server receives does not have these.
+/// Removes a byte order mark, white space, quotes and the beginning of a header line, none of which
+/// belongs to the token.
 ///
 /// ```
 /// use cc_auth::token::bare;
@@ -116,7 +119,7 @@ pub fn one(text: &str) -> Result<TextToken<'_>, TextError> {
 #[must_use]
 pub fn bare(text: &str) -> &str {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii();
-    // Quotes around a header, a header around quotes: each at most once.
+    // Quotes around a header or a header around quotes: each at most once.
     for _ in 0..2 {
         for quote in ['"', '\'', '`'] {
             let inside = rest.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
@@ -133,13 +136,13 @@ pub fn bare(text: &str) -> &str {
     rest
 }
 
-/// The tokens of a JSON object: a response, or a Kubernetes Secret with base64 in `data`.
+/// Extracts the tokens from a JSON object: a response, or a Kubernetes Secret with base64 in `data`.
 fn in_json(text: &str) -> Result<Vec<TextToken<'_>>, TextError> {
     let (answer, _) = json::any(text).map_err(TextError::NotJson)?;
     let mut found: Vec<TextToken<'_>> = MEMBERS
         .into_iter()
         .filter_map(|name| Some((name, answer.get(name)?.as_str()?)))
-        // Access and refresh tokens need not be such tokens: opaque ones say nothing.
+        // Access and refresh tokens may be opaque, so they count only if they look like a token.
         .filter(|(name, token)| *name == "id_token" || token.contains('.'))
         .map(|(name, token)| TextToken { name: Some(name), token: Cow::Owned(bare(token).to_owned()) })
         .collect();
@@ -151,14 +154,14 @@ fn in_json(text: &str) -> Result<Vec<TextToken<'_>>, TextError> {
             found.extend(token.map(|token| TextToken { name: Some("Secret"), token: Cow::Owned(token) }));
         }
     }
-    // A token in the JSON serialization (RFC 7515 7.2) is reported as the form that it is.
+    // A token in JSON serialization (RFC 7515 7.2) is reported as such.
     if found.is_empty() && ["signature", "signatures"].iter().any(|name| answer.get(*name).is_some()) {
         found.push(TextToken { name: None, token: Cow::Borrowed(text) });
     }
     if found.is_empty() { Err(TextError::NoToken) } else { Ok(found) }
 }
 
-/// The token that a text is the base64 of, as in a Secret.
+/// Decodes a token from base64, as in a Kubernetes Secret.
 fn decoded(text: &str) -> Option<String> {
     let text = text.trim();
     if !text.starts_with(BASE64_OF_TOKEN) || text.contains('.') {

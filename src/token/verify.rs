@@ -1,16 +1,17 @@
-//! The one verification in the crate.
+//! The verification of token signatures, the only one in this crate.
 
 use super::claims::Claims;
 use super::error::{TokenError, TokenPart};
 use super::jws::{Header, Parts, Unverified, decode_signature, is_truncated};
 use crate::key::{Algorithm, VerifyingKey};
 
-/// The largest number of keys that are tried for one token. Without key IDs any key of the token's algorithm may be the
-/// right one, and a set can have thousands.
+/// The maximum number of keys that are tried for one token. Without key IDs, any key of the token's
+/// algorithm may match, and a JWKS can have thousands.
 const MOST_TRIED: usize = 64;
 
-/// A token whose signature fits one of the keys it was verified with. There is no other way to
-/// make one. Its times, issuer, audience and roles are not checked.
+/// A token whose signature is valid for one of the verification keys. Only this module can create one.
+///
+/// Times, issuer, audience and roles are not checked.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Verified {
@@ -21,43 +22,42 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// The verified header.
+    /// Returns the verified header.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The verified claims.
+    /// Returns the verified claims.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// The algorithm it was signed with: one of the key's.
+    /// Returns the algorithm of the signature, one of the key's algorithms.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Which of the keys it was, counted from 0 in the order they were given.
+    /// Returns the index of the key that verified the token, in the order of the given keys.
     #[must_use]
     pub const fn key(&self) -> usize {
         self.key
     }
 }
 
-/// Verifies a token's signature with the first of the keys that fits.
+/// Verifies a token's signature with the first key that matches.
 ///
-/// A key is tried when the header's `alg` is one of the key's own algorithms (RFC 8725 3.1: the
-/// key decides, never the header), and when the token and the key, if both have a name (`kid`),
-/// have the same.
+/// A key is tried if the header's `alg` is one of the key's algorithms (RFC 8725 3.1: the key decides,
+/// never the header), and if the token and the key do not have different key IDs.
 ///
 /// # Errors
 /// [`TokenError::NoKey`] without keys, [`TokenError::AlgorithmUnknown`],
-/// [`TokenError::AlgorithmMismatch`] when no key is for the token's algorithm,
-/// [`TokenError::KeyUnknown`] when none has its name, [`TokenError::Signature`],
-/// [`TokenError::Incomplete`] when the signature lacks bytes, and
-/// [`TokenError::TooManyKeys`] when it is not one of the first 64 that may be right.
+/// [`TokenError::AlgorithmMismatch`] if no key supports the token's algorithm,
+/// [`TokenError::KeyUnknown`] if no key has its key ID, [`TokenError::Signature`],
+/// [`TokenError::Incomplete`] if the signature is truncated, and [`TokenError::TooManyKeys`] if none of
+/// the first 64 matching keys verifies it.
 pub fn verify<'k>(
     token: Unverified<'_>,
     keys: impl IntoIterator<Item = &'k VerifyingKey>,
@@ -65,13 +65,14 @@ pub fn verify<'k>(
     verify_owned(token, keys.into_iter().map(|key| (None, key)))
 }
 
-/// The same with keys that belong to an issuer: such a key verifies only tokens of that issuer
-/// (`iss`), so that no issuer can sign for another one (RFC 8725 3.8). A key without an issuer
-/// verifies any token.
+/// Verifies a token's signature with keys that may belong to an issuer.
+///
+/// Such a key verifies only tokens of its issuer (`iss`), so that no issuer can sign for another one
+/// (RFC 8725 3.8). A key without an issuer verifies any token.
 ///
 /// # Errors
-/// As [`verify`], and [`TokenError::OtherIssuer`] when the signature fits only keys of another
-/// issuer.
+/// Same as [`verify`], and [`TokenError::OtherIssuer`] if the signature is valid only for keys of
+/// another issuer.
 pub fn verify_owned<'k>(
     token: Unverified<'_>,
     keys: impl IntoIterator<Item = (Option<&'k str>, &'k VerifyingKey)>,
@@ -81,12 +82,13 @@ pub fn verify_owned<'k>(
     Ok(Verified { header, claims, algorithm, key })
 }
 
-/// Verifies a compact signature of anything (RFC 7515 5.2) and gives what was signed: for content
-/// that is not a token's claims. The same rules as for a token's header and signature hold, and as
-/// [`Unverified::parse`] it takes no key that the header brings along.
+/// Verifies a compact signature with any payload (RFC 7515 5.2) and returns the payload.
+///
+/// The rules for the header and the signature are those of tokens; like [`Unverified::parse`], it
+/// rejects embedded keys.
 ///
 /// # Errors
-/// [`TokenError`], as [`Unverified::parse`] and [`verify`].
+/// [`TokenError`], same as [`Unverified::parse`] and [`verify`].
 pub fn signed_content<'k>(
     text: &str,
     keys: impl IntoIterator<Item = &'k VerifyingKey>,
@@ -100,7 +102,7 @@ pub fn signed_content<'k>(
     if payload.spare { Err(TokenError::SpareBits(TokenPart::Claims)) } else { Ok(payload.bytes) }
 }
 
-/// The algorithm, and which key it is that the signature fits.
+/// Returns the algorithm and the index of the key that verifies the signature.
 fn fitting<'k>(
     header: &Header,
     issuer: Option<&str>,

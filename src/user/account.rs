@@ -1,4 +1,4 @@
-//! What a user must be to be added: a name, roles and projects that go together.
+//! Validation of new users: username, roles, projects, full name and email address.
 
 use std::collections::HashSet;
 use std::str::FromStr;
@@ -10,12 +10,11 @@ use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::{is_hidden, quote};
 
-/// The longest text the server's columns are declared for, in characters.
+/// Maximum length of a text column in characters.
 pub const MAX_TEXT: usize = 255;
 
-/// From this number of projects on, the session cookie that the server makes for a manager comes
-/// near to the 4096 characters over which it cannot be made, so that he or she cannot log in on the
-/// web.
+/// From this number of projects on, the session cookie of a manager approaches the limit of 4096
+/// characters, above which the server cannot create it and the web login fails.
 pub const MANY_PROJECTS: usize = 200;
 
 /// Why a requested user is invalid.
@@ -27,13 +26,13 @@ pub enum AccountError {
     /// One of the roles.
     #[error(transparent)]
     Role(#[from] RoleError),
-    /// No role: the server would let the user in and then know nothing he or she may do.
+    /// No role: the server would accept the login, but permit nothing.
     #[error("the user {} has no role", quote(.0))]
     MissingRole(String),
-    /// A user without projects is not a manager.
+    /// A manager without projects.
     #[error("the manager {} has no project", quote(.0))]
     ManagerWithoutProject(String),
-    /// Only a manager has projects.
+    /// Projects of a user who is not a manager.
     #[error("the user {} is not a manager and cannot have projects: found {}", quote(.name), quote(&.projects.join(",")))]
     ProjectWithoutManager {
         /// The user.
@@ -49,7 +48,7 @@ pub enum AccountError {
     InvalidText {
         /// Which of them.
         field: &'static str,
-        /// What was given.
+        /// The invalid text.
         text: String,
     },
     /// A mail address without anything before or after its `@`.
@@ -71,7 +70,7 @@ diagnostics! { AccountError:
     Self::InvalidEmail(_) => Kind::EmailInvalid;
 }
 
-/// A requested user, unchecked.
+/// A new user before validation.
 #[derive(Debug, Clone, Default)]
 pub struct AccountDraft {
     /// The username.
@@ -87,11 +86,11 @@ pub struct AccountDraft {
 }
 
 impl AccountDraft {
-    /// The user, if all fields are valid. Duplicate roles and projects are
-    /// stored once: the server counts entries, so that `[api, api]` is not `[api]` to it.
+    /// Validates all fields and returns the user. Duplicate roles and projects are stored once: the
+    /// server counts entries and treats `[api, api]` differently from `[api]`.
     ///
     /// # Errors
-    /// All that is wrong, together.
+    /// All invalid fields.
     pub fn check(self, source: AuthSource) -> Result<User, Vec<AccountError>> {
         let errors = self.errors();
         if !errors.is_empty() {
@@ -107,7 +106,7 @@ impl AccountDraft {
         })
     }
 
-    /// All that is wrong with the user.
+    /// Returns all errors of the user.
     #[must_use]
     pub fn errors(&self) -> Vec<AccountError> {
         let mut errors = Vec::new();
@@ -140,7 +139,7 @@ impl AccountDraft {
     }
 }
 
-/// The entries of a list, each once, in the order in which they first occur.
+/// Returns the distinct entries of a list in the order of their first occurrence.
 #[must_use]
 pub fn distinct(list: Vec<String>) -> Vec<String> {
     let mut seen = HashSet::with_capacity(list.len());
@@ -148,10 +147,10 @@ pub fn distinct(list: Vec<String>) -> Vec<String> {
     list.into_iter().zip(is_first).filter_map(|(entry, is_first)| is_first.then_some(entry)).collect()
 }
 
-/// The roles with these names, each once, in the order given.
+/// Parses role names; returns the distinct roles in the given order.
 ///
 /// # Errors
-/// All names that the server does not know.
+/// All names that are not roles of the server.
 pub fn roles<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<Vec<Role>, Vec<RoleError>> {
     let mut roles = Vec::new();
     let mut unknown = Vec::new();

@@ -1,4 +1,4 @@
-//! Users as the server has them: username, roles, projects, and auth source.
+//! Users of the server: username, roles, projects and auth source.
 //!
 //! Does not depend on the database that stores them.
 
@@ -53,7 +53,7 @@ impl AuthSource {
         Self::ALL.into_iter().find(|source| source.number() == number).unwrap_or(Self::Unknown(number))
     }
 
-    /// Its name, as typed and shown.
+    /// Returns the name, as used in options and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -96,7 +96,7 @@ pub struct UnknownAuthSource(pub String);
 /// A change of an optional value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Field<T> {
-    /// The value stays.
+    /// The value is not changed.
     #[default]
     Keep,
     /// The value is removed.

@@ -1,4 +1,4 @@
-//! Names under which users can be added.
+//! Validation of usernames.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,17 +7,18 @@ use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::{is_hidden, quote};
 
-/// The longest name that the server accepts, in bytes; the server's own message counts characters.
+/// Maximum length of a username in bytes. The server checks bytes, although its message says
+/// characters.
 pub const MAX_BYTES: usize = 100;
 
-/// A name that is fit for a new user: 1 to 100 bytes, no control or invisible character, no blank
-/// at either end.
+/// A valid username for a new user: 1 to 100 bytes, no control or invisible character, no leading
+/// or trailing blank.
 ///
-/// A name that is already in the database may be invalid.
+/// Usernames that are already in the database may be invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Username(String);
 
-/// Why a name is not fit for a new user.
+/// Why a username is invalid for a new user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
     /// It is empty.
@@ -39,7 +40,7 @@ pub enum UsernameError {
         /// The first such character.
         character: char,
     },
-    /// A blank at either end, which the server's directory login takes for the same name.
+    /// A leading or trailing blank, which the LDAP login of the server ignores.
     #[error("the username {} begins or ends with a blank", quote(.0))]
     OuterWhitespace(String),
 }
@@ -52,13 +53,13 @@ diagnostics! { UsernameError:
 }
 
 impl Username {
-    /// The name itself.
+    /// Returns the username.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Takes the name out.
+    /// Converts the username to a string.
     #[must_use]
     pub fn into_string(self) -> String {
         self.0
@@ -92,8 +93,9 @@ impl fmt::Display for Username {
     }
 }
 
-/// A name as a directory compares it (RFC 4518 2.2, 2.6.1): without upper case, and with single
-/// blanks inside only. Names that have the same plain form are different users to the server.
+/// Normalizes a username as an LDAP server does (RFC 4518 2.2, 2.6.1): lower case, no leading or
+/// trailing blanks, single inner blanks. Usernames with the same normalized form are different
+/// users for the server.
 #[must_use]
 pub fn normalized(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()

@@ -29,17 +29,17 @@ pub const MAX_BYTES: usize = 72;
 /// The cost of a new hash: 2 to the power of 10 rounds, the server's own choice.
 pub const COST: u32 = 10;
 
-/// The lowest cost there is.
+/// Minimum bcrypt cost.
 pub const MIN_COST: u32 = 4;
 
-/// The highest cost of a stored hash that is compared with: about 5 seconds. Each step doubles
-/// the time; 31, the highest that can be written down, takes days.
+/// Maximum cost of a stored hash that is compared: about 5 seconds. Each step doubles the time; the
+/// bcrypt maximum of 31 takes days.
 pub const MAX_COST: u32 = 16;
 
-/// In front of a hash it makes every comparison fail, as in `/etc/shadow`.
+/// Prefix of a locked hash, as in `/etc/shadow`: every comparison fails.
 const LOCK: char = '!';
 
-/// bcrypt's base64, which like Go's does not look at the spare bits of the last digit.
+/// The base64 variant of bcrypt. Like Go's decoder it ignores the trailing bits of the last digit.
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &BCRYPT,
     GeneralPurposeConfig::new()
@@ -52,19 +52,19 @@ const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
 const SALT_DIGITS: usize = 22;
 const DIGEST_DIGITS: usize = 31;
 
-/// Why a password is not fit to be hashed.
+/// Why a password cannot be hashed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// It is empty.
     #[error("the password is empty")]
     Empty,
-    /// Over 72 bytes, of which bcrypt would drop the end.
+    /// Over 72 bytes; bcrypt would truncate it.
     #[error("the password has {0} bytes, the limit is {MAX_BYTES}")]
     TooLong(usize),
     /// A NUL byte, which ends the password for bcrypt.
     #[error("the password has a NUL character")]
     Nul,
-    /// A cost that bcrypt has not, or that takes too long.
+    /// A cost that bcrypt does not support or that takes too long.
     #[error("the cost {0} is not between {MIN_COST} and {MAX_COST}")]
     Cost(u32),
     /// The system has no random numbers.
@@ -80,10 +80,10 @@ diagnostics! { PasswordError:
     Self::NoRandom => Kind::RandomUnavailable;
 }
 
-/// Why a stored hash cannot be compared with.
+/// Why a password cannot be compared with a stored hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// No bcrypt hash: empty, plain text, another kind, or locked by a character in front.
+    /// Not a bcrypt hash: empty, plain text, another type, or locked by a prefix.
     #[error("the stored password is not a bcrypt hash")]
     Malformed,
     /// It would take too long.
@@ -104,8 +104,8 @@ impl Diagnostic for HashError {
     }
 }
 
-/// The value of the password column. It need not be a hash, but is secret nevertheless, since
-/// a weak password can be guessed from it.
+/// The value of the password column. It is secret even if it is not a hash, since a weak password
+/// can be guessed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordHash(SecretText);
 
@@ -152,7 +152,7 @@ impl PasswordHash {
         self.0.expose()
     }
 
-    /// Whether it can be compared with.
+    /// Checks that passwords can be compared with the hash.
     ///
     /// # Errors
     /// [`HashError`] otherwise.
@@ -160,8 +160,8 @@ impl PasswordHash {
         self.parts().map(|_| ())
     }
 
-    /// The same, but a hash that was locked by `!` or `*` in front counts as well: it can be put
-    /// away and brought back as it is.
+    /// Performs the same check, but also accepts a hash that is locked by a leading `!` or `*`,
+    /// which can be exported and restored unchanged.
     ///
     /// # Errors
     /// As [`PasswordHash::check`].
@@ -170,7 +170,8 @@ impl PasswordHash {
         if text.is_empty() { Ok(()) } else { Self::from_stored(text.to_owned()).check() }
     }
 
-    /// The same hash with `!` in front, which no comparison accepts; none if it is locked already.
+    /// Returns the hash with the prefix `!`, which no comparison accepts; `None` if it is already
+    /// locked.
     #[must_use]
     pub fn locked(&self) -> Option<Self> {
         (!self.is_locked()).then(|| Self::from_stored(format!("{LOCK}{}", self.expose())))
@@ -188,11 +189,12 @@ impl PasswordHash {
         self.expose().starts_with(LOCK)
     }
 
-    /// Whether this is the password's hash. An empty password and one with a NUL never match.
+    /// Returns whether the hash matches the password. An empty password or one with a NUL byte
+    /// never matches.
     ///
     /// # Errors
-    /// [`HashError`] when what is stored cannot be compared with; the time is then that of a
-    /// comparison, so that the time does not depend on it.
+    /// [`HashError`] if the stored value is not comparable. The call then takes as long as a
+    /// comparison, so that the time does not reveal the error.
     pub fn matches(&self, password: &SecretText) -> Result<bool, HashError> {
         let parts = self.parts().inspect_err(|_| verify_unknown(password))?;
         let seen = digest(password, parts.cost, parts.salt);
@@ -224,7 +226,7 @@ impl PasswordHash {
     }
 }
 
-/// Whether a password is fit to be hashed.
+/// Checks that a password can be hashed.
 ///
 /// # Errors
 /// [`PasswordError::Empty`], `TooLong` or `Nul`.
@@ -238,8 +240,8 @@ pub fn check(password: &SecretText) -> Result<(), PasswordError> {
     }
 }
 
-/// Spends the time of one comparison, so that the answer to an unknown user, or to one without
-/// a password, does not come sooner than to a known one.
+/// Takes the time of one comparison, so that the response time does not reveal whether a user
+/// exists or has a password.
 pub fn verify_unknown(password: &SecretText) {
     let _ = std::hint::black_box(digest(password, COST, [0x5a; 16]));
 }

@@ -1,4 +1,4 @@
-//! The content of a column, in every form that the server has written.
+//! Conversion of column values, in every form that the server has written.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,7 +24,7 @@ impl fmt::Display for InvalidColumn {
     }
 }
 
-/// A text column: text, BLOB, or a number. NULL is none.
+/// Returns the text of a text, BLOB or number value; `None` for NULL.
 pub(super) fn text(value: ValueRef<'_>) -> Option<String> {
     match value {
         ValueRef::Null => None,
@@ -34,7 +34,7 @@ pub(super) fn text(value: ValueRef<'_>) -> Option<String> {
     }
 }
 
-/// The same without a copy where it is text already.
+/// Returns the same as [`text`], without a copy if the value is UTF-8 text.
 pub(super) fn lossy(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
     match value {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes)),
@@ -51,7 +51,7 @@ pub(super) fn may_contain(value: ValueRef<'_>, entry: &str) -> bool {
     }
 }
 
-/// The value as it is stored.
+/// Returns the value as stored.
 pub(super) fn stored_value(value: ValueRef<'_>) -> StoredValue {
     match value {
         ValueRef::Null => StoredValue::Null,
@@ -91,7 +91,7 @@ impl ToSql for SqlValue<'_> {
     }
 }
 
-/// The auth source's number; what is not a number counts as -1, which is not a source.
+/// Returns the number of the auth source; -1 if the value is not a number.
 pub(super) fn source_number(value: ValueRef<'_>) -> i64 {
     match value {
         ValueRef::Integer(number) => number,
@@ -99,11 +99,11 @@ pub(super) fn source_number(value: ValueRef<'_>) -> i64 {
     }
 }
 
-/// A JSON array of texts as Go reads one: NULL and `null` are no entries, a `null` inside is an
-/// empty text.
+/// Parses a JSON array of strings as Go does: NULL and `null` are an empty list, a `null` entry is
+/// an empty string.
 ///
 /// # Errors
-/// The unchanged text, if it is anything else.
+/// The unchanged text if it is not such an array.
 pub(super) fn list(value: ValueRef<'_>) -> Result<Vec<String>, String> {
     let bytes = match value {
         ValueRef::Null => return Ok(Vec::new()),

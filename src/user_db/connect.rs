@@ -1,8 +1,8 @@
-//! Opening the database file with SQLite: with which rights, and what may be left beside it.
+//! Opening the database file with SQLite.
 //!
-//! A reader of a database in WAL mode that may write removes the log and index files again when
-//! it is the last one, since it opens the database for writing; one that may not must not create
-//! them, because the server's account could then not open its own database.
+//! The last reader of a database in WAL mode removes the log and index files if it may write, since
+//! it opens the database for writing. A reader without write permission must not create these
+//! files, because the account of the server could then not open its own database.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -21,16 +21,16 @@ use super::layout::{Layout, SchemaError};
 /// The offset of the read version in the header of a database; 2 means a write-ahead log.
 const READ_VERSION: usize = 19;
 
-/// How long to wait for another process's lock, by default.
+/// Default timeout for the lock of another process.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the database is opened for.
+/// The access mode of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
-    /// To read; works on a database that this account may not write. An account that may also
-    /// deletes the empty log and index files beside the database that it leaves.
+    /// Read-only access; works without write permission for the database. An account with write
+    /// permission also removes empty log and index files when the database is closed.
     Read,
-    /// To read and change.
+    /// Read and write access.
     Write,
 }
 
@@ -48,8 +48,8 @@ pub struct UserDb {
 
 impl Drop for UserDb {
     fn drop(&mut self) {
-        // The last connection that is closed applies the write-ahead log and deletes it by its
-        // name. It must not belong to another file that replaced the database.
+        // The last connection applies the write-ahead log and deletes it by name. The name must not
+        // refer to a file that replaced the database.
         if self.identity.check(&self.path).is_ok() {
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
@@ -57,7 +57,7 @@ impl Drop for UserDb {
 }
 
 impl UserDb {
-    /// Checks that the open file is still the database and was not changed unnoticed.
+    /// Checks that the path still refers to the open file and that no change went unnoticed.
     ///
     /// # Errors
     /// [`UserDbError::Replaced`], [`UserDbError::Locked`].
@@ -67,18 +67,18 @@ impl UserDb {
     }
 }
 
-/// How the file is opened.
+/// The SQLite mode of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SqliteMode {
     /// To be changed.
     Write,
-    /// For writing, so that the log is applied and deleted at the end, but not to be changed.
+    /// Opened for writing, so that the log is applied and deleted on close, but never changed.
     ReadAndCleanUp,
-    /// For reading alone.
+    /// Read-only.
     Read,
 }
 
-/// Opens a database that exists.
+/// Opens an existing database.
 pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<UserDb, UserDbError> {
     let unreadable = |source| UserDbError::NotReadable { path: path.to_owned(), source };
     match fs::metadata(path) {
@@ -89,7 +89,7 @@ pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<User
         }
         Err(source) => return Err(unreadable(source)),
     }
-    // SQLite has one error for everything that cannot be opened; the system has the reason.
+    // SQLite reports all failures to open a file alike; the system reports the reason.
     let mut file = fs::File::open(path).map_err(unreadable)?;
     let identity = DatabaseIdentity::of(&file.metadata().map_err(unreadable)?);
     let has_log = has_log(&mut file);
@@ -100,7 +100,7 @@ pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<User
         OpenMode::Read if may_write(path) => SqliteMode::ReadAndCleanUp,
         OpenMode::Read => SqliteMode::Read,
     };
-    // SQLite would create the index file, and the log, and leave them.
+    // SQLite would create the index and log files and not remove them.
     let would_create =
         mode == SqliteMode::Read && has_log && !identity::companion_file(path, "-shm").exists();
     let store = if would_create {
@@ -116,18 +116,18 @@ pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<User
             other => other.map_err(|lack| lack.into_error(path, wait))?,
         }
     };
-    // SQLite opened the file, and the log, by their names.
+    // SQLite opened the file and the log by name.
     store.check()?;
     Ok(store)
 }
 
-/// Whether the header declares a write-ahead log.
+/// Returns whether the header declares a write-ahead log.
 fn has_log(file: &mut fs::File) -> bool {
     let mut header = [0; READ_VERSION + 1];
     file.read_exact(&mut header).is_ok() && header.last() == Some(&2)
 }
 
-/// Whether this account may write the database and create files beside it.
+/// Returns whether this account may write the database and create files in its directory.
 fn may_write(path: &Path) -> bool {
     let may = |path: &Path, rights| accessat(CWD, path, rights, AtFlags::EACCESS).is_ok();
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -147,7 +147,7 @@ impl SchemaError {
     }
 }
 
-/// A path that SQLite takes for a path: `file:x` and `:memory:` mean something else to it.
+/// Returns a path that SQLite does not interpret as a URI or as `:memory:`.
 fn as_path(path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
 }

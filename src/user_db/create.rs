@@ -1,4 +1,4 @@
-//! A new database: the tables of the server's schema version 3, empty.
+//! Creation of a database with the empty tables of schema version 3 of the server.
 //!
 //! The server's own command completes it: `cc-backend -migrate-db` brings it to the newest version
 //! and keeps the users. Version 3 is the first that has all columns of the user table. Later
@@ -14,7 +14,7 @@ use super::error::UserDbError;
 use super::identity::{SUFFIXES, companion_file};
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE};
 
-/// The tables (facts of the server's schema, in an own spelling).
+/// The tables of the server's schema.
 const TABLES: &str = "
 CREATE TABLE job (
     id                INTEGER PRIMARY KEY,
@@ -86,11 +86,11 @@ const JOURNAL: [usize; 2] = [18, 19];
 /// The journal of the server's databases (WAL): readers do not wait for writers.
 const WAL: u8 = 2;
 
-/// Creates a database with mode 0600, atomically: a file that exists is left
-/// alone. Its directory must exist.
+/// Creates a database atomically with mode 0600. An existing file is not changed. The directory
+/// must exist.
 ///
 /// # Errors
-/// [`UserDbError::CreateFailed`] (also when the file exists), and all that SQLite can run into.
+/// [`UserDbError::CreateFailed`], also if the file exists; otherwise the error of SQLite.
 pub fn create(path: &Path) -> Result<(), UserDbError> {
     check_no_leftovers(path)?;
     let uncreatable = |source| UserDbError::CreateFailed { path: path.to_owned(), source };
@@ -102,7 +102,7 @@ pub fn create(path: &Path) -> Result<(), UserDbError> {
     })
 }
 
-/// Checks that there are no files of an earlier database: SQLite would apply them to the new one.
+/// Checks that no files of an earlier database remain: SQLite would apply them to the new one.
 ///
 /// # Errors
 /// [`UserDbError::Leftover`].
@@ -116,8 +116,8 @@ pub fn check_no_leftovers(path: &Path) -> Result<(), UserDbError> {
     Ok(())
 }
 
-/// The bytes of the database. SQLite opens files by their names, which is not safe in a directory
-/// of another account, so it makes this one in memory.
+/// Returns the bytes of the database. SQLite opens files by name, which is unsafe in a directory of
+/// another account, so the database is created in memory.
 fn image() -> rusqlite::Result<Vec<u8>> {
     let mut connection = Connection::open_in_memory()?;
     connection.execute_batch(TABLES)?;

@@ -1,4 +1,4 @@
-//! What can go wrong with the database.
+//! Errors of the user database.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::util::file::{reason, shell_word};
 use crate::util::kind::Kind;
 use crate::util::quote::{quote, quote_path};
 
-/// Why the database or a user in it could not be used.
+/// Error of an access to the database or to a user in it.
 #[derive(Debug, thiserror::Error)]
 pub enum UserDbError {
     /// There is no such file.
@@ -29,10 +29,10 @@ pub enum UserDbError {
         /// The error of the system.
         source: io::Error,
     },
-    /// The file is not SQLite's.
+    /// The file is not an SQLite database.
     #[error("{} is not an SQLite database", quote_path(.0))]
     NotADatabase(PathBuf),
-    /// The file was SQLite's once.
+    /// The SQLite database is damaged.
     #[error("the database {} is damaged: {}", quote_path(.path), quote(.message))]
     Corrupt {
         /// The database.
@@ -43,7 +43,7 @@ pub enum UserDbError {
     /// The database does not have a user table.
     #[error("the database {} has no user table: found neither 'hpc_user' nor 'user'", quote_path(.0))]
     NoUserTable(PathBuf),
-    /// The table is not the server's.
+    /// The table does not have the server's schema.
     #[error("the database {} is of another schema: its table '{table}' has no column '{column}'", quote_path(.path))]
     OtherSchema {
         /// The database.
@@ -59,8 +59,8 @@ pub enum UserDbError {
     /// The file or its directory cannot be written.
     #[error("the database {} cannot be changed: it or its directory is read-only", quote_path(.0))]
     ReadOnly(PathBuf),
-    /// A file beside the database that this account may not use, and without which the database's
-    /// state is not known.
+    /// This account cannot use a file beside the database, such as the write-ahead log, so the
+    /// state of the database is unknown.
     #[error("the database {} cannot be opened: this account cannot use {}, which belongs to {owner}", quote_path(.path), quote_path(.file))]
     NotPermitted {
         /// The database.
@@ -70,7 +70,7 @@ pub enum UserDbError {
         /// Its owner.
         owner: String,
     },
-    /// Another file replaced the database under its name.
+    /// Another file replaced the database.
     #[error("the database {} was replaced by another file while it was in use: {}", quote_path(.path), if *.is_committed { "the changes are in the old file only" } else { "nothing was changed" })]
     Replaced {
         /// The database.
@@ -78,7 +78,7 @@ pub enum UserDbError {
         /// Whether the changes are in the old file.
         is_committed: bool,
     },
-    /// There is no database, but files that belong to one.
+    /// The database does not exist, but files that belong to one do.
     #[error("the database {} does not exist, but {} does: a new database would take over its content", quote_path(.path), quote_path(.file))]
     Leftover {
         /// The database.
@@ -102,7 +102,7 @@ pub enum UserDbError {
         /// The error of SQLite.
         message: String,
     },
-    /// The new file cannot be made.
+    /// The new file cannot be created.
     #[error("the database {} cannot be created: {}", quote_path(.path), reason(.source))]
     CreateFailed {
         /// The database.
@@ -110,29 +110,29 @@ pub enum UserDbError {
         /// The error of the system.
         source: io::Error,
     },
-    /// A user of this name is there already.
+    /// A user with this name exists.
     #[error("the user {} exists already", quote(.0))]
     UserExists(String),
-    /// There is no user of this name.
+    /// No user with this name exists.
     #[error("the user {} does not exist", quote(.name))]
     UnknownUser {
         /// The requested name.
         name: String,
-        /// A name that differs by case or blanks only.
+        /// A username that differs only in case or blanks.
         similar: Option<String>,
     },
-    /// A column of this user is invalid, also for the server.
+    /// A column of this user is invalid; the server cannot read it either.
     #[error("the user {} has a broken record: {}", quote(.name), .invalid_columns.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     InvalidRow {
         /// The user.
         name: String,
-        /// What is wrong.
+        /// The invalid columns.
         invalid_columns: Vec<InvalidColumn>,
     },
 }
 
 impl UserDbError {
-    /// The meaning of an error of SQLite.
+    /// Converts an error of SQLite.
     pub(super) fn from_sqlite(path: &Path, waited: Duration, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         let message = match error {
@@ -140,7 +140,7 @@ impl UserDbError {
             rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
             other => other.to_string(),
         };
-        // SQLite's "disk I/O error" for this one does not help.
+        // SQLite reports this as "disk I/O error", which does not help.
         if is_index_size_error(error) {
             let message = "its index file beside it cannot grow: the disk may be full".to_owned();
             return Self::Failed { path, message };
@@ -157,12 +157,12 @@ impl UserDbError {
     }
 }
 
-/// Whether the index file of a database in WAL mode cannot be made as long as it has to be.
+/// Returns whether the index file of a database in WAL mode cannot be extended.
 pub(super) fn is_index_size_error(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }
 
-/// SQLite's code; rusqlite's own getter leaves out errors that know their place in a statement.
+/// Returns SQLite's error code; the getter of rusqlite omits errors with a statement offset.
 pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
     match error {
         rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
@@ -217,7 +217,7 @@ diagnostics! { UserDbError:
     Self::UnknownUser { similar: Some(similar), .. } => Kind::UserNotFound,
         format!("did you mean {}?", quote(similar));
     Self::UnknownUser { .. } => Kind::UserNotFound;
-    // A name that needs escaping in JSON and shell is left to the person.
+    // A username that requires escaping in JSON or a shell does not get a hint with a command.
     Self::InvalidRow { name, .. } if shell_word(name) == *name => Kind::UserRowInvalid, format!(
                 "write it anew: echo '{{\"username\":\"{name}\",\"roles\":[\"user\"],\"projects\":[]}}' | cc-user import --update -"
             );

@@ -9,19 +9,17 @@ use rustix::fs::{Access as Rights, AtFlags, CWD, accessat};
 
 use super::error::UserDbError;
 
-/// What SQLite appends to the database's name for the files beside it: write-ahead log, index of the
-/// log, rollback journal.
+/// The suffixes of the files beside the database: write-ahead log, its index, rollback journal.
 pub(super) const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// The file beside the database with this suffix; SQLite puts it beside what a symbolic link
-/// points to.
+/// Returns the path of the file with this suffix. SQLite resolves symbolic links first.
 pub(super) fn companion_file(path: &Path, suffix: &str) -> PathBuf {
     let mut name = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
     name.push(suffix);
     name.into()
 }
 
-/// The file beside the database that this account may not use.
+/// Returns the error for a file beside the database that this account cannot use.
 pub(super) fn inaccessible_file(path: &Path) -> Option<UserDbError> {
     let rights = Rights::READ_OK | Rights::WRITE_OK;
     SUFFIXES.into_iter().find_map(|suffix| {
@@ -36,7 +34,7 @@ pub(super) fn inaccessible_file(path: &Path) -> Option<UserDbError> {
     })
 }
 
-/// An account by its name where the system's list of local accounts has it, else by its number.
+/// Returns the name of an account from the local account list, or else its number.
 fn account_name(user: u32) -> String {
     let list = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = list.lines().find_map(|line| {
@@ -62,7 +60,7 @@ impl DatabaseIdentity {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    /// Checks that the path still leads to this file.
+    /// Checks that the path still refers to this file.
     ///
     /// # Errors
     /// [`UserDbError::Replaced`].
@@ -74,7 +72,7 @@ impl DatabaseIdentity {
     }
 }
 
-/// How a file was when it was opened to be read without locks.
+/// The state of a file that was opened without locks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Snapshot {
     size: u64,
@@ -100,7 +98,7 @@ impl Snapshot {
         Ok(Self { size: metadata.len(), seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() })
     }
 
-    /// Checks that nothing has been written since.
+    /// Checks that the file was not written since.
     ///
     /// # Errors
     /// [`UserDbError::Locked`]: another process is writing.

@@ -1,4 +1,4 @@
-//! Which of its forms the user table has in a database.
+//! The variants of the user table in different schema versions.
 
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 pub(super) struct Layout {
     /// `hpc_user` since schema version 8, `user` before.
     pub(super) table: &'static str,
-    /// Versions 1 and 2 have none.
+    /// Whether the table has a column for projects; versions 1 and 2 do not.
     pub(super) has_projects: bool,
 }
 
@@ -23,10 +23,10 @@ pub(super) enum SchemaError {
 }
 
 impl Layout {
-    /// The form of today's server.
+    /// The layout of the current server.
     pub(super) const CURRENT: Self = Self { table: "hpc_user", has_projects: true };
 
-    /// Finds out, by the names that SQLite has read with the schema: no statement is prepared.
+    /// Determines the layout from the schema that SQLite has read; no statement is prepared.
     pub(super) fn of(connection: &Connection) -> Result<Self, SchemaError> {
         for table in [Self::CURRENT.table, "user"] {
             let has =
@@ -49,13 +49,13 @@ impl Layout {
         Err(SchemaError::Table)
     }
 
-    /// The start of a query for all columns as they are stored.
+    /// Returns the start of a query for all columns as stored.
     pub(super) fn select_stored(self) -> String {
         let projects = if self.has_projects { "projects" } else { "'[]'" };
         format!("SELECT username, ldap, name, roles, email, {projects}, password FROM {}", self.table)
     }
 
-    /// The start of a query for all that a record has.
+    /// Returns the start of a query for the columns of a record.
     pub(super) fn select(self) -> String {
         let projects = if self.has_projects { "projects" } else { "NULL" };
         format!(
@@ -65,7 +65,7 @@ impl Layout {
     }
 }
 
-/// The state of the server's migrations of the database.
+/// The state of the server's schema migrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migration {
     /// The schema version.
@@ -74,7 +74,7 @@ pub struct Migration {
     pub dirty: bool,
 }
 
-/// Reads the migrations table; none in a database that no server has opened yet.
+/// Reads the migrations table; returns `None` if no server has opened the database yet.
 pub(super) fn migration(connection: &Connection) -> Option<Migration> {
     connection
         .query_row("SELECT version, dirty FROM schema_migrations LIMIT 1", [], |row| {

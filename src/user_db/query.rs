@@ -1,4 +1,4 @@
-//! Opening the database and reading from it.
+//! Opening and reading the database.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,20 +18,20 @@ use crate::util::note::Notes;
 /// The newest known schema version: that of server 1.5.4.
 const NEWEST_SCHEMA: i64 = 11;
 
-/// How many rows are read at once.
+/// Number of rows per read.
 const PAGE: usize = 1000;
 
 impl UserDb {
-    /// Opens a database that is there, waiting up to [`DEFAULT_TIMEOUT`] for locks.
+    /// Opens an existing database and waits up to [`DEFAULT_TIMEOUT`] for locks.
     ///
     /// # Errors
-    /// [`UserDbError`]: the file is missing, no database, not the server's, or locked. That it cannot
-    /// be changed turns up with the first transaction.
+    /// [`UserDbError`] if the file does not exist, is not a database of the server, or is locked.
+    /// Missing write permission is reported by the first transaction.
     pub fn open(path: &Path, access: OpenMode) -> Result<Self, UserDbError> {
         Self::open_with_timeout(path, access, DEFAULT_TIMEOUT)
     }
 
-    /// The same, waiting up to `wait` for locks.
+    /// Opens an existing database and waits up to `wait` for locks.
     ///
     /// # Errors
     /// As [`UserDb::open`].
@@ -39,19 +39,19 @@ impl UserDb {
         connect::open(path, access, wait)
     }
 
-    /// The path of the database, as it was opened.
+    /// Returns the path of the database as it was opened.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The state of the server's migrations of this database; `None` if no server has opened it.
+    /// Returns the state of the server's migrations; `None` if no server has opened the database.
     #[must_use]
     pub fn migration(&self) -> Option<Migration> {
         layout::migration(&self.connection)
     }
 
-    /// Warns of a database with which a server may not start, or whose schema is newer than
+    /// Adds a warning if a server may not start with this database, or if its schema is newer than
     /// that of the newest known server.
     pub fn warn_of_migration(&self, notes: &mut Notes) {
         let Some(Migration { version, dirty }) = self.migration() else { return };
@@ -66,7 +66,7 @@ impl UserDb {
         }
     }
 
-    /// The user of exactly this name.
+    /// Returns the user with exactly this name.
     ///
     /// # Errors
     /// [`UserDbError::InvalidRow`] where the server could not read the user, and all that a read can
@@ -75,28 +75,29 @@ impl UserDb {
         self.record(username)?.map(UserRecord::into_valid_user).transpose()
     }
 
-    /// The row of exactly this name, broken or not.
+    /// Returns the row with exactly this name, even if a column is invalid.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn record(&self, username: &str) -> Result<Option<UserRecord>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.layout.select());
         self.read(|connection| connection.query_row(&query, [username], UserRecord::of).optional())
     }
 
-    /// A name that is there and differs from this one by case or blanks only.
+    /// Returns an existing username that differs from this one only in case or blanks.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn similar_username(&self, username: &str) -> Result<Option<String>, UserDbError> {
         let found = self.read(|connection| similar_usernames(connection, self.layout, &[username]))?;
         Ok(found.into_iter().next().flatten())
     }
 
-    /// The value of the password column; `None` if the user does not exist or the column is empty.
+    /// Returns the value of the password column; `None` if the user does not exist or the column is
+    /// empty.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn password_hash(&self, username: &str) -> Result<Option<PasswordHash>, UserDbError> {
         let query = format!("SELECT password FROM {} WHERE username = ?1", self.layout.table);
         let read = |row: &Row<'_>| Ok(column::text(row.get_ref(0)?));
@@ -104,13 +105,12 @@ impl UserDb {
         Ok(stored.flatten().filter(|text| !text.is_empty()).map(PasswordHash::from_stored))
     }
 
-    /// Calls `visit` with every record that the filter accepts, in the order of the names. Memory
-    /// stays flat, and however long `visit` takes, no writer waits for it: a page
-    /// of rows is read at a time, and nothing is locked between two of them. What others change
-    /// meanwhile may be seen or not.
+    /// Calls `visit` with every record that matches the filter, ordered by username. Rows are read
+    /// in pages and no lock is held between two pages, so memory use is constant and a slow `visit`
+    /// does not block writers. Concurrent changes may or may not be visible.
     ///
     /// # Errors
-    /// What `visit` returns, and all that a read can run into.
+    /// What `visit` returns, and [`UserDbError`] if the database cannot be read.
     pub fn for_each<E: From<UserDbError>>(
         &self,
         filter: &UserFilter,
@@ -121,7 +121,7 @@ impl UserDb {
         })
     }
 
-    /// The same with the row as it is stored beside each record.
+    /// Calls `visit` as [`UserDb::for_each`] does, with the stored row in addition to each record.
     ///
     /// # Errors
     /// As [`UserDb::for_each`].
@@ -141,7 +141,7 @@ impl UserDb {
         )
     }
 
-    /// Reads the rows of a query whose first column is the name, a page at a time in its order.
+    /// Reads the rows of a query whose first column is the username, in pages, ordered by it.
     fn for_each_page<T, E: From<UserDbError>>(
         &self,
         query: &str,
@@ -160,7 +160,7 @@ impl UserDb {
         }
     }
 
-    /// Reads the rows after the name `last`, which becomes that of the last one.
+    /// Reads the rows after the username `last`, and sets it to the username of the last row.
     fn read_page<T>(
         &self,
         query: &str,
@@ -168,7 +168,7 @@ impl UserDb {
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
         page: &mut Vec<T>,
     ) -> rusqlite::Result<()> {
-        // A name that is NULL comes before all others and is equal to none.
+        // NULL usernames sort first and are not equal to anything.
         let after = if last.is_some() { "WHERE username > ?1" } else { "WHERE ?1 IS NULL" };
         let query = format!("{query} {after} ORDER BY username LIMIT {PAGE}");
         let mut statement = self.connection.prepare_cached(&query)?;
@@ -182,10 +182,10 @@ impl UserDb {
         Ok(())
     }
 
-    /// Names that begin with `prefix`, at most `limit`, in order: for completion.
+    /// Returns at most `limit` usernames that begin with `prefix`, in order; used for completion.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn usernames_with_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<String>, UserDbError> {
         let query = format!(
             "SELECT username FROM {} WHERE username >= ?1 AND substr(username, 1, length(?1)) = ?1
@@ -200,7 +200,7 @@ impl UserDb {
         })
     }
 
-    /// Reads, and checks after it that what was read is the database's state.
+    /// Reads, and then checks that the result is from the current database file.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, UserDbError> {
         let found = read(&self.connection).map_err(|error| self.sqlite_error(&error))?;
         self.check()?;
@@ -212,8 +212,8 @@ impl UserDb {
     }
 }
 
-/// The work of [`UserDb::similar_username`], also inside a transaction, for many names in one pass over the
-/// table: for each of them a name in the table that differs from it by case or blanks only.
+/// Implements [`UserDb::similar_username`] for many usernames in one pass over the table: returns
+/// for each one an existing username that differs from it only in case or blanks.
 pub(super) fn similar_usernames(
     connection: &Connection,
     layout: Layout,
@@ -230,7 +230,7 @@ pub(super) fn similar_usernames(
     while let Some(row) = rows.next()? {
         let Some(name) = column::text(row.get_ref(0)?) else { continue };
         let Some(alike) = positions.get_mut(&plain(&name)) else { continue };
-        // Each name is settled by its first find, so that many spellings of one name stay linear.
+        // The first match settles a username, so the cost stays linear.
         alike.retain(|position| {
             if usernames.get(*position).is_none_or(|username| *username == name) {
                 return true;

@@ -1,4 +1,4 @@
-//! A row of the user table as a value.
+//! A record of the user table.
 
 use rusqlite::Row;
 
@@ -6,14 +6,14 @@ use super::column::{self, InvalidColumn};
 use super::error::UserDbError;
 use crate::user::{AuthSource, Role, User};
 
-/// A user, and the state of its row.
+/// A user and the validity of the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRecord {
-    /// The user; a broken list is empty.
+    /// The user; an invalid list is empty.
     pub user: User,
-    /// Whether there is something in the password column.
+    /// Whether the password column has content.
     pub has_password: bool,
-    /// The columns that could not be read.
+    /// The invalid columns.
     pub invalid_columns: Vec<InvalidColumn>,
 }
 
@@ -39,7 +39,7 @@ impl UserRecord {
         };
         let roles = list(3, "roles")?;
         let mut projects = list(5, "projects")?;
-        // What the server writes for a user who was added over REST without a project.
+        // The server stores an empty entry for a user who was added over REST without a project.
         projects.retain(|project| !project.is_empty());
         let number = column::source_number(row.get_ref(1)?);
         Ok(Self {
@@ -56,7 +56,7 @@ impl UserRecord {
         })
     }
 
-    /// The user, if the whole row could be read.
+    /// Returns the user if the whole row is valid.
     ///
     /// # Errors
     /// [`UserDbError::InvalidRow`]: the server cannot read it either and treats the user as unknown.

@@ -1,4 +1,4 @@
-//! Changing users: everything of one action at once, or nothing of it.
+//! Transactions that change users.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use super::record::UserRecord;
 use crate::user::exchange::{StoredRow, StoredValue};
 use crate::user::{AuthSource, PasswordHash, Role, User};
 
-/// How many rows one statement adds: more is not faster.
+/// Number of rows per insert statement; more is not faster.
 const ROWS_PER_STATEMENT: usize = 32;
 
-/// Changes that are not there for any other account until [`Transaction::commit`]; dropped without
-/// it, nothing has happened.
+/// An open transaction. Changes are invisible to other processes until [`Transaction::commit`] and
+/// are rolled back on drop.
 #[derive(Debug)]
 #[must_use = "without commit nothing is kept"]
 pub struct Transaction<'store> {
@@ -40,7 +40,8 @@ impl Context<'_> {
         UserDbError::from_sqlite(self.path, self.timeout, error)
     }
 
-    /// The same of a transaction that cannot begin: a file of another account may be the cause.
+    /// Returns the error of a transaction that cannot begin; a file of another account may be the
+    /// cause.
     fn begin_error(&self, error: &rusqlite::Error) -> UserDbError {
         match self.sqlite_error(error) {
             error @ (UserDbError::ReadOnly(_) | UserDbError::Failed { .. }) => {
@@ -51,7 +52,7 @@ impl Context<'_> {
     }
 }
 
-/// What a sync has to know of a user that is there.
+/// The columns of a user that a sync needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UserSummary<'row> {
     /// The username.
@@ -65,8 +66,8 @@ pub struct UserSummary<'row> {
 }
 
 impl UserDb {
-    /// Begins an action: from here on no other account can write, so that what is read stays true until
-    /// it is changed. Readers still see the state before.
+    /// Begins a transaction and takes the write lock, so that rows cannot change between read and
+    /// write. Other processes can still read the earlier state.
     ///
     /// # Errors
     /// [`UserDbError::Locked`] when another process has the lock for longer than the waiting time,
@@ -84,10 +85,10 @@ impl UserDb {
 }
 
 impl Transaction<'_> {
-    /// The row of exactly this name, broken or not.
+    /// Returns the row with exactly this name, even if a column is invalid.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn record(&self, username: &str) -> Result<Option<UserRecord>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.context.layout.select());
         self.inner
@@ -96,10 +97,11 @@ impl Transaction<'_> {
             .map_err(|error| self.context.sqlite_error(&error))
     }
 
-    /// What the password column contains; none if there is no such user or the column is empty.
+    /// Returns the value of the password column; `None` if the user does not exist or the column is
+    /// empty.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn password_hash(&self, username: &str) -> Result<Option<PasswordHash>, UserDbError> {
         let query = format!("SELECT password FROM {} WHERE username = ?1", self.context.layout.table);
         let read = |row: &rusqlite::Row<'_>| Ok(column::text(row.get_ref(0)?));
@@ -111,10 +113,10 @@ impl Transaction<'_> {
         Ok(stored.flatten().filter(|text| !text.is_empty()).map(PasswordHash::from_stored))
     }
 
-    /// Whether another user than these has the role admin.
+    /// Returns whether a user other than these has the role admin.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn has_other_admin(&self, usernames: &[&str]) -> Result<bool, UserDbError> {
         let query = format!(
             "SELECT username, roles FROM {} WHERE CAST(roles AS TEXT) LIKE '%admin%'",
@@ -137,18 +139,19 @@ impl Transaction<'_> {
         find(&self.inner).map_err(|error| self.context.sqlite_error(&error))
     }
 
-    /// A name that is there and differs from this one by case or blanks only.
+    /// Returns an existing username that differs from this one only in case or blanks.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn similar_username(&self, username: &str) -> Result<Option<String>, UserDbError> {
         Ok(self.similar_usernames(&[username])?.into_iter().next().flatten())
     }
 
-    /// The same for many names in one pass over the table, in their order.
+    /// Returns the result of [`Transaction::similar_username`] for many usernames in one pass over
+    /// the table.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn similar_usernames(&self, usernames: &[&str]) -> Result<Vec<Option<String>>, UserDbError> {
         similar_usernames(&self.inner, self.context.layout, usernames)
             .map_err(|error| self.context.sqlite_error(&error))
@@ -182,7 +185,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Adds many users without passwords, several a statement.
+    /// Adds many users without passwords, several per statement.
     ///
     /// # Errors
     /// As [`Transaction::add`]; after an error the transaction can only be dropped.
@@ -216,10 +219,10 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Writes everything but the password of a user who is there; what was a BLOB becomes text.
+    /// Updates all columns of an existing user except the password; BLOB values become text.
     ///
     /// # Errors
-    /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], and all that SQLite can run into.
+    /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], or the error of SQLite.
     pub fn update(&mut self, user: &User) -> Result<(), UserDbError> {
         let Layout { table, has_projects: projects } = self.context.layout;
         let more = if projects { ", projects = ?6" } else { "" };
@@ -236,10 +239,10 @@ impl Transaction<'_> {
         self.execute_one(&user.username, &statement, values.as_slice())
     }
 
-    /// The row of exactly this name as it is stored.
+    /// Returns the row with exactly this name, as stored.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn stored_row(&self, username: &StoredValue) -> Result<Option<StoredRow>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.context.layout.select_stored());
         self.inner
@@ -250,10 +253,10 @@ impl Transaction<'_> {
             .map_err(|error| self.context.sqlite_error(&error))
     }
 
-    /// Whether there is a row of exactly this name.
+    /// Returns whether a row with exactly this name exists.
     ///
     /// # Errors
-    /// All that a read can run into.
+    /// [`UserDbError`] if the database cannot be read.
     pub fn contains(&self, username: &StoredValue) -> Result<bool, UserDbError> {
         let query = format!("SELECT 1 FROM {} WHERE username = ?1", self.context.layout.table);
         self.inner
@@ -280,7 +283,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Gives the row of this name exactly these values.
+    /// Replaces all values of the row with this name.
     ///
     /// # Errors
     /// As [`Transaction::update`].
@@ -297,8 +300,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// Whether the projects of a row can be written; where there is no such column there must be
-    /// none.
+    /// Returns whether the projects of a row can be stored. Without a projects column, the row must
+    /// not have projects.
     fn stores_projects(&self, row: &StoredRow) -> Result<bool, UserDbError> {
         let has_none = || row.projects.as_list().is_some_and(|list| list.iter().all(String::is_empty));
         match self.context.layout.has_projects {
@@ -318,19 +321,19 @@ impl Transaction<'_> {
         self.execute(statement, values.as_slice())
     }
 
-    /// Writes the roles alone, as text.
+    /// Updates only the roles, as text.
     ///
     /// # Errors
-    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    /// [`UserDbError::UnknownUser`], or the error of SQLite.
     pub fn set_roles(&mut self, username: &str, roles: &[String]) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET roles = ?2 WHERE username = ?1", self.context.layout.table);
         self.execute_one(username, &statement, params![username, column::to_json(roles)])
     }
 
-    /// Writes the projects alone, as text.
+    /// Updates only the projects, as text.
     ///
     /// # Errors
-    /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], and all that SQLite can run into.
+    /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], or the error of SQLite.
     pub fn set_projects(&mut self, username: &str, projects: &[String]) -> Result<(), UserDbError> {
         if !self.context.layout.has_projects {
             return Err(UserDbError::NoProjects(self.context.path.to_owned()));
@@ -339,28 +342,28 @@ impl Transaction<'_> {
         self.execute_one(username, &statement, params![username, column::to_json(projects)])
     }
 
-    /// Writes the password column alone; none empties it.
+    /// Updates only the password column; `None` clears it.
     ///
     /// # Errors
-    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    /// [`UserDbError::UnknownUser`], or the error of SQLite.
     pub fn set_password(&mut self, username: &str, hash: Option<&PasswordHash>) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET password = ?2 WHERE username = ?1", self.context.layout.table);
         self.execute_one(username, &statement, params![username, hash.map(PasswordHash::expose)])
     }
 
-    /// Writes the full name alone, as when it changed in the directory.
+    /// Updates only the full name.
     ///
     /// # Errors
-    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    /// [`UserDbError::UnknownUser`], or the error of SQLite.
     pub fn set_name(&mut self, username: &str, name: Option<&str>) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET name = ?2 WHERE username = ?1", self.context.layout.table);
         self.execute_one(username, &statement, params![username, name])
     }
 
-    /// Writes the mail address alone.
+    /// Updates only the email address.
     ///
     /// # Errors
-    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    /// [`UserDbError::UnknownUser`], or the error of SQLite.
     pub fn set_email(&mut self, username: &str, email: Option<&str>) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET email = ?2 WHERE username = ?1", self.context.layout.table);
         self.execute_one(username, &statement, params![username, email])
@@ -369,17 +372,17 @@ impl Transaction<'_> {
     /// Deletes a user and, as the schema requires, the user's settings in the table `configuration`.
     ///
     /// # Errors
-    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    /// [`UserDbError::UnknownUser`], or the error of SQLite.
     pub fn delete(&mut self, username: &str) -> Result<(), UserDbError> {
         let statement = format!("DELETE FROM {} WHERE username = ?1", self.context.layout.table);
         self.execute_one(username, &statement, params![username])
     }
 
-    /// Calls `visit` with what a sync has to know of every user, in no order. The rows are not
-    /// held.
+    /// Calls `visit` for every user with the columns that a sync needs, in no particular order.
+    /// Rows are not kept in memory.
     ///
     /// # Errors
-    /// What `visit` returns, and all that a read can run into.
+    /// What `visit` returns, and [`UserDbError`] if the database cannot be read.
     pub fn scan<E: From<UserDbError>>(
         &self,
         visit: impl FnMut(UserSummary<'_>) -> Result<(), E>,
@@ -387,13 +390,13 @@ impl Transaction<'_> {
         scan(&self.inner, &self.context, visit)
     }
 
-    /// Makes the changes visible for all processes, on disk.
+    /// Commits the changes to disk and makes them visible to all processes.
     ///
     /// # Errors
-    /// All that SQLite can run into; nothing has changed then.
+    /// The error of SQLite; the database is then unchanged.
     pub fn commit(self) -> Result<(), UserDbError> {
         let Self { inner, context } = self;
-        // The log of this file must not be applied to another file of the same name.
+        // The log of this file must not be applied to another file with the same name.
         context.identity.check(context.path)?;
         inner.commit().map_err(|error| context.sqlite_error(&error))?;
         context
@@ -402,7 +405,7 @@ impl Transaction<'_> {
             .map_err(|_| UserDbError::Replaced { path: context.path.to_owned(), is_committed: true })
     }
 
-    /// The projects column's content, or none where there is no such column.
+    /// Returns the value of the projects column; `None` if the table does not have the column.
     fn projects_column(&self, user: &User) -> Result<Option<String>, UserDbError> {
         match (self.context.layout.has_projects, user.projects.is_empty()) {
             (true, _) => Ok(Some(column::to_json(&user.projects))),
@@ -415,7 +418,7 @@ impl Transaction<'_> {
         self.inner.prepare_cached(statement)?.execute(values)
     }
 
-    /// Runs a statement that must change exactly the row of this name.
+    /// Runs a statement that must change exactly the row with this name.
     fn execute_one(&self, username: &str, statement: &str, values: &[&dyn ToSql]) -> Result<(), UserDbError> {
         match self.execute(statement, values) {
             Ok(0) => Err(UserDbError::UnknownUser { name: username.to_owned(), similar: None }),
@@ -426,11 +429,11 @@ impl Transaction<'_> {
 }
 
 impl UserDb {
-    /// Calls `visit` with what a sync has to know of every user, in no order, without a
-    /// transaction: for a dry run.
+    /// Calls `visit` for every user with the columns that a sync needs, in no particular order and
+    /// without a transaction; used for a dry run.
     ///
     /// # Errors
-    /// What `visit` returns, and all that a read can run into.
+    /// What `visit` returns, and [`UserDbError`] if the database cannot be read.
     pub fn scan<E: From<UserDbError>>(
         &self,
         visit: impl FnMut(UserSummary<'_>) -> Result<(), E>,

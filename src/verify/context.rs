@@ -19,36 +19,36 @@ use crate::util::time::{Clock, Timestamp};
 /// A request of `cc-jwt verify` without a login role.
 #[derive(Debug, Clone)]
 pub struct VerifyRequest {
-    /// The endpoints that must accept the token; without any, the token is checked by itself.
+    /// The endpoints that must accept the token. If empty, only the token itself is checked.
     pub endpoints: Vec<Endpoint>,
-    /// Roles that are required besides.
+    /// Additional required roles.
     pub required_roles: Vec<Role>,
     /// The required issuer.
     pub issuer: Option<String>,
     /// The required audience.
     pub audience: Option<String>,
-    /// The address of the client, for the endpoint `api`.
+    /// The IP address of the client, for the endpoint `api`.
     pub client_address: Option<IpAddr>,
-    /// The time of the checks.
+    /// The clock for the checks.
     pub clock: Clock,
-    /// Profile and scope.
+    /// The required profile and scope.
     pub scope: ScopeRequirement,
     /// Whether the user table may be read.
     pub reads_user_table: bool,
-    /// Keys in place of the configured ones.
+    /// Keys that replace the configured ones.
     pub keys: GivenKeys,
 }
 
-/// The verdict for an endpoint, or for the token by itself.
+/// The verdict for an endpoint, or for the token itself.
 #[derive(Debug)]
 pub struct EndpointResult {
-    /// The endpoint, if one was requested.
+    /// The endpoint, if the request has one.
     pub endpoint: Option<Endpoint>,
-    /// The checks and their results.
+    /// The checks with their results.
     pub verdict: Verdict,
 }
 
-/// A request with the server's rules for it.
+/// A request with the server's rules.
 #[derive(Debug)]
 pub(super) struct VerifyContext<'a> {
     request: &'a VerifyRequest,
@@ -60,7 +60,7 @@ impl<'a> VerifyContext<'a> {
         Self { request, rules: rules(settings, keys, request) }
     }
 
-    /// Evaluates a token for each endpoint, or once by itself.
+    /// Evaluates a token for each endpoint or, without endpoints, once.
     pub(super) fn evaluate<'j>(
         &'j self,
         token: &'j Result<OwnedToken, TokenError>,
@@ -81,7 +81,7 @@ impl<'a> VerifyContext<'a> {
                 }
             };
             if endpoint.is_none() && !request.scope.is_empty() {
-                // A token of the federation has no roles of this server, and no user of it.
+                // A token of the Open Science Data Federation has no roles or user on this server.
                 let scope = &request.scope;
                 let verdict = scope.evaluate(verified, owner.signer, issuer, audience, now, verbosity);
                 return EndpointResult { endpoint, verdict };
@@ -95,13 +95,13 @@ impl<'a> VerifyContext<'a> {
     }
 }
 
-/// The requested endpoints, or once `None`.
+/// Returns the requested endpoints, or `None` once if there are none.
 fn targets(endpoints: &[Endpoint]) -> impl Iterator<Item = Option<Endpoint>> {
     let by_itself = endpoints.is_empty().then_some(None);
     by_itself.into_iter().chain(endpoints.iter().copied().map(Some))
 }
 
-/// The server's rules, as configured.
+/// Returns the server's rules from the configuration.
 fn rules(settings: &Settings, keys: &KeyRing, request: &VerifyRequest) -> ServerRules {
     let jwts = &settings.jwts;
     let server_keys = if keys.has(Signer::Given) { ServerKeys::Given } else { ServerKeys::Configured };
@@ -112,7 +112,7 @@ fn rules(settings: &Settings, keys: &KeyRing, request: &VerifyRequest) -> Server
         trusted_issuer: jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.clone()),
         adds_users: jwts.sync_user_on_login.value,
         updates_users: jwts.update_user_on_login.value,
-        // Decodes keys: only for this endpoint.
+        // Decodes keys, so this runs only for this endpoint.
         cookie_login_missing: if request.endpoints.contains(&Endpoint::CookieLogin) {
             settings.cookie_login_lacks(server_keys)
         } else {
@@ -136,7 +136,7 @@ fn rules(settings: &Settings, keys: &KeyRing, request: &VerifyRequest) -> Server
     }
 }
 
-/// The effects of the configuration on the verdicts for these endpoints.
+/// Returns the effects of the configuration on the verdicts for these endpoints.
 #[must_use]
 pub fn server_notes(settings: &Settings, keys: ServerKeys, endpoints: &[Endpoint]) -> Vec<ServerNote> {
     settings
@@ -167,7 +167,7 @@ pub(super) enum SubjectRow {
 }
 
 impl SubjectRow {
-    /// Reads the user table if the verdict depends on it, or if it is there.
+    /// Reads the user table if the verdict depends on it, or if it exists.
     pub(super) fn look_up(
         subject: Option<&str>,
         request: &VerifyRequest,
@@ -201,7 +201,7 @@ impl SubjectRow {
         }
     }
 
-    /// The row of a subject in an open user table.
+    /// Returns the row of a subject in an open user table.
     pub(super) fn of(db: &UserDb, subject: &str) -> Self {
         match db.find(subject) {
             Ok(Some(user)) => Self::Found(user),

@@ -1,4 +1,4 @@
-//! Errors that prevent a verification: of the request, the keys or the user table, not of the token.
+//! Errors that prevent a verification, caused by the request, the keys or the user table.
 
 use crate::config::ConfigError;
 use crate::http::HttpError;
@@ -13,13 +13,13 @@ use crate::util::file::FileError;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
-/// Why a verification is not possible.
+/// Why a token cannot be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A key in a file or a role's configuration cannot be used.
+    /// A key in a file or in a login role's configuration cannot be used.
     #[error(transparent)]
     Key(#[from] KeyFileError),
     /// A key in the configuration of login roles cannot be used.
@@ -31,13 +31,13 @@ pub enum VerifyError {
     /// Keys cannot be fetched.
     #[error(transparent)]
     Remote(#[from] RemoteJwksError),
-    /// No key set has a usable key.
+    /// No JWKS has a usable key.
     #[error("the key set{} has no usable key", if *is_fetched { " from the URL" } else { "" })]
     UnusableSets {
-        /// Whether a set was fetched.
+        /// Whether one of the JWKSs was fetched.
         is_fetched: bool,
     },
-    /// The user table cannot be read, and it decides.
+    /// The user table is required but cannot be read.
     #[error(transparent)]
     UserDb(#[from] UserDbError),
     /// The input is not a token.
@@ -51,10 +51,10 @@ pub enum VerifyError {
     NotJson {
         /// The file, quoted.
         file: String,
-        /// What is wrong, with line and column.
+        /// The reason, with line and column.
         problem: String,
     },
-    /// A file with a login role has a member twice.
+    /// A file with a login role has a duplicate member.
     #[error("{file}: duplicate member {}", quote(.name))]
     DuplicateMember {
         /// The file, quoted.
@@ -62,7 +62,7 @@ pub enum VerifyError {
         /// The member.
         name: String,
     },
-    /// Neither a configured role nor a file.
+    /// The name is neither a configured login role nor a file.
     #[error("unknown login role {}: auth.jwt-roles is not set, and the file does not exist", quote(.name))]
     UnknownRole {
         /// The name.

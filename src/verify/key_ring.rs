@@ -1,5 +1,5 @@
-//! The keys for a verification: the server's keys from the settings, or keys given by the user. Each
-//! key has an owner.
+//! The keys for a verification, each with its owner: the server's keys from the settings, or keys given
+//! by the user.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +25,8 @@ use crate::util::time::Timestamp;
 /// How keys are read and fetched.
 #[derive(Debug, Clone)]
 pub struct KeyAccess {
-    /// The options of the HTTP client; CA certificates in a login role's configuration replace its trust.
+    /// The options of the HTTP client. CA certificates in a login role's configuration replace its
+    /// trusted certificates.
     pub options: HttpOptions,
     /// The cache of fetched documents.
     pub cache: Cache,
@@ -33,38 +34,38 @@ pub struct KeyAccess {
     pub strength: KeyStrength,
 }
 
-/// The keys that a user gives in place of the configured ones.
+/// Keys given by the user, which replace the configured ones.
 #[derive(Debug, Clone)]
 pub struct GivenKeys {
-    /// Files with public keys, in any form.
+    /// Files with public keys in any supported format.
     pub files: Vec<PathBuf>,
     /// A file with an HMAC secret in base64.
     pub hmac_secret: Option<PathBuf>,
-    /// Key sets.
+    /// Sources of JWKSs.
     pub sets: Vec<KeySetSource>,
-    /// A file with the bearer token for the URLs of the key sets.
+    /// A file with the bearer token for the JWKS URLs.
     pub bearer_token: Option<PathBuf>,
-    /// How they are read and fetched.
+    /// How the keys are read and fetched.
     pub access: KeyAccess,
 }
 
-/// The source of a key set.
+/// The source of a JWKS.
 #[derive(Debug, Clone)]
 pub enum KeySetSource {
     /// A JWKS in a file.
     File(PathBuf),
-    /// A JWKS that is fetched.
+    /// A JWKS to fetch.
     Remote(JwksSource),
 }
 
 impl GivenKeys {
-    /// Whether there is none: the configured keys apply.
+    /// Returns whether no keys are given, so that the configured keys apply.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.files.is_empty() && self.hmac_secret.is_none() && self.sets.is_empty()
     }
 
-    /// Reads the keys of the files of `files` and the HMAC secret. Certificates must be valid at `now`.
+    /// Reads the keys in `files` and the HMAC secret. Certificates must be valid at `now`.
     fn read_files(&self, now: Timestamp, notes: &mut Notes) -> Result<Vec<OwnedKey>, VerifyError> {
         let strength = self.access.strength;
         let mut keys = Vec::new();
@@ -87,15 +88,16 @@ impl GivenKeys {
         Ok(keys)
     }
 
-    /// The keys of the key sets, read or fetched. `now` is the time of the system's clock.
+    /// Reads or fetches the keys of the JWKSs. `now` is the time of the system's clock.
     ///
     /// # Errors
-    /// [`VerifyError`], [`VerifyError::UnusableSets`] without a usable key; the notes explain it.
+    /// [`VerifyError`], including [`VerifyError::UnusableSets`] if no key is usable; the notes explain
+    /// it.
     pub fn published(&self, now: Timestamp, notes: &mut Notes) -> Result<Vec<VerifyingKey>, VerifyError> {
         Ok(self.open_sets(now, notes)?.all().cloned().collect())
     }
 
-    /// Reads and fetches the key sets. `now` is the time of the system's clock.
+    /// Reads or fetches the JWKSs. `now` is the time of the system's clock.
     fn open_sets(&self, now: Timestamp, notes: &mut Notes) -> Result<KeySets, VerifyError> {
         let mut sets = KeySets::default();
         let bearer = match &self.bearer_token {
@@ -146,7 +148,7 @@ impl GivenKeys {
     }
 }
 
-/// Key sets that were read or fetched.
+/// JWKSs that were read or fetched.
 #[derive(Debug, Default)]
 struct KeySets {
     keys: Vec<VerifyingKey>,
@@ -166,7 +168,7 @@ pub struct KeyOwner {
     pub signer: Signer,
     /// The key ID.
     pub kid: Option<String>,
-    /// The issuer whose discovery document has the key: the key verifies only its tokens.
+    /// The issuer whose discovery document refers to the key. The key verifies only its tokens.
     pub issuer: Option<String>,
 }
 
@@ -184,7 +186,7 @@ impl OwnedKey {
     }
 }
 
-/// A verified token and the owner of the key that verified it.
+/// A verified token with the owner of the key that verified it.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct OwnedToken {
@@ -194,17 +196,19 @@ pub struct OwnedToken {
     pub owner: Arc<KeyOwner>,
 }
 
-/// Keys to verify tokens with, each with its owner.
+/// The keys for a verification, each with its owner.
 #[derive(Debug, Default)]
 pub struct KeyRing {
     keys: Vec<OwnedKey>,
-    /// How many of the keys are not fetched; they come first.
+    /// The number of keys that are not fetched; they come first.
     fixed: usize,
     remotes: Vec<RemoteJwks>,
 }
 
 impl KeyRing {
-    /// Reads and fetches the given keys, or else the server's keys that these endpoints need.
+    /// Reads or fetches the given keys or, without given keys, the server's keys that these endpoints
+    /// need.
+    ///
     /// Certificates must be valid at `at`; `now` is the time of the system's clock.
     ///
     /// # Errors
@@ -228,7 +232,8 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// The given keys without owners, and the key sets that can be fetched again: for a login role.
+    /// Returns the given keys without owners, and the JWKSs that can be fetched again, for a login
+    /// role.
     pub(super) fn open_given(
         given: &GivenKeys,
         at: Timestamp,
@@ -240,9 +245,11 @@ impl KeyRing {
         Ok((files.into_iter().map(|owned| owned.key).chain(sets.keys).collect(), sets.remotes))
     }
 
-    /// The server's keys that these endpoints need; without endpoints, all configured keys. A key that
-    /// is not needed only helps to report the signer, so a malformed one is ignored. The server's own
-    /// key may be missing or malformed when all endpoints are the server's: their verdict reports that.
+    /// Returns the server's keys that these endpoints need or, without endpoints, all configured keys.
+    ///
+    /// Keys that are not needed only help to report the signer, so malformed ones are ignored. The
+    /// server's own key may be missing or malformed if all endpoints are the server's; their verdict
+    /// reports it.
     fn configured(
         settings: &Settings,
         endpoints: &[Endpoint],
@@ -287,12 +294,12 @@ impl KeyRing {
         Ok(Self { fixed: keys.len(), keys, remotes: Vec::new() })
     }
 
-    /// Whether a key has this owner.
+    /// Returns whether a key has this owner.
     pub(super) fn has(&self, signer: Signer) -> bool {
         self.keys.iter().any(|owned| owned.owner.signer == signer)
     }
 
-    /// Replaces the fetched keys by those of the key sets.
+    /// Replaces the fetched keys with those of the JWKSs.
     fn add_fetched(&mut self) {
         self.keys.truncate(self.fixed);
         for remote in &self.remotes {
@@ -332,7 +339,7 @@ impl VerificationKeys for KeyRing {
     }
 }
 
-/// Whether the server rejects every token of its own key, or does not start.
+/// Returns whether the server rejects all tokens of its own key or does not start.
 fn rejects_own_tokens(settings: &Settings) -> bool {
     use crate::config::ServerEffect::{NoOwnTokens, NoStart, NoTokens};
     settings
@@ -341,7 +348,7 @@ fn rejects_own_tokens(settings: &Settings) -> bool {
         .any(|finding| matches!(finding.effect, NoStart | NoTokens | NoOwnTokens))
 }
 
-/// Warns of the configured HMAC secret if it has fewer than 256 bits.
+/// Adds a warning if the configured HMAC secret has fewer than 256 bits.
 pub fn warn_of_short_secret(bits: usize, notes: &mut Notes) {
     if bits < 256 {
         notes.danger_with(
@@ -354,7 +361,7 @@ pub fn warn_of_short_secret(bits: usize, notes: &mut Notes) {
     }
 }
 
-/// Warns of each weak key that was accepted.
+/// Adds a warning for each weak key that was accepted.
 pub(super) fn warn_of_weak<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>, notes: &mut Notes) {
     for key in keys {
         let danger = match key.kind() {

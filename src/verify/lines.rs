@@ -1,5 +1,6 @@
-//! The lines of a stream, checked by all cores, with results in the order of the input and in constant
-//! memory.
+//! Verification of a stream with a token on each line, on all cores.
+//!
+//! Results have the order of the input, and memory use is constant.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,14 +13,14 @@ use crate::util::diagnostic::diagnostics;
 use crate::util::file::{FileError, reason};
 use crate::util::kind::Kind;
 
-/// The most bytes of a line: more than any token with `Bearer ` before it.
+/// The maximum length of a line in bytes: the longest token with `Bearer ` before it.
 const LINE_LIMIT: usize = MAX_BYTES + 64;
 
-/// The number of lines and bytes after which a chunk is passed to a worker.
+/// The maximum number of lines and bytes of a chunk.
 const CHUNK_LINES: usize = 512;
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// The most chunks that wait for each worker.
+/// The maximum number of queued chunks for each worker.
 const WAITING: usize = 2;
 
 /// Why a stream cannot be checked.
@@ -28,10 +29,10 @@ pub enum StreamError {
     /// The input cannot be read to its end.
     #[error("cannot read the input: {}", reason(.0))]
     Unreadable(io::Error),
-    /// The input has no line.
+    /// The input is empty.
     #[error("the input has no line: expected a token on each line")]
     NoLine,
-    /// The system has no thread left.
+    /// The system cannot start another thread.
     #[error("cannot start a worker thread: {}", reason(.0))]
     NoThread(io::Error),
 }
@@ -45,48 +46,48 @@ diagnostics! { StreamError:
 /// A line of the stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Line<'a> {
-    /// Its number, from 1.
+    /// The line number, counted from 1.
     pub number: u64,
-    /// Its text, or why it is not text.
+    /// The text, or the reason why it is not valid text.
     pub text: Result<&'a str, &'static str>,
 }
 
-/// The number of lines that were checked, and of those that passed.
+/// The number of checked lines and of those that passed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StreamSummary {
-    /// All lines.
+    /// The number of lines.
     pub lines: u64,
-    /// The lines that passed.
+    /// The number of lines that passed.
     pub passed: u64,
 }
 
 /// The receiver of the results.
 pub trait StreamOutput {
-    /// Why the results cannot be written.
+    /// The error for results that cannot be written.
     type Error: From<StreamError>;
 
-    /// Writes results; `count` lines are done.
+    /// Writes the results of `count` lines.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// Returns an error if the results cannot be written.
     fn write(&mut self, results: &[u8], count: u64) -> Result<(), Self::Error>;
 
-    /// Sends everything on before the next input is awaited.
+    /// Flushes the output before the next input is read.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the output cannot be flushed.
     fn flush(&mut self) -> Result<(), Self::Error>;
 
-    /// Whether the reader of the results is gone, so that the rest need not be checked.
+    /// Returns whether the reader of the results is gone, so that the check can stop.
     fn is_closed(&self) -> bool;
 }
 
-/// Some lines.
+/// A chunk of lines.
 #[derive(Default)]
 struct Chunk {
     first: u64,
     bytes: Vec<u8>,
-    /// The end of each line, and whether the line was cut.
+    /// The end of each line, and whether the line was truncated.
     ends: Vec<(usize, bool)>,
 }
 
@@ -111,11 +112,13 @@ struct Results {
     summary: StreamSummary,
 }
 
-/// Checks each line of the input with so many threads. `worker` makes the checker of each thread, which
-/// writes a result and returns whether the line passes.
+/// Checks each line of the input with this number of threads.
+///
+/// `worker` creates the checker of each thread, which writes a result and returns whether the line
+/// passes.
 ///
 /// # Errors
-/// [`StreamError`], and those of the output.
+/// [`StreamError`], and the errors of the output.
 pub fn check_lines<W, O: StreamOutput>(
     input: Box<dyn Read + Send>,
     threads: usize,
@@ -136,18 +139,18 @@ where
             match thread::Builder::new().spawn_scoped(scope, move || work(check, &jobs, &results)) {
                 Ok(_) => lanes.push((to_worker, from_worker)),
                 Err(error) if lanes.is_empty() => return Err(StreamError::NoThread(error).into()),
-                // Fewer threads are enough.
+                // Continue with the threads that started.
                 Err(_) => break,
             }
         }
         let threads = lanes.len();
-        // Chunks go to the workers in turn, and their results are read in the same order.
+        // The workers receive chunks in turn, and their results are read in the same order.
         let (mut sent, mut received) = (0_usize, 0_usize);
         let mut failed = None;
         let mut is_over = false;
         while !(output.is_closed() || is_over && sent == received) {
             if !is_over && sent - received < threads * WAITING {
-                // Waits for input only if no result is due.
+                // Block on input only if no result is pending.
                 let next = if sent == received {
                     output.flush()?;
                     chunks.recv().map_err(|_| TryRecvError::Disconnected)
@@ -210,7 +213,7 @@ where
     }
 }
 
-/// Reads chunks in a separate thread, so that results do not wait for input.
+/// Reads chunks in a separate thread, so that results are written while the input blocks.
 fn read_from(input: Box<dyn Read + Send>) -> Result<Receiver<io::Result<Chunk>>, StreamError> {
     let (sender, receiver) = sync_channel(WAITING);
     let read = move || {
@@ -235,7 +238,7 @@ fn read_from(input: Box<dyn Read + Send>) -> Result<Receiver<io::Result<Chunk>>,
     Ok(receiver)
 }
 
-/// Opens a file with a token on each line; it may be a pipe.
+/// Opens a file with a token on each line, or a named pipe.
 ///
 /// # Errors
 /// [`FileError::Missing`], [`FileError::ReadFailed`], [`FileError::Directory`].
@@ -251,7 +254,7 @@ pub fn open_lines(path: &Path) -> Result<File, FileError> {
     }
 }
 
-/// The next lines: a full chunk, or the lines that can be read without waiting.
+/// Reads a full chunk, or the lines that are available without blocking.
 fn read_chunk(reader: &mut BufReader<Box<dyn Read + Send>>, first: u64) -> io::Result<Chunk> {
     let mut chunk = Chunk { first, ..Chunk::default() };
     while chunk.ends.len() < CHUNK_LINES && chunk.bytes.len() < CHUNK_BYTES {
@@ -266,8 +269,8 @@ fn read_chunk(reader: &mut BufReader<Box<dyn Read + Send>>, first: u64) -> io::R
     Ok(chunk)
 }
 
-/// Appends the next line without its end, at most the limit. Returns whether it was cut, `None` at
-/// the end of the input.
+/// Appends the next line without its line break, truncated to the limit. Returns whether it was
+/// truncated, or `None` at the end of the input.
 fn read_line(reader: &mut impl BufRead, into: &mut Vec<u8>) -> io::Result<Option<bool>> {
     let start = into.len();
     let (mut any, mut cut) = (false, false);

@@ -28,11 +28,11 @@ use crate::util::time::{Clock, Timestamp};
 pub struct LoginRoleRequest {
     /// The login role.
     pub role: LoginRoleSource,
-    /// The configuration that roles share, in place of `auth.jwt-config`.
+    /// The configuration shared by login roles; replaces `auth.jwt-config`.
     pub config: Option<RoleDocument>,
-    /// Keys in place of those of the configuration.
+    /// Keys that replace those of the configuration.
     pub keys: GivenKeys,
-    /// The time of the checks.
+    /// The clock for the checks.
     pub clock: Clock,
 }
 
@@ -41,8 +41,8 @@ pub struct LoginRoleRequest {
 pub enum LoginRoleSource {
     /// The `default_role` of the configuration.
     Default,
-    /// A role in `auth.jwt-roles`, or a file: one whose name looks like a path, or that is there when
-    /// no roles are configured.
+    /// A role in `auth.jwt-roles`, or a file: a name that looks like a path or, if no roles are
+    /// configured, the name of an existing file.
     NameOrFile(String),
     /// A document.
     Document(RoleDocument),
@@ -58,7 +58,8 @@ pub enum RoleDocument {
 }
 
 impl RoleDocument {
-    /// The name of a role in this document: that of the file without its extension, in lower case.
+    /// Returns the name of the role in this document: the file name without its extension, in lower
+    /// case.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -69,7 +70,7 @@ impl RoleDocument {
         }
     }
 
-    /// Reads the JSON object. A response of Vault's API is reduced to its `data`.
+    /// Parses the JSON object. For a response of Vault's API, returns its `data`.
     ///
     /// # Errors
     /// [`VerifyError::File`], [`VerifyError::NotJson`], [`VerifyError::DuplicateMember`].
@@ -97,8 +98,8 @@ fn read_object(text: &str, path: &Path) -> Result<Map<String, Value>, VerifyErro
     }
 }
 
-/// The `data` of a response of Vault's API (beside `request_id`, `lease_id` and others), or the members
-/// themselves: neither a role nor a configuration has a member of that name.
+/// Returns the `data` of a response of Vault's API (with `request_id`, `lease_id` and others), or the
+/// members unchanged. Neither a role nor a configuration has a member with these names.
 fn without_envelope(mut members: Map<String, Value>) -> Map<String, Value> {
     match members.remove("data") {
         Some(Value::Object(data)) => data,
@@ -119,12 +120,12 @@ pub struct LoginRoleVerifier {
     clock: Clock,
 }
 
-/// The result of a login role for a token.
+/// The result of checking a token with a login role.
 #[derive(Debug)]
 pub struct LoginRoleResult {
-    /// The token, or why it cannot be verified.
+    /// The verified token, or the reason why it cannot be verified.
     pub token: Result<Verified, TokenError>,
-    /// The checks.
+    /// The checks with their results.
     pub verdict: Verdict,
     /// The login, if the role accepts the token.
     pub login: Option<Login>,
@@ -145,7 +146,7 @@ impl LoginRoleVerifier {
         let given = &request.keys;
         let config = find_config(request.config.as_ref(), settings, given)?;
         let role = find_role(&request.role, config.default_role.as_deref(), settings)?;
-        // The verdict reports that every issuer is accepted.
+        // The verdict reports a configuration that accepts every issuer.
         for warning in config_warnings(&config).into_iter().filter(|warning| warning.check != ANY_ISSUER) {
             notes.add_warning(warning);
         }
@@ -161,7 +162,7 @@ impl LoginRoleVerifier {
         Ok(Self { config, role, keys: RwLock::new(keys), clock: request.clock })
     }
 
-    /// The login role.
+    /// Returns the login role.
     #[must_use]
     pub const fn role(&self) -> &LoginRole {
         &self.role
@@ -170,7 +171,7 @@ impl LoginRoleVerifier {
     /// Verifies a token and evaluates the role. `now` is the time of the system's clock.
     ///
     /// # Errors
-    /// [`VerifyError::Remote`] when no key fits and keys cannot be fetched again.
+    /// [`VerifyError::Remote`] if no key verifies the token and the keys cannot be fetched again.
     pub fn verify(
         &self,
         token: &str,
@@ -182,7 +183,7 @@ impl LoginRoleVerifier {
         Ok(self.evaluate(token, verbosity))
     }
 
-    /// Verifies a token of a stream: when keys cannot be fetched again, the present ones decide.
+    /// Verifies a token of a stream. If keys cannot be fetched again, the current keys decide.
     pub(super) fn verify_line(&self, token: &str, now: Timestamp) -> LoginRoleResult {
         let attempt = verify_with_refetch(&self.keys, token, now, &mut Notes::new());
         self.evaluate(attempt.outcome, Verbosity::Failures)
@@ -226,7 +227,7 @@ fn read_role(document: &RoleDocument) -> Result<LoginRole, VerifyError> {
     Ok(LoginRole::read(&document.name(), &Value::Object(document.read()?))?)
 }
 
-/// Finds the configuration that roles share; given keys replace its keys.
+/// Finds the configuration shared by login roles; given keys replace its keys.
 fn find_config(
     document: Option<&RoleDocument>,
     settings: &Settings,
@@ -249,7 +250,7 @@ fn find_config(
         ] {
             content.remove(member);
         }
-        // The value is not used: the member decides which rules apply to `kid`.
+        // Only the presence of the member matters: it decides which rules apply to `kid`.
         const GIVEN: &str = "given on the command line";
         if keys.sets.is_empty() {
             content.insert("jwt_validation_pubkeys".to_owned(), json!([GIVEN]));
@@ -263,19 +264,19 @@ fn find_config(
 /// The errors and warnings of login roles and their configuration.
 #[derive(Debug, Default)]
 pub struct RoleFindings {
-    /// The names of the roles without errors.
+    /// The names of the valid roles.
     pub roles: Vec<String>,
-    /// What makes a role or the configuration invalid.
+    /// The errors that make a role or the configuration invalid.
     pub errors: Vec<LoginRoleError>,
-    /// What is allowed and probably a mistake.
+    /// The warnings about settings that are valid but probably a mistake.
     pub warnings: Vec<Warning>,
 }
 
 impl RoleFindings {
-    /// Checks a role, or the roles and the configuration of a server's `config.json`.
+    /// Checks a role, or the roles and the configuration in a server's `config.json`.
     ///
     /// # Errors
-    /// As [`RoleDocument::read`].
+    /// Same as [`RoleDocument::read`].
     pub fn check_roles(&mut self, document: &RoleDocument) -> Result<(), VerifyError> {
         let content = document.read()?;
         let Some(auth) = content.get("auth").and_then(Value::as_object) else {
@@ -301,10 +302,10 @@ impl RoleFindings {
         Ok(())
     }
 
-    /// Checks the configuration that login roles share.
+    /// Checks the configuration shared by login roles.
     ///
     /// # Errors
-    /// As [`RoleDocument::read`].
+    /// Same as [`RoleDocument::read`].
     pub fn check_config(&mut self, document: &RoleDocument) -> Result<(), VerifyError> {
         self.add_config(&document.name(), &Value::Object(document.read()?));
         Ok(())

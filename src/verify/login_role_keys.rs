@@ -1,4 +1,4 @@
-//! The keys that a login role's configuration names, and tokens verified with them.
+//! The keys of a login role's configuration, and verification with them.
 
 use super::error::VerifyError;
 use super::key_ring::KeyAccess;
@@ -12,21 +12,22 @@ use crate::token::{TokenError, Unverified, Verified, verify_owned};
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
 
-/// The keys of a role's configuration.
+/// The keys of a login role's configuration.
 #[derive(Debug)]
 pub struct LoginRoleKeys {
     source: RoleKeySource,
     fixed: KeySet,
     remotes: Vec<RemoteJwks>,
-    /// Whether the keys of a discovery document verify only tokens of its issuer. The reference
-    /// server does not require it of its own `oidc_discovery_url`.
+    /// Whether the keys of a discovery document verify only tokens of its issuer. The reference server
+    /// does not require this for its own `oidc_discovery_url`.
     binds_issuers: bool,
 }
 
 impl LoginRoleKeys {
-    /// Reads or fetches the keys. Certificates must be valid at `at`; `now` is the time of the system's
-    /// clock, for the cache. Of several key sets, those that cannot be fetched are skipped with a
-    /// warning while one can.
+    /// Reads or fetches the keys.
+    ///
+    /// Certificates must be valid at `at`; `now` is the time of the system's clock, for the cache. If
+    /// at least one of several JWKSs can be fetched, the others are skipped with a warning.
     ///
     /// # Errors
     /// [`VerifyError`].
@@ -69,18 +70,18 @@ impl LoginRoleKeys {
         Ok(keys)
     }
 
-    /// Keys that replace those of the configuration; `source` has the rules for `kid`.
+    /// Creates keys that replace those of the configuration; `source` determines the rules for `kid`.
     #[must_use]
     pub(super) const fn given(source: RoleKeySource, keys: KeySet, remotes: Vec<RemoteJwks>) -> Self {
         Self { source, fixed: keys, remotes, binds_issuers: true }
     }
 
-    /// All keys.
+    /// Returns all keys.
     pub fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
         self.owned().map(|(_, key)| key)
     }
 
-    /// All keys, each with the issuer that it belongs to.
+    /// Returns all keys, each with its issuer.
     fn owned(&self) -> impl Iterator<Item = (Option<&str>, &VerifyingKey)> {
         let fetched = self.remotes.iter().flat_map(|remote| {
             let owner = if self.binds_issuers { remote.issuer() } else { None };
@@ -94,8 +95,8 @@ impl VerificationKeys for LoginRoleKeys {
     type Token = Verified;
 
     fn verify(&self, token: &str) -> Result<Verified, TokenError> {
-        // The reference server ignores keys in the header of a token, so its verdict needs a reader
-        // that does; these keys are never used.
+        // The reference server ignores embedded keys in the header of a token, so this parser must
+        // ignore them as well. They are never used.
         let token = Unverified::parse_with_embedded_keys(token)?;
         let kid = token.kid_hint().filter(|kid| !kid.is_empty());
         let by_kid = !matches!(self.source, RoleKeySource::Pem(_)) && kid.is_some();

@@ -1,9 +1,10 @@
 //! Verification of tokens on request.
 //!
 //! [`VerifyRequest`] -> [`KeyRing`] -> verified token with the owner of its key -> a verdict for each
-//! endpoint -> [`VerifyOutcome`]. [`LoginRoleVerifier`] does the same for a login role. When no key fits,
-//! keys are fetched again in one place, [`verify_with_refetch`]. Nothing here prints or reads the clock
-//! by itself.
+//! endpoint -> [`VerifyOutcome`]. [`LoginRoleVerifier`] does the same for a login role.
+//!
+//! If no key verifies a token, [`verify_with_refetch`] fetches the keys again. This module does not
+//! print and does not read the clock.
 
 mod context;
 mod error;
@@ -40,24 +41,25 @@ use crate::util::time::Clock;
 /// The result of a verification.
 #[derive(Debug)]
 pub struct VerifyOutcome {
-    /// The token, or why its signature is not valid.
+    /// The verified token, or the reason why its signature is not valid.
     pub token: Result<OwnedToken, TokenError>,
-    /// One result for each requested endpoint, or one for the token by itself.
+    /// A result for each requested endpoint or, without endpoints, one for the token itself.
     pub results: Vec<EndpointResult>,
 }
 
 impl VerifyOutcome {
-    /// Whether the token is valid, and every requested endpoint accepts it.
+    /// Returns whether the token is valid and every requested endpoint accepts it.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.results.iter().all(|result| result.verdict.accepts())
     }
 }
 
-/// Verifies one token as requested. `system` is the system's clock, for the cache of fetched keys.
+/// Verifies one token. `system` is the system's clock, for the cache of fetched keys.
 ///
 /// # Errors
-/// [`VerifyError`], [`VerifyError::Token`] for input that is not a token; the notes explain it.
+/// [`VerifyError`], including [`VerifyError::Token`] for input that is not a token; the notes explain
+/// it.
 pub fn verify_token(
     request: &VerifyRequest,
     settings: &Settings,
@@ -91,7 +93,7 @@ fn open_keys(
     KeyRing::open(&request.keys, settings, &request.endpoints, at, system.now(), notes)
 }
 
-/// The verification of many tokens. Threads share it.
+/// A verifier for many tokens. Threads may share it.
 #[derive(Debug)]
 pub struct StreamVerifier<'a> {
     request: &'a VerifyRequest,
@@ -101,7 +103,7 @@ pub struct StreamVerifier<'a> {
     system: Clock,
 }
 
-/// The result of one token of a stream.
+/// The result for one token of a stream.
 #[derive(Debug)]
 pub struct TokenResult {
     /// The subject, if the signature is valid; with a login role, the username.
@@ -128,7 +130,7 @@ impl<'a> StreamVerifier<'a> {
         Ok(Self { request, context, keys: RwLock::new(keys), database, system })
     }
 
-    /// A worker for one thread, with its own connection to the user table.
+    /// Creates a worker for one thread, with its own connection to the user table.
     ///
     /// # Errors
     /// [`VerifyError::UserDb`].

@@ -1,4 +1,4 @@
-//! Verification with one retry: when no key fits a token, the issuer may have new keys.
+//! Verification with one retry after fetching the keys again, since the issuer may have new keys.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -7,31 +7,31 @@ use crate::token::{TokenError, Unverified, Verified, verify};
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
 
-/// Keys that verify tokens, some of them fetched.
+/// Verification keys, some of which may be fetched.
 pub trait VerificationKeys {
-    /// A verified token.
+    /// The verified token.
     type Token;
 
-    /// Verifies a token with the present keys.
+    /// Verifies a token with the current keys.
     ///
     /// # Errors
     /// [`TokenError`].
     fn verify(&self, token: &str) -> Result<Self::Token, TokenError>;
 
-    /// The fetched key sets.
+    /// Returns the fetched JWKSs.
     fn remotes(&self) -> &[RemoteJwks];
 
-    /// Fetches the key sets again where that is permitted now; the others stay as they are.
+    /// Fetches each JWKS again if the rate limit permits it; the others do not change.
     ///
     /// # Errors
-    /// The first [`RemoteJwksError`], after all key sets were tried.
+    /// The first [`RemoteJwksError`]; all JWKSs are tried.
     fn refetch(&mut self, now: Timestamp, notes: &mut Notes) -> Result<(), RemoteJwksError>;
 }
 
 impl VerificationKeys for RemoteJwks {
     type Token = Verified;
 
-    /// With the keys of this set, for every issuer.
+    /// Verifies with the keys of this JWKS, for every issuer.
     fn verify(&self, token: &str) -> Result<Verified, TokenError> {
         verify(Unverified::parse(token)?, self.keys().keys())
     }
@@ -45,7 +45,7 @@ impl VerificationKeys for RemoteJwks {
     }
 }
 
-/// Fetches each key set again where that is permitted now.
+/// Fetches each JWKS again if the rate limit permits it.
 pub(super) fn refetch_all(
     remotes: &mut [RemoteJwks],
     now: Timestamp,
@@ -64,24 +64,25 @@ pub(super) fn refetch_all(
 #[derive(Debug)]
 #[must_use]
 pub struct Attempt<T> {
-    /// The verified token, or why it is not valid.
+    /// The verified token, or the reason why it is not valid.
     pub outcome: Result<T, TokenError>,
-    /// Why keys could not be fetched again, if no key fits.
+    /// The error of fetching the keys again, if no key verifies the token.
     pub refetch_error: Option<RemoteJwksError>,
 }
 
 impl<T> Attempt<T> {
-    /// The outcome, unless no key fits and keys could not be fetched again.
+    /// Returns the outcome, unless no key verifies the token and the keys cannot be fetched again.
     ///
     /// # Errors
-    /// The outer one is [`Attempt::refetch_error`], the inner one is about the token.
+    /// The outer error is [`Attempt::refetch_error`], the inner one is the token's.
     pub fn require_keys(self) -> Result<Result<T, TokenError>, RemoteJwksError> {
         self.refetch_error.map_or(Ok(self.outcome), Err)
     }
 }
 
-/// Verifies a token. When no key fits, the fetched keys are fetched again, at most once a minute, and
-/// the token is verified again. Threads may share the keys. `now` is the time of the system's clock.
+/// Verifies a token. If no key verifies it, fetches the keys again, at most once a minute, and retries.
+///
+/// Threads may share the keys. `now` is the time of the system's clock.
 pub fn verify_with_refetch<K: VerificationKeys>(
     keys: &RwLock<K>,
     token: &str,
@@ -102,7 +103,7 @@ pub fn verify_with_refetch<K: VerificationKeys>(
     Attempt { refetch_error: refetched.err().filter(|_| may_fit_new_key(&outcome)), outcome }
 }
 
-/// Whether the token may be valid with keys that are not present.
+/// Returns whether the token may be valid with keys that are not available yet.
 const fn may_fit_new_key<T>(outcome: &Result<T, TokenError>) -> bool {
     matches!(
         outcome,

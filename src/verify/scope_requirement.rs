@@ -1,4 +1,4 @@
-//! The requirements on a token of the Open Science Data Federation: its profile, and the operations that
+//! Requirements on a token of the Open Science Data Federation: its profile, and the operations that
 //! its scope must permit.
 
 use serde_json::{Map, Value};
@@ -24,29 +24,29 @@ pub struct ScopeRequirement {
 /// The profile whose rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProfileChoice {
-    /// The profile that the token names.
+    /// The profile that the token specifies.
     Auto,
-    /// This one.
+    /// A fixed profile.
     Fixed(Profile),
 }
 
-/// An operation on a path, as typed and as parsed. The check fails for a path that is not normal.
+/// An operation on a path, as typed and as parsed. The check fails if the path is not normalized.
 #[derive(Debug, Clone)]
 pub struct RequiredOperation {
     /// `storage.read:/x/y`.
     pub text: String,
-    /// The request, or what is wrong with its path.
+    /// The parsed operation, or the error of its path.
     pub request: Result<AccessRequest, RequestError>,
 }
 
 impl ScopeRequirement {
-    /// Whether nothing is required.
+    /// Returns whether there are no requirements.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.profile.is_none() && self.operations.is_empty()
     }
 
-    /// Checks a verified token without the rules of the server: signature, times, then the requirements.
+    /// Checks a verified token without the server's rules: signature, times and these requirements.
     pub(super) fn evaluate(
         &self,
         verified: &Verified,
@@ -68,7 +68,7 @@ impl ScopeRequirement {
         verdict
     }
 
-    /// The profile whose rules apply: the required one, else the one that the token names.
+    /// Returns the required profile, or else the one that the token specifies.
     fn profile_of(&self, payload: &Map<String, Value>) -> Option<Profile> {
         match self.profile {
             Some(ProfileChoice::Fixed(profile)) => Some(profile),

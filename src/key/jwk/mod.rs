@@ -1,7 +1,7 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2), read and written.
+//! Parser and writer for JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2).
 //!
-//! A number that is clear but not in its canonical spelling is accepted with a [`JwkDeviation`], as PyJWT,
-//! go-jose and scitokens accept it. A member that is `null` counts as absent.
+//! A number that is unambiguous but not in canonical form is accepted with a [`JwkDeviation`], since
+//! PyJWT, go-jose and scitokens accept it. A member that is `null` counts as absent.
 
 mod write;
 
@@ -26,19 +26,19 @@ use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
 use crate::util::secret::SecretBytes;
 
-/// The members that RFC 7517 4, RFC 7518 6 and RFC 8037 2 register.
+/// The members registered by RFC 7517 4, RFC 7518 6 and RFC 8037 2.
 const MEMBERS: [&str; 24] = [
     "kty", "use", "key_ops", "alg", "kid", "x5u", "x5c", "x5t", "x5t#S256", "crv", "x", "y", "d", "n", "e",
     "p", "q", "dp", "dq", "qi", "oth", "k", "ext", "keys",
 ];
 
-/// The key types there are (RFC 7518 6.1, RFC 8037 2).
+/// The registered key types (RFC 7518 6.1, RFC 8037 2).
 const KEY_TYPES: [&str; 5] = ["OKP", "EC", "RSA", "oct", "AKP"];
 
-/// The curves there are (RFC 7518 6.2.1.1, RFC 8037 2, RFC 8812 3.1).
+/// The registered curves (RFC 7518 6.2.1.1, RFC 8037 2, RFC 8812 3.1).
 const CURVES: [&str; 8] = ["P-256", "P-384", "P-521", "secp256k1", "Ed25519", "Ed448", "X25519", "X448"];
 
-/// Values of `alg` that are no signature algorithm of this crate (RFC 7518 4.1, RFC 8812 3.2).
+/// Values of `alg` that are not signature algorithms of this crate (RFC 7518 4.1, RFC 8812 3.2).
 const OTHER_ALGORITHMS: [&str; 10] = [
     "RSA1_5",
     "RSA-OAEP",
@@ -52,19 +52,19 @@ const OTHER_ALGORITHMS: [&str; 10] = [
     "Ed25519",
 ];
 
-/// Members that are a part of a private key or HMAC secret (RFC 7518 6.2.2, 6.3.2, 6.4.1).
+/// Members that contain part of a private key or an HMAC secret (RFC 7518 6.2.2, 6.3.2, 6.4.1).
 pub const SECRET_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
-/// How a JWK differs from RFC 7518 where its content is clear all the same.
+/// A deviation of a JWK from RFC 7518 that does not make its content ambiguous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JwkDeviation {
-    /// `=` at the end of a member (RFC 7515 2 has none).
+    /// `=` padding of a member (RFC 7515 2 has none).
     Padding(&'static str),
     /// A member in the standard base64 alphabet.
     StandardAlphabet(&'static str),
-    /// A zero octet before a number (RFC 7518 6.3.1.1).
+    /// A leading zero octet of a number (RFC 7518 6.3.1.1).
     LeadingZero(&'static str),
-    /// A number shorter than its curve's (RFC 7518 6.2.1.2).
+    /// A number shorter than the length of its curve (RFC 7518 6.2.1.2).
     Short(&'static str),
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for JwkDeviation {
     }
 }
 
-/// Warns of the repairs of one key, which other programs may reject.
+/// Adds a warning about the repairs of a key, which other programs may reject.
 pub(super) fn note_repairs(place: &str, repairs: &[JwkDeviation], notes: &mut Notes) {
     if repairs.is_empty() {
         return;
@@ -93,18 +93,18 @@ pub(super) fn note_repairs(place: &str, repairs: &[JwkDeviation], notes: &mut No
     );
 }
 
-/// The members of a JWK in order, before anything is made of them.
+/// The members of a JWK in order, not yet validated.
 #[derive(Clone)]
 pub struct Jwk {
     members: Vec<(String, JsonNode)>,
-    /// The first duplicate name.
+    /// The first duplicate member.
     twice: Option<String>,
-    /// The type of a value that is not an object.
+    /// The type of a JSON value that is not an object.
     other: Option<&'static str>,
 }
 
 impl fmt::Debug for Jwk {
-    /// Names only: values may be secret.
+    /// Prints only names: values may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.members.iter().map(|(name, _)| name)).finish()
     }
@@ -120,7 +120,7 @@ impl Drop for Jwk {
     }
 }
 
-/// The error of a text that is not JSON: the position, and nothing of the content.
+/// Returns the error for a text that is not JSON, with the position but without the content.
 pub(super) fn not_json(error: &JsonError) -> KeyError {
     let what = match error.problem {
         JsonProblem::EarlyEnd(_) => "it ends too early",
@@ -135,7 +135,7 @@ pub(super) fn not_json(error: &JsonError) -> KeyError {
     ]))
 }
 
-/// A text without its byte order mark.
+/// Removes the byte order mark of a text.
 pub(super) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
@@ -145,7 +145,7 @@ impl From<JsonNode> for Jwk {
         let JsonNode::Object(members) = node else {
             return Self { members: Vec::new(), twice: None, other: Some(node.kind()) };
         };
-        // Looked up, not looked through: a key set is untrusted input.
+        // A set, not a linear search: a JWKS is untrusted input.
         let mut known = HashSet::new();
         let twice = members.iter().map(|(name, _)| name).find(|name| !known.insert(name.as_str())).cloned();
         Self { members, twice, other: None }
@@ -161,22 +161,22 @@ impl Jwk {
         json::all_members(without_mark(text)).map(Self::from).map_err(|error| not_json(&error))
     }
 
-    /// Whether it is a set rather than a key.
+    /// Returns whether this is a JWKS rather than a single key.
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.get("keys").is_some() && self.get("kty").is_none()
     }
 
-    /// Whether a part of it is secret.
+    /// Returns whether the JWK has a secret member.
     #[must_use]
     pub fn is_secret(&self) -> bool {
         SECRET_MEMBERS.iter().any(|name| self.get(name).is_some())
     }
 
-    /// The key ID, quoted, for messages about a key that cannot be used.
+    /// Returns the key ID, quoted, for messages about an unusable key.
     #[must_use]
     pub fn kid_for_message(&self) -> Option<String> {
-        // With a duplicate member it is not clear what is the key ID and what is not.
+        // With a duplicate member, the key ID is ambiguous.
         self.get("kid").filter(|_| self.twice.is_none()).and_then(JsonNode::as_str).map(quote)
     }
 
@@ -210,8 +210,8 @@ impl Jwk {
         Ok(bytes)
     }
 
-    /// A number, which RFC 7518 2 (`Base64urlUInt`) has in its shortest form; zero octets before it
-    /// are dropped.
+    /// Decodes a number, whose canonical form is the shortest (RFC 7518 2, `Base64urlUInt`). Leading
+    /// zero octets are removed.
     fn number(
         &self,
         name: &'static str,
@@ -228,8 +228,8 @@ impl Jwk {
         Ok(Zeroizing::new(number.to_vec()))
     }
 
-    /// A coordinate or private number of a curve, which RFC 7518 6.2.1.2 and 6.2.2.1 have in the full
-    /// length of the curve; zero octets before it are dropped or added.
+    /// Decodes a coordinate or private scalar, whose canonical form has the full length of the curve
+    /// (RFC 7518 6.2.1.2 and 6.2.2.1). Leading zero octets are removed or added.
     fn field(
         &self,
         name: &'static str,
@@ -263,7 +263,7 @@ impl Jwk {
         }
     }
 
-    /// `use` and `key_ops` (RFC 7517 4.2, 4.3): if present, they must permit the operation.
+    /// Checks that `use` and `key_ops`, if present, permit the operation (RFC 7517 4.2, 4.3).
     fn check_purpose(&self, operation: &'static str) -> Result<(), KeyError> {
         match self.text("use")? {
             None | Some("sig") => {}
@@ -283,7 +283,7 @@ impl Jwk {
         }
     }
 
-    /// The algorithms left of those of the key's kind when `alg` names one (RFC 7517 4.4).
+    /// Returns the algorithms of this kind of key, restricted to `alg` if it is present (RFC 7517 4.4).
     fn algorithms(&self, kind: &'static str, all: &[Algorithm]) -> Result<Vec<Algorithm>, KeyError> {
         match self.text("alg")? {
             None => Ok(all.to_vec()),
@@ -309,7 +309,7 @@ impl Jwk {
         })
     }
 
-    /// The public key, without the other members.
+    /// Returns the public key, without evaluating the other members.
     fn public_part(&self, weak: KeyStrength, repairs: &mut Vec<JwkDeviation>) -> Result<PublicKey, KeyError> {
         match self.required_text("kty")? {
             "OKP" => match self.required_text("crv")? {
@@ -336,19 +336,19 @@ impl Jwk {
         }
     }
 
-    /// A key that verifies, out of a public JWK. `use`, `key_ops` and `alg` are respected.
+    /// Creates a verifying key from a public JWK, restricted by `use`, `key_ops` and `alg`.
     ///
     /// # Errors
-    /// What is wrong; [`KeyError::WrongType`] for a private key or an HMAC secret (`oct`), which has no
-    /// business where public keys are read.
+    /// Returns a [`KeyError`] if the JWK is invalid; [`KeyError::WrongType`] for a private key or an
+    /// HMAC secret (`oct`).
     pub fn verifying_key(&self, weak: KeyStrength) -> Result<VerifyingKey, KeyError> {
         self.verifying_key_with(weak, &mut Vec::new())
     }
 
-    /// As [`Jwk::verifying_key`], with what was repaired.
+    /// Same as [`Jwk::verifying_key`], but also adds the repaired deviations to `repairs`.
     ///
     /// # Errors
-    /// As [`Jwk::verifying_key`].
+    /// Same as [`Jwk::verifying_key`].
     pub fn verifying_key_with(
         &self,
         weak: KeyStrength,
@@ -376,18 +376,19 @@ impl Jwk {
         })
     }
 
-    /// A key that signs, out of a private key or an HMAC secret (`oct`).
+    /// Creates a signing key from a private key or an HMAC secret (`oct`).
     ///
     /// # Errors
-    /// What is wrong; [`KeyError::JwkMissing`] with `d` for a public key.
+    /// Returns a [`KeyError`] if the JWK is invalid; [`KeyError::JwkMissing`] with `d` for a public
+    /// key.
     pub fn signing_key(&self, weak: KeyStrength) -> Result<SigningKey, KeyError> {
         self.signing_key_with(weak, &mut Vec::new())
     }
 
-    /// As [`Jwk::signing_key`], with what was repaired.
+    /// Same as [`Jwk::signing_key`], but also adds the repaired deviations to `repairs`.
     ///
     /// # Errors
-    /// As [`Jwk::signing_key`].
+    /// Same as [`Jwk::signing_key`].
     pub fn signing_key_with(
         &self,
         weak: KeyStrength,
@@ -452,7 +453,7 @@ impl Jwk {
         if private.public() == public { Ok(private) } else { Err(KeyError::Mismatch(private.kind())) }
     }
 
-    /// The key ID, where it is a string.
+    /// Returns the key ID, if it is a string.
     #[must_use]
     pub fn kid_or_none(&self) -> Option<&str> {
         self.get("kid").and_then(JsonNode::as_str)

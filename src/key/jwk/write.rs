@@ -13,8 +13,10 @@ use super::super::verifying::thumbprint;
 use crate::util::quote::escape_json;
 use crate::util::secret::SecretBytes;
 
-/// Writes a public key as a JWK on one line, with `use` and `alg`; `kid` is its thumbprint
-/// (RFC 7638) where none is given. An RSA key has no `alg`: it can be used with six algorithms.
+/// Writes a public key as a JWK on one line, with `use` and `alg`.
+///
+/// `kid` defaults to the thumbprint (RFC 7638). An RSA key has no `alg`, since it supports six
+/// algorithms.
 #[must_use]
 pub fn write_public(key: &PublicKey, kid: Option<&str>, algorithm: Option<Algorithm>) -> String {
     let own = match key {
@@ -30,7 +32,7 @@ pub fn write_public(key: &PublicKey, kid: Option<&str>, algorithm: Option<Algori
 /// Writes a private key as a JWK on one line; see [`write_public`].
 ///
 /// # Errors
-/// [`KeyError::Der`], which does not happen with a key that was checked.
+/// [`KeyError::Der`], which does not occur for a validated key.
 pub fn write_private(
     key: &PrivateKey,
     kid: Option<&str>,
@@ -65,8 +67,8 @@ pub fn write_private(
     Ok(object.end())
 }
 
-/// Writes an HMAC secret as a JWK on one line. It has no thumbprint here: a hash of a secret is
-/// not to be shown around.
+/// Writes an HMAC secret as a JWK on one line. Its thumbprint is never used as the key ID, because it
+/// is a hash of the secret.
 #[must_use]
 pub fn write_hmac_secret(secret: &SecretBytes, kid: Option<&str>, algorithm: Algorithm) -> Zeroizing<String> {
     let mut object = Object::new();
@@ -80,7 +82,7 @@ pub fn write_hmac_secret(secret: &SecretBytes, kid: Option<&str>, algorithm: Alg
     object.end()
 }
 
-/// A JSON object of texts as it is being written, wiped when dropped.
+/// A JSON object of strings under construction, wiped when dropped.
 struct Object(Zeroizing<String>);
 
 impl Object {

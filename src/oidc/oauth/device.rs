@@ -13,7 +13,7 @@ use crate::oidc::discovery::ProviderEndpoint;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 
-/// The longest lifetime of a device code, in seconds, whatever the provider reports: a day.
+/// The maximum lifetime of a device code in seconds, regardless of the provider's response: one day.
 const MAX_LIFETIME: u64 = 86_400;
 
 /// A pending device authorization (RFC 8628 3.2).
@@ -22,13 +22,13 @@ pub struct DeviceAuthorization {
     code: SecretText,
     /// The code that the user types.
     pub user_code: String,
-    /// The URL of the page for the code.
+    /// The URL of the page where the user types the code.
     pub verification_uri: Url,
-    /// The URL with the code in it, for a QR code.
+    /// The URL that contains the code, for a QR code.
     pub verification_uri_complete: Option<Url>,
-    /// The lifetime of the code, at most a day.
+    /// The lifetime of the code, at most one day.
     pub expires_in: Duration,
-    /// The time between two requests: a second to a day.
+    /// The time between two requests, from one second to one day.
     pub interval: Duration,
 }
 
@@ -37,7 +37,7 @@ pub struct DeviceAuthorization {
 pub enum DevicePoll {
     /// The user has not logged in yet.
     Pending,
-    /// The time between two requests must be 5 seconds longer from now on (RFC 8628 3.5).
+    /// The interval between requests must increase by 5 seconds (RFC 8628 3.5).
     SlowDown,
     /// The user has logged in.
     Tokens(TokenResponse),
@@ -58,7 +58,7 @@ struct DeviceBody {
 }
 
 /// Deserializes a number of seconds, which some providers send as a string or with a fraction; Go
-/// accepts these too.
+/// accepts these as well.
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     use serde::de::Error as _;
     let invalid = || D::Error::custom("expected a number of seconds");
@@ -72,7 +72,7 @@ fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u
         return Ok(Some(seconds));
     }
     let number: f64 = text.parse().map_err(|_| invalid())?;
-    // A number over the limit is the largest.
+    // A number above the limit saturates.
     match number {
         0.0..1e15 => Ok(text.split('.').next().and_then(|whole| whole.parse().ok()).or(Some(0))),
         _ if number.is_finite() && number >= 1e15 => Ok(Some(u64::MAX)),
@@ -84,7 +84,8 @@ impl Provider<'_> {
     /// Starts a device authorization.
     ///
     /// # Errors
-    /// [`OauthError`]; [`MissingEndpoint`](crate::oidc::discovery::DiscoveryError::MissingEndpoint) if the provider does not have the endpoint.
+    /// [`OauthError`]; [`MissingEndpoint`](crate::oidc::discovery::DiscoveryError::MissingEndpoint) if the
+    /// provider does not have the endpoint.
     pub fn begin_device(
         &self,
         scopes: &[String],
@@ -118,12 +119,13 @@ impl Provider<'_> {
             user_code: answer.user_code,
             // RFC 8628 3.2 requires it; for Go, a code without one does not expire.
             expires_in: Duration::from_secs(answer.expires_in.unwrap_or(MAX_LIFETIME).min(MAX_LIFETIME)),
-            // RFC 8628 3.2: the default is 5 seconds. Less than one second would be a flood.
+            // RFC 8628 3.2: the default is 5 seconds. A shorter interval than one second would flood
+            // the provider.
             interval: Duration::from_secs(answer.interval.unwrap_or(5).clamp(1, MAX_LIFETIME)),
         })
     }
 
-    /// Asks the token endpoint for the state of a device authorization.
+    /// Requests the state of a device authorization from the token endpoint.
     ///
     /// # Errors
     /// [`OauthError`]; `access_denied` and `expired_token` are [`OauthError::ErrorResponse`].

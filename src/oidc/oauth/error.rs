@@ -16,14 +16,14 @@ use crate::util::quote::quote;
 pub struct ErrorResponse {
     /// The code, such as `invalid_grant`.
     pub code: String,
-    /// The text for users, if there is one.
+    /// The description for users, if the response has one.
     pub description: Option<String>,
-    /// The URL of a page about the error, if there is one.
+    /// The URL of a page about the error, if the response has one.
     pub uri: Option<String>,
 }
 
 impl ErrorResponse {
-    /// The error on one line, quoted.
+    /// Formats the error on one line, quoted.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = quote(&self.code);
@@ -38,7 +38,7 @@ impl ErrorResponse {
         text
     }
 
-    /// The kind of the error of a login that fails with this response.
+    /// Returns the error kind of a login that fails with this response.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self.code.as_str() {
@@ -51,7 +51,7 @@ impl ErrorResponse {
         }
     }
 
-    /// The hint for this response; `redirect_uri` is the one of the request, if it had one.
+    /// Returns the hint for this response; `redirect_uri` is the request's redirect URI, if it has one.
     #[must_use]
     pub fn hint(&self, redirect_uri: Option<&str>) -> Option<String> {
         let about_redirect = [Some(self.code.as_str()), self.description.as_deref()]
@@ -92,35 +92,35 @@ pub enum OauthError {
     /// The HTTP request failed.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The provider does not have the endpoint, or it must not be used.
+    /// The provider does not have the endpoint, or its URL is not permitted.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     /// The provider answered with an error.
     #[error("the provider rejected {what}: {}", refusal.text())]
     ErrorResponse {
-        /// What the request was for.
+        /// The purpose of the request.
         what: &'static str,
         /// The error response.
         refusal: ErrorResponse,
-        /// The redirect URI of the request, if it had one.
+        /// The redirect URI of the request, if it has one.
         redirect_uri: Option<String>,
-        /// The methods by which the client secret was sent, in order.
+        /// The client authentication methods that were tried, in order.
         tried: [Option<ClientAuth>; 2],
     },
-    /// A response without a required member, or with an invalid one.
+    /// The response lacks a required member, or a member is invalid.
     #[error("invalid answer of the provider to {what}: {why}")]
     InvalidResponse {
-        /// What the request was for.
+        /// The purpose of the request.
         what: &'static str,
         /// The reason.
         why: String,
     },
-    /// The provider supports only methods of client authentication that this program does not.
+    /// The provider supports only client authentication methods that this program does not support.
     #[error("the provider accepts a client secret only by {}: expected client_secret_basic or client_secret_post", quoted_list(.0))]
     NoClientAuth(Vec<String>),
 }
 
-/// The first of these names, quoted, and the number of the others.
+/// Formats the first names, quoted, and the number of the others.
 fn quoted_list(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let mut quoted: Vec<String> = names.iter().take(SHOWN).map(|name| quote(name)).collect();
@@ -141,7 +141,7 @@ diagnostics! { OauthError:
     Self::NoClientAuth(_) => Kind::ProviderClientAuth;
 }
 
-/// The hint for a rejected client, by the methods by which the secret was sent.
+/// Returns the hint for a rejected client; `tried` lists the client authentication methods in order.
 fn client_hint(refusal: &ErrorResponse, tried: [Option<ClientAuth>; 2]) -> Option<String> {
     let names = tried.iter().flatten().map(|method| method.name()).collect::<Vec<_>>().join(" and ");
     match (refusal.code.as_str(), tried) {
@@ -153,7 +153,7 @@ fn client_hint(refusal: &ErrorResponse, tried: [Option<ClientAuth>; 2]) -> Optio
             "check OID_CLIENT_ID and OID_CLIENT_SECRET against the provider's registration; the secret was sent by \
              {names}"
         )),
-        // The second method was accepted, but the first request had used the code.
+        // The provider accepted the second method, but the first request had used the code.
         ("invalid_grant", [_, Some(accepted)]) => {
             Some(format!("set 'token-endpoint-auth-method' of the provider entry to \"{}\"", accepted.name()))
         }
@@ -164,22 +164,22 @@ fn client_hint(refusal: &ErrorResponse, tried: [Option<ClientAuth>; 2]) -> Optio
 #[derive(Deserialize)]
 struct ErrorBody {
     error: String,
-    /// A string; a value of another type must not hide the error itself.
+    /// A value of another type is ignored, so that it does not hide the error itself.
     #[serde(default)]
     error_description: Value,
     #[serde(default)]
     error_uri: Value,
 }
 
-/// Whether the response means that client authentication failed (RFC 6749 5.2), so that the
-/// provider did not use the rest of the request.
+/// Returns whether client authentication failed (RFC 6749 5.2), in which case the provider did not use
+/// the rest of the request.
 pub(super) fn is_client_rejected(answer: &Response) -> bool {
     answer.status() == 401
         || (answer.status() >= 400
             && json::typed::<ErrorBody>(answer.body()).is_ok_and(|refusal| refusal.error == "invalid_client"))
 }
 
-/// Returns a response of status 2xx; another one is an error.
+/// Returns a response with status 2xx; other statuses are errors.
 pub(super) fn check_status(
     what: &'static str,
     redirect_uri: Option<&str>,
@@ -198,7 +198,7 @@ pub(super) fn check_status(
                 uri: text(body.error_uri),
             }
         }
-        // RFC 6750 3: UserInfo has the error in a header.
+        // RFC 6750 3: UserInfo reports errors in a header.
         Err(_) => match answer.header("www-authenticate").and_then(parse_challenge) {
             Some(refusal) => refusal,
             None => return Err(answer.to_error().into()),

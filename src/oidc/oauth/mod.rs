@@ -1,9 +1,11 @@
-//! The OAuth 2.0 endpoints of an OpenID provider: authorization codes, refresh tokens and device codes
-//! are exchanged for tokens (RFC 6749, 7636, 8628), UserInfo, revocation (RFC 7009), logout.
+//! The OAuth 2.0 endpoints of an OpenID provider.
+//!
+//! Authorization codes, refresh tokens and device codes are exchanged for tokens (RFC 6749, 7636,
+//! 8628). Other endpoints are UserInfo, revocation (RFC 7009) and logout.
 //!
 //! This module does not use the crate `oauth2`, which stores secrets in plain strings, uses its own
 //! random generator, and hides responses that it cannot parse. It would also add some twenty crates,
-//! among them a second calendar, random generator and SHA-2.
+//! including another date library, random generator and SHA-2 implementation.
 
 mod device;
 mod error;

@@ -15,7 +15,7 @@ use crate::util::secret::SecretText;
 /// The response of the token endpoint.
 #[derive(Debug, Clone)]
 pub struct TokenResponse {
-    /// The ID token, not verified yet.
+    /// The ID token, not yet verified.
     pub id_token: Option<SecretText>,
     /// The access token, for UserInfo.
     pub access_token: Option<SecretText>,
@@ -40,7 +40,7 @@ pub struct Provider<'a> {
     pub discovery: &'a Discovery,
     /// The registration of the client.
     pub registration: &'a Registration,
-    /// The method of sending the secret that the provider accepted.
+    /// The client authentication method that the provider accepted.
     accepted: Cell<Option<ClientAuth>>,
 }
 
@@ -56,7 +56,7 @@ struct TokenBody {
     token_type: Option<String>,
 }
 
-/// A string that the parser stores in memory that is wiped.
+/// A string that the parser stores in memory that is wiped when dropped.
 #[derive(Deserialize)]
 #[serde(from = "String")]
 pub(super) struct SecretString(pub(super) SecretText);
@@ -68,7 +68,7 @@ impl From<String> for SecretString {
 }
 
 impl<'a> Provider<'a> {
-    /// The endpoints of a provider for this client.
+    /// Creates the endpoints of a provider for this client.
     #[must_use]
     pub const fn new(http: &'a Client, discovery: &'a Discovery, registration: &'a Registration) -> Self {
         Self { http, discovery, registration, accepted: Cell::new(None) }
@@ -95,7 +95,7 @@ impl<'a> Provider<'a> {
         self.tokens("the refresh token", Grant::Refresh(refresh_token))
     }
 
-    /// Revokes a refresh token; `false` if the provider does not have the endpoint.
+    /// Revokes a refresh token. Returns `false` if the provider does not have the endpoint.
     ///
     /// # Errors
     /// [`OauthError`].
@@ -108,11 +108,11 @@ impl<'a> Provider<'a> {
         Ok(true)
     }
 
-    /// The URL that ends the login at the provider (RP-Initiated Logout 1.0), if the provider has
-    /// the endpoint.
+    /// Returns the URL that ends the login at the provider (RP-Initiated Logout 1.0), if the provider
+    /// has the endpoint.
     ///
     /// # Errors
-    /// [`DiscoveryError`] for an endpoint that must not be used.
+    /// [`DiscoveryError`] for an endpoint whose URL is not permitted.
     pub fn end_session_url(&self, id_token: Option<&SecretText>) -> Result<Option<Url>, DiscoveryError> {
         let Some(mut url) = self.discovery.find(ProviderEndpoint::EndSession, self.http)? else {
             return Ok(None);
@@ -150,8 +150,8 @@ impl<'a> Provider<'a> {
             ),
         };
         let answer: TokenBody = self.authenticated(what, redirect_uri, &endpoint, &form)?.secret_json()?;
-        // RFC 6749 5.1: token_type is required and case-insensitive. UserInfo accepts no token of
-        // another type.
+        // RFC 6749 5.1: token_type is required and case-insensitive. UserInfo accepts only bearer
+        // tokens.
         let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
         if !bearer {
             let why = format!("its token_type is {}", quote(&answer.token_type.unwrap_or_default()));
@@ -165,10 +165,10 @@ impl<'a> Provider<'a> {
         })
     }
 
-    /// Sends a form with client authentication, and returns a response of status 2xx.
+    /// Sends a form with client authentication, and returns a response with status 2xx.
     ///
-    /// A provider may support both methods of sending a secret and accept only one of them from a
-    /// client: a client that is rejected tries the other one, once.
+    /// A provider may advertise both client authentication methods but accept only one of them from a
+    /// client. If it rejects the client, the other method is tried once.
     pub(super) fn authenticated(
         &self,
         what: &'static str,
@@ -192,7 +192,7 @@ impl<'a> Provider<'a> {
         check_status(what, redirect_uri, [Some(first), Some(second)], answer)
     }
 
-    /// The method of sending the secret, and the one to try if the provider rejects the client.
+    /// Returns the client authentication method, and the one to try if the provider rejects the client.
     fn client_auth(&self) -> Result<(ClientAuth, Option<ClientAuth>), OauthError> {
         if let Some(method) = self.registration.client_auth.or(self.accepted.get()) {
             return Ok((method, None));

@@ -1,4 +1,4 @@
-//! How the client is registered with the provider, and how it sends its secret.
+//! The registration of the client with the provider, and client authentication.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,27 +11,27 @@ use crate::util::secret::SecretText;
 pub struct Registration {
     /// The client ID (`OID_CLIENT_ID`).
     pub client_id: String,
-    /// The client secret (`OID_CLIENT_SECRET`); none for a public client.
+    /// The client secret (`OID_CLIENT_SECRET`); `None` for a public client.
     pub client_secret: Option<SecretText>,
-    /// How the secret is sent; none means as in the discovery document, and the other method if the
-    /// provider rejects the first.
+    /// The client authentication method. `None` selects it from the discovery document, and tries the
+    /// other method if the provider rejects the first.
     pub client_auth: Option<ClientAuth>,
 }
 
-/// How a client secret is sent (RFC 6749 2.3.1), with the names of OpenID Connect Core 9.
+/// A client authentication method (RFC 6749 2.3.1), with the names of OpenID Connect Core 9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// In the `Authorization` header.
+    /// The secret is in the `Authorization` header.
     Basic,
-    /// In the form.
+    /// The secret is in the form.
     Post,
 }
 
 impl ClientAuth {
-    /// Both, the preferred one first.
+    /// Both methods, the preferred one first.
     pub const ALL: [Self; 2] = [Self::Basic, Self::Post];
 
-    /// The name in discovery documents and registrations.
+    /// Returns the name in discovery documents and registrations.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl ClientAuth {
         }
     }
 
-    /// The method with this name.
+    /// Returns the method with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.name() == name)
@@ -54,7 +54,7 @@ impl ClientAuth {
     }
 }
 
-/// The `Authorization` header of RFC 6749 2.3.1: both parts form-encoded, then base64.
+/// Creates the `Authorization` header of RFC 6749 2.3.1: both parts form-encoded, then base64.
 pub(super) fn basic_credentials(client_id: &str, secret: &SecretText) -> Zeroizing<String> {
     let encode = |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
     let plain = Zeroizing::new(format!("{}:{}", encode(client_id), *Zeroizing::new(encode(secret.expose()))));
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn credentials_are_form_encoded_before_base64() {
-        // RFC 6749 2.3.1; the example of the RFC has nothing to encode.
+        // RFC 6749 2.3.1; the RFC's example has no characters to encode.
         let header = basic_credentials("s6BhdRkqt3", &SecretText::new("7Fjfp0ZBr1KtDRbnfVdmIw".to_owned()));
         assert_eq!(*header, "Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3");
         let header = basic_credentials("a:b", &SecretText::new("c d%".to_owned()));

@@ -11,9 +11,9 @@ use crate::util::secret::SecretText;
 /// A UserInfo response.
 #[derive(Debug, Clone)]
 pub enum Userinfo {
-    /// The claims, not signed.
+    /// The claims without a signature.
     Plain(Map<String, Value>),
-    /// A signed token (OpenID Connect Core 5.3.2), not verified yet.
+    /// A signed token (OpenID Connect Core 5.3.2), not yet verified.
     Signed(SecretText),
 }
 

@@ -74,8 +74,8 @@ impl Reader<'_> {
         self.reference(field, members.get(field)?, &path.member(field))
     }
 
-    /// A reference to a Secret or ConfigMap. Its namespace is the resource's own; what it says of
-    /// one matters to the operator only.
+    /// Parses a reference to a Secret or ConfigMap in the namespace of the resource. An explicit
+    /// namespace is only used by the operator.
     fn reference(
         &mut self,
         field: &'static str,
@@ -89,7 +89,7 @@ impl Reader<'_> {
         let key = self.text(members.get("key"), node.line, &path.member("key"));
         let (name, key) = (name?, key?);
         let mut good = true;
-        // They become a path below --secrets-dir and must not lead out of it.
+        // The name becomes a path component below --secrets-dir and must not escape it.
         if !is_subdomain(&name) {
             good = false;
             let expected = "a Kubernetes name".to_owned();

@@ -5,7 +5,7 @@ use super::super::yaml::{YamlContent, YamlNode};
 use super::Reader;
 use crate::util::printable::PrintableText;
 
-/// What is used of `metadata`.
+/// The supported fields of `metadata`.
 pub(super) struct Metadata {
     pub(super) name: String,
     pub(super) namespace: Option<String>,
@@ -19,7 +19,8 @@ impl Reader<'_> {
         line: usize,
         path: &FieldPath,
     ) -> Option<Metadata> {
-        // Beyond the first four they are Kubernetes' own, which `kubectl get -o yaml` prints.
+        // The fields after the first four are set by Kubernetes and printed by `kubectl get -o
+        // yaml`.
         const KNOWN: [&str; 13] = [
             "name",
             "namespace",
@@ -81,7 +82,7 @@ impl Reader<'_> {
     }
 }
 
-/// A DNS subdomain (RFC 1123), as Kubernetes has for names.
+/// Returns whether a name is a DNS subdomain (RFC 1123), as Kubernetes requires for names.
 pub(super) fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(|part| is_label_of(part, 253))
 }

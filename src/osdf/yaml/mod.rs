@@ -1,7 +1,7 @@
 //! YAML and JSON streams as trees whose entries have line numbers.
 //!
-//! Read strictly: no tags, no merge keys, no member twice with different values. Aliases are
-//! unfolded within a limit, so that a small file cannot grow in memory ("billion laughs").
+//! The parser is strict: tags, merge keys and duplicate members with different values are errors.
+//! Alias expansion is limited, so that a small file cannot exhaust the memory ("billion laughs").
 
 mod node;
 mod parse;

@@ -1,4 +1,4 @@
-//! The nodes of a document, each with its line, and their values by the core schema of YAML 1.2.
+//! The nodes of a document with their lines, and scalar values by the core schema of YAML 1.2.
 
 use serde_json::{Map, Number, Value};
 use zeroize::Zeroizing;
@@ -9,16 +9,16 @@ use crate::util::printable::PrintableText;
 /// An entry of a document.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::osdf) struct YamlNode {
-    /// Its line, counted from 1; 0 for one that was set from outside.
+    /// The line, counted from 1; 0 for a value that is not from the file.
     pub(in crate::osdf) line: usize,
     /// What it is.
     pub(in crate::osdf) content: YamlContent,
 }
 
-/// What an entry is. Texts may be private keys and are wiped.
+/// The content of a node. Strings may be private keys and are wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::osdf) enum YamlContent {
-    /// A text, and whether it stood without quotes and so may be a number and the like.
+    /// A scalar. A `plain` one is unquoted and may be a number, a boolean or null.
     Scalar { text: Zeroizing<String>, plain: bool },
     /// A list.
     List(Vec<YamlNode>),
@@ -76,7 +76,7 @@ impl YamlNode {
         }
     }
 
-    /// What it is, for messages; never its content, which may be secret.
+    /// Returns the type for messages, without the content, which may be secret.
     pub(in crate::osdf) fn kind(&self) -> &'static str {
         match &self.content {
             YamlContent::Scalar { text, plain: true } => match scalar(text) {
@@ -146,8 +146,8 @@ fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
-/// A text without quotes by the core schema (YAML 1.2.2, 10.3.2). Where Kubernetes, which reads
-/// YAML 1.1, takes it for something else, it is a fault: the operator would sign another token.
+/// Resolves a plain scalar by the core schema (YAML 1.2.2, 10.3.2). It is an error if YAML 1.1,
+/// which Kubernetes uses, resolves it differently: the operator would sign another token.
 pub(in crate::osdf) fn scalar(text: &str) -> Result<Value, FieldError> {
     if is_null(text) {
         return Ok(Value::Null);
@@ -201,9 +201,9 @@ pub(in crate::osdf) fn scalar(text: &str) -> Result<Value, FieldError> {
     Ok(Value::String(text.to_owned()))
 }
 
-/// Whether YAML 1.1 as Kubernetes' reader has it takes a text without its sign for a number, which
-/// YAML 1.2 takes for a text: digits in groups (`1_000`), other bases in capitals, in base 2, or
-/// behind a sign.
+/// Returns whether Kubernetes' YAML 1.1 parser reads an unsigned text as a number although it is a
+/// string in YAML 1.2: digit groups (`1_000`), base prefixes in capitals, base 2, or a base prefix
+/// after a sign.
 fn is_number_to_kubernetes(digits: &str) -> bool {
     let digits = digits.replace('_', "").to_ascii_lowercase();
     let is_of = |prefix: &str, radix| {

@@ -1,4 +1,4 @@
-//! Documents from the events of the YAML parser, within the limits.
+//! Construction of documents from the events of the YAML parser, within limits.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +26,7 @@ pub(super) const MAX_NAME: usize = 1024;
 
 /// The number of duplicate members of a document that are reported; with more it is not a resource.
 const MAX_TWICE: usize = 100;
-/// An object or a list that is not complete yet.
+/// An incomplete object or list.
 struct Open {
     line: usize,
     anchor: usize,
@@ -154,7 +154,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Puts an entry where it belongs: into the innermost object or list, or among the documents.
+    /// Adds a node to the innermost open object or list, or to the documents.
     fn place(&mut self, node: YamlNode, open: &mut [Open]) -> Result<(), Stop> {
         let Some(innermost) = open.last_mut() else {
             self.twice = 0;
@@ -180,7 +180,7 @@ impl<'a> Builder<'a> {
                 (key, first.line, same_value(value, &node))
             }
         };
-        // A path is as long as its names: it is made only for those that are reported.
+        // Paths are built only for reported duplicates, since they can be long.
         if self.twice >= MAX_TWICE {
             return Err((key.line, FieldError::Duplicate { first: first_line }));
         }
@@ -202,7 +202,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Takes an entry as the name of the member that comes next.
+    /// Sets the name of the next member.
     fn name(&mut self, node: &YamlNode, open: &mut [Open]) -> Result<(), Stop> {
         let YamlContent::Scalar { text, plain } = &node.content else {
             return Err((node.line, FieldError::KeyNotText));
@@ -226,7 +226,7 @@ impl Open {
     }
 }
 
-/// Whether two entries are the same but for their lines.
+/// Returns whether two nodes are equal, ignoring their lines.
 fn same_value(left: &YamlNode, right: &YamlNode) -> bool {
     match (&left.content, &right.content) {
         (YamlContent::List(l), YamlContent::List(r)) => {
@@ -239,7 +239,7 @@ fn same_value(left: &YamlNode, right: &YamlNode) -> bool {
     }
 }
 
-/// The place of the next entry.
+/// Returns the path of the next node.
 fn path_of(open: &[Open]) -> FieldPath {
     open.iter().fold(FieldPath::root(), |path, level| match (&level.content, &level.key) {
         (YamlContent::List(list), _) => path.entry(list.len()),

@@ -1,4 +1,4 @@
-//! CSV as RFC 4180 has it, with a header line; strict, since a forgotten quote would swallow users.
+//! CSV with a header line (RFC 4180). The parser is strict, since a missing quote would hide users.
 //!
 //! A field that is empty and not quoted is NULL in a column of text, `""` is empty text. Lists are
 //! separated by commas or are a JSON array; a value that has no plain form is written in its exact
@@ -34,7 +34,7 @@ impl<'bytes> CsvReader<'bytes> {
             Some((line, Err(problem))) => return Err(vec![(line, problem)]),
             None => return Err(vec![(1, EntryError::MissingHeader)]),
         };
-        // Without this column the line may be data, with a password in it.
+        // A line without this column may be data and contain a password.
         if !fields.iter().any(|field| field.text.trim() == Column::Username.name()) {
             return Err(vec![(line, EntryError::MissingHeader)]);
         }
@@ -79,7 +79,7 @@ impl Iterator for CsvReader<'_> {
         loop {
             let (line, record) = self.records.next()?;
             match record {
-                // A spreadsheet leaves such lines at its end.
+                // Spreadsheets write such lines at the end of a file.
                 Ok(fields) if fields.iter().all(|field| field.text.is_empty() && !field.is_quoted) => {}
                 record => return Some((line, record.and_then(|fields| self.entry(line, fields)))),
             }
@@ -87,7 +87,7 @@ impl Iterator for CsvReader<'_> {
     }
 }
 
-/// The value of a field; `None` if an empty field means that it is unset.
+/// Parses the value of a field; returns `None` if an empty field means that the value is unset.
 fn read(column: Column, field: Field) -> Result<Option<StoredValue>, EntryError> {
     let Field { text, is_quoted } = field;
     if let Some(exact) = StoredValue::from_exact(&text) {
@@ -166,7 +166,7 @@ impl Records<'_> {
             };
             match String::from_utf8(bytes) {
                 Ok(text) => fields.push(Field { text, is_quoted }),
-                // The rest of the record is read, so that the next one is found.
+                // The rest of the record is skipped, so that the next one is found.
                 Err(_) => is_text = false,
             }
             let (is_last, rest) = match self.rest {
@@ -217,7 +217,7 @@ impl Records<'_> {
             field.push(b'"');
             inside = inside.get(1..).unwrap_or_default();
         }
-        // Nothing after this place can be distinguished.
+        // The rest of the file cannot be divided into records.
         self.rest = b"";
         Err(EntryError::UnclosedQuote)
     }
@@ -265,7 +265,7 @@ pub fn csv_line(row: &StoredRow, with_password: bool) -> String {
     line
 }
 
-/// The plain form of a value, where that reads back as a value that the server reads alike.
+/// Returns the plain form of a value if the server reads the imported value identically.
 fn plain(column: Column, value: &StoredValue) -> Option<String> {
     match column {
         Column::Source => entry::plain_source(value),

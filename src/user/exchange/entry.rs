@@ -19,7 +19,7 @@ pub struct UserEntry {
     pub(super) projects: Option<StoredValue>,
     pub(super) source: Option<StoredValue>,
     pub(super) password: Option<StoredPassword>,
-    /// What is wrong with a column; it does not matter for a user who is skipped.
+    /// Errors of single columns; ignored if the user is skipped.
     pub(super) errors: Vec<EntryError>,
 }
 
@@ -68,7 +68,7 @@ impl Column {
         }
     }
 
-    /// Whether the table accepts NULL there.
+    /// Returns whether the table accepts NULL in the column.
     const fn may_be_null(self) -> bool {
         matches!(self, Self::Name | Self::Email | Self::Password)
     }
@@ -89,7 +89,7 @@ impl UserEntry {
         }
     }
 
-    /// Takes over the value of a column.
+    /// Sets the value of a column.
     pub(super) fn set(&mut self, column: Column, value: StoredValue) {
         if value == StoredValue::Null && !column.may_be_null() {
             self.errors.push(EntryError::Null(column.name()));
@@ -105,16 +105,16 @@ impl UserEntry {
         }
     }
 
-    /// Whether the line has anything in the password column.
+    /// Returns whether the line has content in the password column.
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.password.as_ref().is_some_and(|password| *password.expose() != StoredValue::Null)
     }
 
-    /// The row of a new user, with the table's defaults for what the line does not say.
+    /// Returns the row of a new user, with the defaults of the table for missing columns.
     ///
     /// # Errors
-    /// The columns that cannot be read.
+    /// The columns with invalid values.
     pub fn new_row(&self) -> Result<StoredRow, Vec<EntryError>> {
         self.check()?;
         let empty = || StoredValue::text("[]");
@@ -129,7 +129,7 @@ impl UserEntry {
         })
     }
 
-    /// The row of an existing user with the fields of the line.
+    /// Returns the row of an existing user, updated with the fields of the line.
     ///
     /// # Errors
     /// The columns that cannot be read; [`EntryError::InvalidRow`] when a column of the database is
@@ -195,8 +195,8 @@ pub(super) fn plain_source(value: &StoredValue) -> Option<String> {
     }
 }
 
-/// A password hash in its plain form. What the server could not compare with is rejected: a
-/// password in plain text would be stored as it is. A backup has such a value in its exact form.
+/// Parses a password hash in plain form. A value that is not a bcrypt hash is rejected, since a
+/// plain-text password would be stored unencrypted. A backup contains such values in exact form.
 pub(super) fn password(text: &str) -> Result<StoredValue, EntryError> {
     // The form of LDAP directories, RFC 2307, with bcrypt inside.
     let bare = text.strip_prefix("{BCRYPT}").or_else(|| text.strip_prefix("{CRYPT}")).unwrap_or(text);
@@ -211,7 +211,7 @@ pub(super) fn is_plain_password(text: &str) -> bool {
     PasswordHash::from_stored(text.to_owned()).check_unlocked().is_ok()
 }
 
-/// What kind of hash a text seems to be.
+/// Returns the probable type of a password hash.
 fn hash_type(text: &str) -> Option<&'static str> {
     const PREFIXES: [(&str, &str); 24] = [
         ("$1$", "MD5 crypt"),

@@ -1,17 +1,17 @@
-//! What is wrong with a line of an import. No text of the line is repeated, because a file without
-//! a header line, or with one in another order, has passwords and hashes in any column.
+//! Errors of an import. Messages do not contain text of the line, because any column of a file
+//! without a valid header line may contain passwords or hashes.
 
 use crate::user::password::HashError;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 
-/// What is wrong with a line.
+/// Error of a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     /// Not UTF-8.
     #[error("invalid text: expected UTF-8")]
     NotUtf8,
-    /// A quote where none may be (RFC 4180 2.5 to 2.7).
+    /// A quote at an invalid position (RFC 4180 2.5 to 2.7).
     #[error("a quote inside a field that does not begin with one")]
     StrayQuote,
     /// Something between the closing quote and the separator.
@@ -31,7 +31,7 @@ pub enum EntryError {
     /// The first line does not name the columns.
     #[error("the first line is not a header line: it has no column 'username'")]
     MissingHeader,
-    /// A column that no user has.
+    /// An unknown column.
     #[error("unknown column {position} in the header line")]
     UnknownColumn {
         /// Its number, from 1.
@@ -52,7 +52,7 @@ pub enum EntryError {
         /// What is wrong, without any text of the line.
         message: &'static str,
     },
-    /// A member that no user has.
+    /// An unknown member.
     #[error("unknown member at column {column}")]
     UnknownMember {
         /// Where, in bytes from 1.
@@ -70,7 +70,7 @@ pub enum EntryError {
     InvalidType {
         /// The column.
         column: &'static str,
-        /// What may be there.
+        /// The expected values.
         expected: &'static str,
     },
     /// NULL where the table does not accept it.
@@ -125,7 +125,7 @@ pub struct LineError {
     pub file: String,
     /// The line, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// The error.
     pub error: EntryError,
 }
 

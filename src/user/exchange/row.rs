@@ -1,4 +1,4 @@
-//! A row of the user table as it is stored, and what the server would not have accepted in it.
+//! A stored row of the user table, and checks for values that the server would reject.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,8 @@ use crate::user::AuthSource;
 use crate::user::account::{AccountDraft, AccountError};
 use crate::user::name::UsernameError;
 
-/// A row of the user table, column by column. Whatever is in it can be exported, and an import
-/// writes the same values again.
+/// A row of the user table with all columns. Every row can be exported, and an import restores the
+/// same values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRow {
     /// The username.
@@ -34,7 +34,7 @@ impl StoredRow {
         self.username.lossy().unwrap_or_default()
     }
 
-    /// Whether the server reads both rows alike.
+    /// Returns whether the server reads both rows identically.
     #[must_use]
     pub fn reads_like(&self, other: &Self) -> bool {
         self.username == other.username
@@ -46,8 +46,8 @@ impl StoredRow {
             && self.password.expose().reads_like(other.password.expose())
     }
 
-    /// What `cc-user add` or the server would reject in this row, each as a stable name and a text
-    /// without any content of the row, which may be a misplaced secret.
+    /// Returns the values that `cc-user add` or the server would reject, each as a stable name and
+    /// a message. The messages do not contain values of the row, which may be misplaced secrets.
     #[must_use]
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         let mut warnings = Vec::new();
@@ -105,7 +105,7 @@ impl StoredRow {
     }
 }
 
-/// A rejection as a name and a text without the rejected content.
+/// Returns the name and the message of an error, without the rejected value.
 fn describe(error: &AccountError) -> (&'static str, String) {
     use crate::util::diagnostic::Diagnostic as _;
     let text = match error {
