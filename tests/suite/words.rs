@@ -125,6 +125,7 @@ const ROOTS: &[&str] = &[
     "fuzz/fuzz_targets",
     "fuzz/src",
     "operator/src",
+    "operator/tests",
     ".github",
     "README.md",
     "SECURITY.md",

@@ -77,7 +77,7 @@ fn published_manifest(server: &Server) {
         let has = |text: &str| {
             events.iter().any(|(_, reason, note)| reason == "LintWarning" && note.contains(text))
         };
-        (has("spec.key.value") && has("everybody has")).then_some(())
+        (has("spec.key.value") && has("whose private key is published")).then_some(())
     });
     let public = Command::new("python3")
         .args(["-c", SCITOKENS, &token, &space.file("key.pem", &published_key(server, &space))])

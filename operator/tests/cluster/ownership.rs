@@ -7,7 +7,7 @@ use crate::harness::{Server, Space, Test};
 pub const TESTS: &[Test] = &[
     ("ownership::foreign_secret_is_not_written", foreign),
     ("ownership::secret_without_token_member_is_not_merged_into", foreign_without_token),
-    ("ownership::foreign_secret_that_goes_makes_room", foreign_goes),
+    ("ownership::foreign_secret_that_is_deleted_is_replaced", foreign_goes),
     ("ownership::annotated_secret_is_adopted", adoption),
     ("ownership::annotation_does_not_take_a_secret_from_its_controller", adoption_of_owned),
     ("ownership::removed_owner_reference_is_reported", owner_removed),
@@ -39,7 +39,7 @@ fn foreign_without_token(server: &Server) {
 }
 
 fn foreign_goes(server: &Server) {
-    let space = Space::with_operator(server, "room");
+    let space = Space::with_operator(server, "replace");
     space.create_secret("a", &[("password", "x")]);
     space.create_jwt("a", &json!({}));
     space.wait_condition("a", "Ready", "False", "SecretNotOwned");
