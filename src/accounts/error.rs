@@ -7,7 +7,7 @@ use crate::user_db::UserDbError;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::file::{FileError, shell_word};
 use crate::util::kind::Kind;
-use crate::util::quote::{quote, quote_path};
+use crate::util::quote::{escape, quote, quote_path};
 
 /// Why an action is rejected; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,7 @@ pub enum AccountsError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The content of the file of disabled users.
-    #[error("{} is malformed: {}", quote_path(.path), quote(.message))]
+    #[error("{} is malformed: {}", quote_path(.path), escape(.message))]
     DisabledUsersMalformed {
         /// The file.
         path: PathBuf,

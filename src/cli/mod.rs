@@ -3,7 +3,6 @@
 //! This is the only code that prints, prompts, and reads the process environment. Each program is a
 //! [`tool::Tool`]: a function that returns its [`clap::Command`], from which help, man pages,
 //! completions and tests are derived, and a function that runs it.
-//! completions and tests all ask, and one that runs it.
 
 mod candidates;
 pub mod cc_jwt;

@@ -40,12 +40,12 @@ pub enum ColorWhen {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsOptions {
-    /// Read the server's configuration from FILE [default: ./config.json where there is one]
+    /// Read the server's configuration from FILE [default: ./config.json if it exists]
     #[arg(short, long, global = true, value_name = "FILE", env = "CC_CONFIG", hide_env_values = true,
           value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
-    /// Read the server's environment file from FILE [default: ./.env where there is one]
+    /// Read the server's environment file from FILE [default: ./.env if it exists]
     #[arg(long, global = true, value_name = "FILE", env = "CC_ENV_FILE", hide_env_values = true,
           value_hint = ValueHint::FilePath)]
     pub env_file: Option<PathBuf>,

@@ -3,7 +3,6 @@
 //!
 //! Options that exclude each other are declared at the option (`conflicts_with`); options that
 //! require others are declared here. A test requires a row for every option of every command.
-//! option needs beside itself is declared here. A test requires a row for every option of every command.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};

@@ -98,7 +98,7 @@ impl FieldOverride {
 }
 /// Applies a `--set` override. Missing objects on the path are created; claims of `spec.data` with
 /// dots in their names (`wlcg.ver`) are matched by the whole name. `null` removes a member. A value
-/// that replaces a string remains a string.
+/// that replaces a string is read as text, unless it is a JSON array, object or string.
 ///
 /// # Errors
 /// The path component that is not an object.

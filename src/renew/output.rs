@@ -218,7 +218,6 @@ pub fn sweep(outputs: &[&TokenFile], now: Timestamp) {
 
 /// Raises the limit of open files: each output has an open lock file, and many shells have a low
 /// default limit.
-/// than most shells allow at first.
 pub fn raise_file_limit(outputs: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

@@ -52,7 +52,7 @@ pub enum AccountError {
         text: String,
     },
     /// A mail address without anything before or after its `@`.
-    #[error("invalid email address {}", quote(.0))]
+    #[error("invalid email address {}: expected NAME@DOMAIN", quote(.0))]
     InvalidEmail(String),
 }
 

@@ -3,7 +3,6 @@
 //! [`word`] is for commands in hints that users paste, [`escaped`] and [`powershell_word`] for
 //! completion candidates, [`unquoted`] reads a partly typed word. No other module quotes for
 //! shells.
-//! shell's completion inserts while a command is typed, [`unquoted`] reads what was typed so far.
 
 use super::quote::is_hidden;
 

@@ -276,7 +276,7 @@ impl Manual<'_> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spelling {
-    /// The short letter where there is one, else the long name.
+    /// The short letter if it exists, else the long name.
     First,
     /// Both.
     Both,

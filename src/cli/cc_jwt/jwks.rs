@@ -44,7 +44,7 @@ pub(super) struct Jwks {
     #[arg(long)]
     server: bool,
 
-    /// The issuer's https address [default: that of the resource]
+    /// The issuer's https URL [default: that of the resource]
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
 

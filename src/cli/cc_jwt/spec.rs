@@ -64,7 +64,7 @@ struct New {
     #[arg(long, value_name = "NAME", default_value = "my-token")]
     name: String,
 
-    /// spec.issuer: the issuer's https address
+    /// spec.issuer: the issuer's https URL
     #[arg(long, value_name = "URL", default_value = "https://issuer.example.org")]
     issuer: String,
 
@@ -95,7 +95,7 @@ struct New {
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
-    /// Replace FILE if it is there
+    /// Replace FILE if it exists
     #[arg(long)]
     force: bool,
 }

@@ -170,8 +170,8 @@ pub(super) static PAGES: &[ManualPage] = &[
              fails as with a wrong password, and sync-ldap does not change the roles. 'cc-user list' prints \
              (disabled) instead of the roles.",
             "The file belongs to the database: copy and restore both together. 'cc-user export' writes what is in \
-             the database, thus a disabled user without roles and with the locked hash. An import with roles or \
-             with an unlocked hash enables the user. 'cc-user del' removes the user from the file.",
+             the database, thus a disabled user without roles and with the locked hash. An import with roles \
+             enables the user; the password stays locked unless the import has a hash. 'cc-user del' removes the user from the file.",
         ],
         examples: &[
             example("cc-user disable fritz", "Disable a user", 0),

@@ -16,7 +16,7 @@ use serde_json::error::Category;
 use serde_json::{Map, Number, Value};
 
 use super::quote::quote;
-use tree::{AllMembers, LastWins, Tree, Unique, UniqueNames};
+use tree::{AllMembers, Tree, UniqueNames, Values};
 
 /// The depth to which any document is read, in arrays and objects inside each other.
 pub const MAX_DEPTH: usize = 127;
@@ -168,7 +168,7 @@ pub const fn kind(value: &Value) -> &'static str {
 /// # Errors
 /// [`JsonError`]: not JSON, a duplicate member at any depth, too deep.
 pub fn unique(text: &str, max_depth: usize) -> Result<Value, JsonError> {
-    whole(text, max_depth, Unique)
+    whole(text, max_depth, Values(None))
 }
 
 /// Reads a document for showing it: the last of duplicate members wins, and the earlier ones are
@@ -178,7 +178,7 @@ pub fn unique(text: &str, max_depth: usize) -> Result<Value, JsonError> {
 /// [`JsonError`]: not JSON, too deep.
 pub fn last_wins(text: &str, max_depth: usize) -> Result<(Value, Vec<DuplicateMember>), JsonError> {
     let duplicates = RefCell::new(Vec::new());
-    let value = whole(text, max_depth, LastWins(&duplicates))?;
+    let value = whole(text, max_depth, Values(Some(&duplicates)))?;
     Ok((value, duplicates.into_inner()))
 }
 

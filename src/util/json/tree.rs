@@ -41,11 +41,11 @@ pub(super) trait Tree: Copy {
     fn add(self, members: &mut Self::Members, name: String, node: Self::Node);
 }
 
-/// A [`Value`]; duplicate members are rejected.
+/// A [`Value`]. Duplicate members are rejected, or the earlier ones are put into the list if there is one.
 #[derive(Clone, Copy)]
-pub(super) struct Unique;
+pub(super) struct Values<'a>(pub(super) Option<&'a RefCell<Vec<DuplicateMember>>>);
 
-impl Tree for Unique {
+impl Tree for Values<'_> {
     type Node = Value;
     type Members = Map<String, Value>;
 
@@ -66,49 +66,16 @@ impl Tree for Unique {
     }
 
     fn rejects(self, members: &Map<String, Value>, name: &str) -> bool {
-        members.contains_key(name)
+        self.0.is_none() && members.contains_key(name)
     }
 
     fn add(self, members: &mut Map<String, Value>, name: String, value: Value) {
-        members.insert(name, value);
-    }
-}
-
-/// A [`Value`]; the earlier ones of duplicate members are put into a list.
-#[derive(Clone, Copy)]
-pub(super) struct LastWins<'a>(pub(super) &'a RefCell<Vec<DuplicateMember>>);
-
-impl Tree for LastWins<'_> {
-    type Node = Value;
-    type Members = Map<String, Value>;
-
-    fn scalar(self, value: Value) -> Value {
-        value
-    }
-
-    fn string(self, text: &str) -> Value {
-        Value::String(text.to_owned())
-    }
-
-    fn array(self, items: Vec<Value>) -> Value {
-        Value::Array(items)
-    }
-
-    fn object(self, members: Map<String, Value>) -> Value {
-        Value::Object(members)
-    }
-
-    fn rejects(self, _: &Map<String, Value>, _: &str) -> bool {
-        false
-    }
-
-    fn add(self, members: &mut Map<String, Value>, name: String, value: Value) {
-        match members.get_mut(&name) {
-            Some(known) => {
+        match (self.0, members.get_mut(&name)) {
+            (Some(duplicates), Some(known)) => {
                 let earlier = std::mem::replace(known, value);
-                self.0.borrow_mut().push(DuplicateMember { name, earlier });
+                duplicates.borrow_mut().push(DuplicateMember { name, earlier });
             }
-            None => {
+            _ => {
                 members.insert(name, value);
             }
         }
