@@ -8,6 +8,7 @@ use super::MAX_BYTES;
 use super::claims::Claims;
 use crate::key::{Algorithm, KeyError, SigningKey};
 use crate::util::diagnostic::diagnostics;
+use crate::util::json_text::serialize_json;
 use crate::util::kind::Kind;
 use crate::util::secret::SecretText;
 
@@ -64,9 +65,8 @@ diagnostics! { SignError:
 /// would exceed [`MAX_BYTES`].
 pub fn sign(header: &HeaderParams, claims: &Claims, key: &SigningKey) -> Result<SecretText, SignError> {
     let mut token = String::new();
-    // Serializing string and claim maps cannot fail.
     for members in [&header.members(), claims.as_object()] {
-        let json = serde_json::to_string(members).unwrap_or_default();
+        let json = serialize_json(members);
         URL_SAFE_NO_PAD.encode_string(json, &mut token);
         token.push('.');
     }

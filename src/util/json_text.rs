@@ -1,6 +1,24 @@
 //! JSON as it is written: indented or on one line without changing a number, and taken apart into the
 //! texts of its elements. The text must be JSON already.
 
+/// Returns a value of this crate as JSON on one line. Secrets in it are not erased.
+///
+/// # Panics
+/// If the type has a map with keys that are not strings, or an implementation of `Serialize` that
+/// returns an error. No type of this crate has one.
+///
+/// ```
+/// use cc_auth::util::json_text::serialize_json;
+/// assert_eq!(serialize_json(&[("a", 1)]), r#"[["a",1]]"#);
+/// ```
+#[must_use]
+pub fn serialize_json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    match serde_json::to_string(value) {
+        Ok(text) => text,
+        Err(error) => unreachable!("a report cannot be written as JSON: {error}"),
+    }
+}
+
 /// The text with each member and entry on a line of its own. Numbers stay as they are written;
 /// escapes in strings become the characters they stand for.
 ///

@@ -28,18 +28,18 @@ fn sources() -> Vec<(String, String)> {
 }
 
 /// What a writer of a language consists of, and the only files that may have it.
-const WRITERS: [(&str, &str, &[&str]); 8] = [
+const WRITERS: [(&str, &str, &[&str]); 9] = [
     ("a word of a shell", "r\"'\\''\"", &["util/shell.rs"]),
     ("a command for a shell", "Command::new(\"sh\")", &["cli/cc_login/browser.rs"]),
     ("a field of CSV", "\"\\\"\\\"\"", &["user/exchange/csv.rs"]),
     ("HTML", "&lt;", &["login/oidc/page.rs"]),
     ("an LDAP filter", "={}))\"", &["ldap/escape.rs"]),
     ("an LDAP filter", "={})\"", &[]),
+    ("JSON text", "serde_json::to_string", &["cli/console.rs", "util/json_text.rs"]),
     (
         "JSON text",
-        "serde_json::to_string",
+        "serialize_json(",
         &[
-            "cli/console.rs",
             "cli/cc_jwt/verify.rs",
             "cli/cc_jwt/inspect.rs",
             "cli/cc_jwt/issue.rs",

@@ -19,7 +19,7 @@ use crate::token::inspect::{DecodedPart, TokenForm};
 use crate::token::{self, Claims, Inspection, NumericDate, TokenError};
 use crate::user::Role;
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
-use crate::util::json_text::{compact, indented};
+use crate::util::json_text::{compact, indented, serialize_json};
 use crate::util::note::Warning;
 use crate::util::quote::{escape, escape_json, escape_lines, quote};
 use crate::util::time::Timestamp;
@@ -91,7 +91,7 @@ fn many(inspect: &Inspect, now: Timestamp, console: &mut Console) -> Result<Exit
             let line = line.number;
             let text = match &inspected {
                 Ok(token) => token.with_parts(&InspectLine { line, token: token.report(now) }),
-                Err(error) => serde_json::to_string(&InspectErrorLine { line, error }).unwrap_or_default(),
+                Err(error) => serialize_json(&InspectErrorLine { line, error }),
             };
             // Writing to a Vec cannot fail.
             let _ = writeln!(out, "{}", escape_json(&text));
@@ -294,8 +294,7 @@ impl InspectedToken {
     /// The report as JSON with the original text of header and claims: a number in a [`Value`] loses
     /// digits.
     fn with_parts(&self, report: &impl Serialize) -> String {
-        // A report always serializes.
-        let template = serde_json::to_string(report).unwrap_or_default();
+        let template = serialize_json(report);
         let mut rest = template.as_str();
         let mut text = String::with_capacity(template.len());
         // In the order of the report, so that text in the header is not mistaken for a placeholder.
@@ -382,10 +381,9 @@ fn part(
     let text = match seen {
         DecodedPart::Missing => "  none".to_owned(),
         DecodedPart::Json(value) => {
-            // A value always serializes.
             let pretty = match written {
                 Some(text) => indented(text),
-                None => serde_json::to_string_pretty(value).unwrap_or_default(),
+                None => indented(&serialize_json(value)),
             };
             escape_lines(&pretty)
                 .replace("\\\\", "\\")

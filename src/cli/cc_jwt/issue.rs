@@ -21,6 +21,7 @@ use crate::user::Role;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::duration::GoDuration;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, shell_word};
+use crate::util::json_text::serialize_json;
 use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
 use crate::util::quote::{escape_json, quote, quote_path};
@@ -184,7 +185,7 @@ fn line(issued: &IssuedToken, as_object: bool) -> zeroize::Zeroizing<String> {
             expires_at: issued.expires_at.map(Timestamp::rfc3339),
             token: issued.token.expose(),
         };
-        format!("{}\n", escape_json(&serde_json::to_string(&report).unwrap_or_default()))
+        format!("{}\n", escape_json(&serialize_json(&report)))
     } else {
         format!("{}\n", issued.token.expose())
     };

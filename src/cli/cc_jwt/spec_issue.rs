@@ -14,6 +14,7 @@ use crate::osdf::signing::{find_key, sign};
 use crate::osdf::{LoadedResource, Resource, SignedToken, manifest};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
+use crate::util::json_text::serialize_json;
 use crate::util::note::Notes;
 use crate::util::quote::escape_json;
 
@@ -112,7 +113,7 @@ fn lines(signed: &[(&Resource, SignedToken)], as_json: bool) -> zeroize::Zeroizi
             jti: &signed.jti,
         };
         if as_json {
-            text.push_str(&escape_json(&serde_json::to_string(&token).unwrap_or_default()));
+            text.push_str(&escape_json(&serialize_json(&token)));
         } else {
             text.push_str(token.token);
         }

@@ -19,6 +19,7 @@ use crate::config::Settings;
 use crate::policy::{Finding, Verbosity};
 use crate::token;
 use crate::util::diagnostic::ExitStatus;
+use crate::util::json_text::serialize_json;
 use crate::util::note::{Notes, Warning};
 use crate::util::quote::{escape, escape_json, quote};
 use crate::util::time::Clock;
@@ -207,5 +208,5 @@ fn write_line(
 }
 
 fn json_line(report: &impl Serialize, out: &mut Vec<u8>) -> std::io::Result<()> {
-    writeln!(out, "{}", escape_json(&serde_json::to_string(report).unwrap_or_default()))
+    writeln!(out, "{}", escape_json(&serialize_json(report)))
 }

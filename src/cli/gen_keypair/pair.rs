@@ -11,6 +11,7 @@ use crate::key::encoding::encode_standard;
 use crate::key::nkey::NkeyRole;
 use crate::key::private::generate_hmac_secret;
 use crate::key::{Algorithm, KeyError, PrivateKey, SigningKey, jwk, nkey, pem, set, thumbprint};
+use crate::util::json_text::serialize_json;
 use crate::util::quote::escape_json;
 use crate::util::secret::SecretBytes;
 
@@ -220,7 +221,7 @@ impl NewKey {
             private_pem: text_of(&pems, KeyPart::Private),
             public_pem: text_of(&pems, KeyPart::Public),
         };
-        let text = Zeroizing::new(serde_json::to_string(&report).unwrap_or_default());
+        let text = Zeroizing::new(serialize_json(&report));
         Zeroizing::new(escape_json(&text).into_owned())
     }
 }

@@ -16,6 +16,7 @@ use crate::policy::login_role::{Flow, Login, LoginRole, RoleConfig, evaluate};
 use crate::policy::oidc_identity::{self, OidcIdentity};
 use crate::policy::{CheckState, Verdict};
 use crate::token::{Claims, TokenError, Verified};
+use crate::util::json_text::serialize_json;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
@@ -129,9 +130,7 @@ pub fn identify(
     };
     let is_verbose = rules.role.is_some_and(|(_, role)| role.verbose_logging);
     if is_verbose {
-        let shown = |claims: &Map<String, Value>| {
-            serde_json::to_string(claims).map(|text| escape(&text)).unwrap_or_default()
-        };
+        let shown = |claims: &Map<String, Value>| escape(&serialize_json(claims));
         log::info!("claims of the ID token: {}", shown(verified.claims().as_object()));
         if let Some(userinfo) = &userinfo {
             log::info!("claims of userinfo: {}", shown(userinfo));

@@ -18,6 +18,7 @@ use super::error::{EntryError, resembles};
 use super::row::StoredRow;
 use super::value::{ExactValue, StoredValue, list};
 use crate::util::json::{self, JsonError, JsonProblem};
+use crate::util::json_text::serialize_json;
 use crate::util::quote::{escape_json, is_hidden};
 
 /// Reads the users of a file of JSON lines one by one; a byte order mark and blank lines are
@@ -277,7 +278,7 @@ impl<'row> ExportedUser<'row> {
 /// A row as a JSON line, without its end.
 #[must_use]
 pub fn json_line(row: &StoredRow, with_password: bool) -> String {
-    let line = serde_json::to_string(&ExportedUser::new(row, with_password)).unwrap_or_default();
+    let line = serialize_json(&ExportedUser::new(row, with_password));
     escape_json(&line).into_owned()
 }
 

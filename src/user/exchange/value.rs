@@ -6,6 +6,8 @@ use data_encoding::HEXLOWER_PERMISSIVE as HEX;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
+use crate::util::json_text::serialize_json;
+
 /// A column's value as SQLite stores it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoredValue {
@@ -98,7 +100,7 @@ impl StoredValue {
     /// The exact form.
     #[must_use]
     pub fn to_exact(&self) -> String {
-        serde_json::to_string(&ExactValue::from(self)).unwrap_or_default()
+        serialize_json(&ExactValue::from(self))
     }
 
     /// Reads the exact form; none if the text is something else.
