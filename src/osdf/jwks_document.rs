@@ -1,4 +1,4 @@
-//! What an issuer publishes: its key set and its discovery document, as static files.
+//! The documents of an issuer: its key set and its discovery document, as static files.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,25 +15,25 @@ use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 
-/// The name of the key set's file.
+/// The file name of the key set.
 pub const KEY_SET_FILE: &str = "jwks.json";
 
-/// Where the discovery document lies below the issuer's address (OpenID Connect Discovery 4).
+/// The path of the discovery document below the issuer's URL (OpenID Connect Discovery 4).
 pub const DISCOVERY_FILE: &str = ".well-known/openid-configuration";
 
 /// A key that is published.
 #[derive(Debug, Clone)]
 pub struct PublishedKey {
-    /// `kid`; only an entry that is copied may have none.
+    /// `kid`; only a copied entry may be without one.
     pub kid: Option<String>,
     content: JwksEntry,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum JwksEntry {
-    /// A key with the one algorithm it is for: validators reject a key without `kid` or `alg`.
+    /// A key with one algorithm. Validators reject a key without `kid` or `alg`.
     Key { key: PublicKey, algorithm: Algorithm },
-    /// An entry of a published set that is not understood here, as it is written.
+    /// An entry of a published set that this program does not support, unchanged.
     Copied(String),
 }
 
@@ -43,10 +43,10 @@ pub enum JwksDocumentError {
     /// Every verifier with an HMAC secret can sign.
     #[error("{0} is an HMAC secret: every reader could sign with it; it must not be published")]
     HmacSecret(String),
-    /// An algorithm the key does not do.
+    /// The key does not support the algorithm.
     #[error("{place} cannot sign {algorithm}")]
     Algorithm {
-        /// The place of the key.
+        /// The location of the key.
         place: String,
         /// The requested algorithm.
         algorithm: Algorithm,
@@ -54,44 +54,44 @@ pub enum JwksDocumentError {
     /// A private key or HMAC secret that cannot be read, so that its public half is not known.
     #[error("{place}: key {number} contains a private key that cannot be read: {error}")]
     Private {
-        /// The place of the set.
+        /// The location of the set.
         place: String,
-        /// Which key of the set, counted from 1.
+        /// The number of the key in the set, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The error.
         error: KeyError,
     },
-    /// Two keys of one name.
+    /// Two keys have the same `kid`.
     #[error("two different keys have the name {}", quote(.0))]
     SameKid(String),
-    /// A key that was published and would not be any more.
+    /// A published key is missing in the new set.
     #[error("the published key {} is not among the given keys: validators would reject its tokens", quote(.0))]
     Dropped(String),
-    /// A file that is to be a key set and is none.
+    /// A file is not a key set.
     #[error("{place}: {error}")]
     Malformed {
         /// The file, quoted.
         place: String,
-        /// What is wrong with it.
+        /// The error.
         error: KeyError,
     },
-    /// What is published now is not a key set, so that the lost keys are unknown.
+    /// The published file is not a key set, so that missing keys cannot be found.
     #[error("{} is there and no key set: {error}", quote_path(.path))]
     NotKeySet {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         error: KeyError,
     },
-    /// An issuer under which nothing can be found.
+    /// The issuer is not a URL with documents below it.
     #[error("the issuer {}: {why}", quote(.issuer))]
     Issuer {
         /// The issuer.
         issuer: String,
-        /// What is wrong with it.
+        /// The error.
         why: &'static str,
     },
-    /// It does not contain a key.
+    /// The set does not contain a key.
     #[error("no key to publish")]
     NoKey,
 }
@@ -109,8 +109,8 @@ diagnostics! { JwksDocumentError:
 }
 
 impl PublishedKey {
-    /// A key to publish. Its name is `kid`, else the one it came with, else its RFC 7638
-    /// thumbprint; its algorithm is the requested one, or the first of its algorithms.
+    /// A key to publish. Its key ID is `kid`, otherwise its own key ID, otherwise its RFC 7638
+    /// thumbprint. Its algorithm is the requested one, or the first that the key supports.
     ///
     /// # Errors
     /// [`JwksDocumentError::HmacSecret`] or `Algorithm`.
@@ -142,7 +142,7 @@ impl PublishedKey {
     }
 
     /// The keys of a published set. Only the public half of a private key is used; an
-    /// entry that is not understood is copied as it is, with a note: other validators may need it.
+    /// entry that is not supported is copied unchanged, with a note: other validators may need it.
     ///
     /// # Errors
     /// [`JwksDocumentError::Malformed`], `Private`, and those of [`PublishedKey::new`].
@@ -211,7 +211,7 @@ impl PublishedKey {
     }
 }
 
-/// The key set: the keys in their order, the same key once.
+/// The key set: the keys in their order; a duplicate key is written once.
 ///
 /// # Errors
 /// [`JwksDocumentError::NoKey`] or `SameKid`.
@@ -237,7 +237,7 @@ pub fn key_set(keys: &[PublishedKey], notes: &mut Notes) -> Result<String, JwksD
     Ok(set::write(written.iter().map(String::as_str)))
 }
 
-/// Whether two entries have the same key.
+/// Returns whether two entries have the same key.
 fn is_same(one: &PublishedKey, other: &PublishedKey) -> bool {
     match (&one.content, &other.content) {
         (JwksEntry::Key { key: one, .. }, JwksEntry::Key { key: other, .. }) => one == other,
@@ -245,10 +245,10 @@ fn is_same(one: &PublishedKey, other: &PublishedKey) -> bool {
     }
 }
 
-/// The names of keys that a published set has and the new one has not.
+/// The key IDs of a published set that the new set does not have.
 ///
 /// # Errors
-/// Why the published set cannot be read.
+/// The published set cannot be read.
 pub fn dropped(old: &str, new: &[PublishedKey]) -> Result<Vec<String>, KeyError> {
     let jwks = set::jwks(old)?;
     let mut dropped = Vec::new();

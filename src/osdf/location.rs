@@ -7,7 +7,7 @@ use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::quote::{escape, quote};
 
-/// Where a text came from: a file's name or `standard input`, as shown in messages.
+/// The source of a text, as messages name it: a file or `standard input`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceName(pub String);
 
@@ -27,23 +27,23 @@ impl SourceName {
     }
 }
 
-/// The way to a field from the top of its document: `spec.data['wlcg.ver']`.
+/// The path of a field from the top of its document, such as `spec.data['wlcg.ver']`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldPath {
-    /// The path, to compare it.
+    /// The exact path, for comparisons.
     exact: String,
-    /// The path for messages, without names that may be a secret in the wrong place.
+    /// The path for messages. Names that may be a misplaced secret are replaced.
     shown: String,
 }
 
 impl FieldPath {
-    /// The document itself.
+    /// The path of the document.
     #[must_use]
     pub const fn root() -> Self {
         Self { exact: String::new(), shown: String::new() }
     }
 
-    /// A member of what this path leads to.
+    /// The path of a member of this object.
     #[must_use]
     pub fn member(&self, name: &str) -> Self {
         let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
@@ -60,66 +60,66 @@ impl FieldPath {
         }
     }
 
-    /// An entry of the list this path leads to, counted from 0.
+    /// The path of an entry of this list; the first has the index 0.
     #[must_use]
     pub fn entry(&self, index: usize) -> Self {
         Self { exact: format!("{}[{index}]", self.exact), shown: format!("{}[{index}]", self.shown) }
     }
 
-    /// The path for a message: without a name that may be a secret in the wrong place.
+    /// The path for messages. Names that may be a misplaced secret are replaced.
     #[must_use]
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// The path as text; empty for the document itself.
+    /// The exact path as text; empty for the document.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.exact
     }
 }
 
-/// Something wrong with a resource, with its place. Several of one resource are reported together.
+/// An error of a resource, with its location. All errors of a resource are reported together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceError {
     /// The file.
     pub source: SourceName,
-    /// The line, counted from 1; 0 where no line is to blame.
+    /// The line, from 1; 0 if the error does not have a line.
     pub line: usize,
     /// The field.
     pub path: FieldPath,
-    /// What is wrong with it.
+    /// The problem.
     pub error: FieldError,
 }
 
-/// What can be wrong with a resource.
+/// A problem of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
-    /// No YAML or JSON.
+    /// Neither YAML nor JSON.
     #[error("not YAML: {}", escape(.0))]
     Syntax(String),
-    /// Indented with a tab.
+    /// A line is indented with a tab, which YAML does not permit.
     #[error("indented with a tab: expected spaces")]
     Tab,
-    /// Lists and objects in each other beyond all need.
+    /// Lists and objects are nested too deeply.
     #[error("nested deeper than {0} levels")]
     TooDeep(usize),
-    /// More entries than any resource has.
+    /// Too many entries.
     #[error("more than {0} entries")]
     TooManyEntries(usize),
-    /// Aliases that unfold to more entries than any resource has.
+    /// Aliases expand to too many entries.
     #[error("its aliases unfold to more than {0} entries")]
     AliasesUnfold(usize),
-    /// Anchors and aliases that copy more than any resource has.
+    /// Anchors and aliases copy too many bytes.
     #[error("its anchors and aliases stand for more than {0} MiB")]
     CopiesTooMuch(usize),
-    /// A member's name that is longer than any has.
+    /// The name of a member is too long.
     #[error("a member's name is longer than {0} bytes")]
     NameTooLong(usize),
     /// An alias inside the node that it refers to.
     #[error("an alias of a node that contains it")]
     AliasOfItself,
-    /// `<<`, which YAML 1.2 has not.
+    /// The merge key `<<`, which YAML 1.2 does not have.
     #[error("'<<' is not part of YAML 1.2: write the members out")]
     MergeKey,
     /// A tag, such as `!!binary`.
@@ -128,65 +128,65 @@ pub enum FieldError {
     /// A key that is a list or an object.
     #[error("a list or an object as a key")]
     KeyNotText,
-    /// The same member twice, with different values.
+    /// A member occurs more than once, with different values.
     #[error("duplicate member with different values, first in line {first}")]
     Duplicate {
-        /// The line of the first.
+        /// The line of the first one.
         first: usize,
     },
-    /// A text that YAML 1.1, and so Kubernetes, reads otherwise than YAML 1.2.
+    /// A text that YAML 1.1, and therefore Kubernetes, reads differently from YAML 1.2.
     #[error(
         "{text} is {in_kubernetes} to Kubernetes and a string to others: put it in quotes or write {in_kubernetes}"
     )]
     Ambiguous {
-        /// As written.
+        /// The text.
         text: PrintableText,
-        /// What YAML 1.1 takes it for.
+        /// The type of the value in YAML 1.1.
         in_kubernetes: &'static str,
     },
-    /// A number that would change its value.
+    /// A number whose value would change because of limited precision.
     #[error("the number {0} cannot be represented exactly: quote it if it is a string")]
     Inexact(PrintableText),
-    /// Not a number that JSON has.
+    /// A number that JSON does not have, such as infinity.
     #[error("{0} is not a number in JSON")]
     NotAJsonNumber(PrintableText),
-    /// Not there.
+    /// A required field is missing.
     #[error("missing")]
     Missing,
-    /// There, but with nothing in it.
+    /// A required field is empty.
     #[error("empty")]
     Empty,
-    /// No field of this object.
+    /// The object does not have a field of this name.
     #[error("unknown field{}", near_name(*.near))]
     Unknown {
-        /// The nearest known name.
+        /// The most similar known name.
         near: Option<&'static str>,
     },
-    /// Another kind of value.
+    /// The value has another type.
     #[error("found {found}, expected {expected}")]
     Kind {
-        /// The value found.
+        /// The value.
         found: &'static str,
-        /// What should.
+        /// The expected type.
         expected: &'static str,
     },
-    /// A value that is not among those there are.
+    /// The value is not supported.
     #[error("found {found}, expected {expected}")]
     Value {
-        /// The value found.
+        /// The value.
         found: PrintableText,
-        /// What should.
+        /// The supported values.
         expected: String,
     },
-    /// Not exactly one of several.
+    /// None or more than one of several fields.
     #[error("found {}, expected exactly one of {of}", list(.found))]
     NotExactlyOne {
-        /// The values found.
+        /// The fields that are set.
         found: Vec<PrintableText>,
-        /// Those of which one should.
+        /// The fields of which exactly one must be set.
         of: &'static str,
     },
-    /// Not shorter than the token's lifetime.
+    /// `resignBefore` is not shorter than the token's lifetime.
     #[error("is {resign} seconds: expected less than expiryTime, which is {expiry} seconds")]
     ResignNotBefore {
         /// resignBefore in seconds.
@@ -202,26 +202,26 @@ pub enum FieldError {
         /// The issuer.
         issuer: PrintableText,
     },
-    /// No document of the expected kind.
+    /// The stream does not have a document of the expected kind.
     #[error("no document of kind JWT in it")]
     NotAResource,
-    /// Two resources of one name, where names become files.
+    /// Two resources have the same name, which is the name of the output file.
     #[error("duplicate resource {}, first in line {first}", quote(.name))]
     SameName {
         /// The name.
         name: String,
-        /// The line of the first.
+        /// The line of the first one.
         first: usize,
     },
-    /// `--set` leads through something that is not an object.
+    /// A path of `--set` goes through a value that is not an object.
     #[error("{} is not an object: its members cannot be set", quote(.0))]
     NotAnObject(String),
     /// A rule of the token's profile, under `--strict`.
     #[error("{reason}")]
     Profile {
-        /// What a validator would say.
+        /// The message of the check.
         reason: String,
-        /// What to write instead.
+        /// The correction.
         hint: Option<String>,
     },
 }

@@ -6,7 +6,7 @@ use super::{Resource, SignedToken};
 use crate::key::encoding::encode_standard;
 use crate::util::quote::escape_json;
 
-/// The annotation with the time of the last signature.
+/// The annotation with the time at which the token was signed.
 pub const LAST_SIGNING: &str = "tokens.osg-htc.org/last-signing-time";
 
 /// The Secrets of signed tokens, as YAML documents.

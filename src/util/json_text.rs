@@ -1,5 +1,5 @@
-//! JSON as it is written: indented or on one line without changing a number, and taken apart into the
-//! texts of its elements. The text must be JSON already.
+//! JSON text: written, indented or compacted without changes of numbers, and split into the texts of its
+//! elements. Input must be valid JSON.
 
 /// Returns a value of this crate as JSON on one line. Secrets in it are not erased.
 ///
@@ -19,8 +19,8 @@ pub fn serialize_json<T: serde::Serialize + ?Sized>(value: &T) -> String {
     }
 }
 
-/// The text with each member and entry on a line of its own. Numbers stay as they are written;
-/// escapes in strings become the characters they stand for.
+/// Returns the text with each member and entry on a line of its own. Numbers are not changed; escapes in
+/// strings become characters.
 ///
 /// ```
 /// use cc_auth::util::json_text::indented;
@@ -56,14 +56,14 @@ pub fn indented(text: &str) -> String {
     out
 }
 
-/// The text on one line without blanks between its tokens; numbers stay as they are written.
+/// Returns the text on one line without blanks between its tokens. Numbers are not changed.
 #[must_use]
 pub fn compact(text: &str) -> String {
     tokens(text).collect()
 }
 
-/// The texts of the entries of the array that is a member of the object; none when the member does not exist.
-/// Of members with the same name the last counts.
+/// Returns the texts of the entries of an array that is a member of the object; none if the member does
+/// not exist. Of members with the same name the last counts.
 ///
 /// ```
 /// use cc_auth::util::json_text::entries;
@@ -116,7 +116,7 @@ fn line(out: &mut String, depth: usize) {
     (0..depth).for_each(|_| out.push_str("  "));
 }
 
-/// A string with its escapes resolved where they can be; anything else as it is.
+/// Returns a string with its escapes replaced by characters where possible, and any other token unchanged.
 fn plain(token: &str) -> String {
     if !token.contains('\\') {
         return token.to_owned();

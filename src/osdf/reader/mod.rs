@@ -24,7 +24,7 @@ use crate::util::suggest::nearest;
 /// The resource's version.
 pub const API_VERSION: &str = "tokens.osg-htc.org/v1";
 
-/// The algorithms a resource may name: those of RFC 7518 whose verifying key may be public.
+/// The supported algorithms: those of RFC 7518 whose verifying key may be public.
 const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::Rs256,
     Algorithm::Es256,
@@ -102,7 +102,7 @@ pub fn duplicate_names(resources: &[Resource]) -> Vec<ResourceError> {
     faults
 }
 
-/// The documents of a `kind: List`, which is what `kubectl get` prints; any other one as it is.
+/// The documents of a `kind: List`, as `kubectl get` prints it; any other document alone.
 fn open_lists(document: YamlNode) -> Vec<(FieldPath, YamlNode)> {
     let is_list = document.member("kind").is_some_and(
         |kind| matches!(&kind.content, YamlContent::Scalar { text, .. } if text.as_str() == "List" || text.as_str() == "JWTList"),
@@ -263,7 +263,7 @@ impl Reader<'_> {
         if !self.faults.is_empty() {
             return None;
         }
-        // A path inside of a list is a matter of that file; the lines are asked for without it.
+        // The paths of the lines are relative to the resource, which may be an entry of a list.
         let lines = std::mem::take(&mut self.lines)
             .into_iter()
             .map(|(path, line)| {
@@ -313,7 +313,7 @@ impl Reader<'_> {
         {
             self.fault(node.line, &here, FieldError::ResignNotBefore { resign, expiry });
         }
-        // With a fault it may be there under another name.
+        // With other errors the name may be misspelled: the missing field is not reported as well.
         if resign.is_none() && self.faults.is_empty() {
             self.warn(line, &here, "missing: the token is not renewed before it expires");
         }
@@ -408,7 +408,7 @@ impl Reader<'_> {
         Some(data)
     }
 
-    /// A span of time: exactly one of days, hours, minutes. In seconds.
+    /// A duration in seconds: exactly one of days, hours and minutes.
     fn span(&mut self, node: &YamlNode, path: &FieldPath) -> Option<i64> {
         const UNITS: [(&str, i64); 3] = [("days", 86_400), ("hours", 3_600), ("minutes", 60)];
         let before = self.faults.len();
