@@ -8,6 +8,7 @@ use super::oidc::connection::{ProviderConnection, discover, http_client, key_cac
 use super::oidc::error::OidcError;
 use super::oidc::id_token::TokenBinding;
 use super::oidc::provider_config::{self, ProviderConfig, ProviderParameters};
+use super::selection::SessionSelection;
 use super::session::{RefreshGrant, ReplaceOutcome, Session, SessionLock, lock_refresh, session_file};
 use super::session_error::{SessionError, login_command};
 use super::ui::{LoginEnvironment, LoginUi};
@@ -24,29 +25,36 @@ use crate::util::time::Timestamp;
 ///
 /// # Errors
 /// [`LoginError`], and errors of the user interface.
-pub fn refresh<U: LoginUi>(environment: &LoginEnvironment<'_>, ui: &mut U) -> Result<Session, U::Error> {
-    Renewal { environment, expired_at: None }.run(ui)
-}
-
-/// Renews the stored session, which is expired at this time. If another process has renewed it in
-/// the meantime, that session is returned.
-///
-/// # Errors
-/// As [`refresh`].
-pub fn renew_expired<U: LoginUi>(
-    now: Timestamp,
+pub fn refresh<U: LoginUi>(
+    selection: &SessionSelection,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
-    Renewal { environment, expired_at: Some(now) }.run(ui)
+    Renewal { selection, environment, needed_until: None }.run(ui)
+}
+
+/// Renews the stored session, which expires before this time. If another process has renewed it in
+/// the meantime, so that it is valid at this time, that session is returned.
+///
+/// # Errors
+/// As [`refresh`].
+pub(super) fn renew_before<U: LoginUi>(
+    selection: &SessionSelection,
+    needed_until: Timestamp,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Session, U::Error> {
+    Renewal { selection, environment, needed_until: Some(needed_until) }.run(ui)
 }
 
 /// One renewal. Only one process renews at a time, because many providers accept a refresh token
 /// only once. The result is stored only if the stored session has not changed; after a logout or
 /// another login in the meantime, the new refresh token is revoked.
 struct Renewal<'run> {
+    #[expect(dead_code, reason = "one session")]
+    selection: &'run SessionSelection,
     environment: &'run LoginEnvironment<'run>,
-    expired_at: Option<Timestamp>,
+    needed_until: Option<Timestamp>,
 }
 
 /// The stored session and its refresh token.
@@ -67,8 +75,8 @@ impl Renewal<'_> {
             Ok(session) => session,
             Err(error) => return Err(self.failed(error.into(), ui)),
         };
-        if let Some(now) = self.expired_at.filter(|now| !session.is_expired(*now)) {
-            log::info!("another process has renewed the session meanwhile ({})", now.rfc3339());
+        if self.needed_until.is_some_and(|needed_until| !session.is_expired(needed_until)) {
+            log::info!("another process has renewed the session meanwhile");
             return Ok(session);
         }
         let Some(grant) = session.refresh.clone() else {
@@ -87,9 +95,13 @@ impl Renewal<'_> {
 
     /// Notes that a new login is necessary, if it is.
     fn failed<U: LoginUi>(&self, error: LoginError, ui: &mut U) -> U::Error {
-        if self.expired_at.is_some() && error.status() == ExitStatus::Negative {
+        if let Some(needed_until) = self.needed_until
+            && error.status() == ExitStatus::Negative
+        {
+            let is_expired = needed_until <= self.environment.clock.now();
+            let state = if is_expired { "is expired and" } else { "expires soon and" };
             let mut notes = Notes::new();
-            notes.note("the session is expired and could not be renewed: log in again");
+            notes.note(format!("the session {state} could not be renewed: log in again"));
             ui.notes(notes);
         }
         error.into()
@@ -165,8 +177,8 @@ impl Renewal<'_> {
     /// Returns the outcome of a renewal during which another process ended or replaced the session:
     /// the new session if it is valid and sufficient.
     fn changed(&self, stored: Option<Box<Session>>) -> Result<Session, LoginError> {
-        match (stored, self.expired_at) {
-            (Some(session), Some(now)) if !session.is_expired(now) => Ok(*session),
+        match (stored, self.needed_until) {
+            (Some(session), Some(needed_until)) if !session.is_expired(needed_until) => Ok(*session),
             (Some(_), _) => Err(SessionError::Replaced.into()),
             (None, _) => Err(SessionError::Ended.into()),
         }

@@ -3,6 +3,7 @@
 use super::identity::Method;
 use crate::user::{Role, User};
 use crate::util::diagnostic::diagnostics;
+use crate::util::duration::GoDuration;
 use crate::util::file::shell_word;
 use crate::util::kind::Kind;
 
@@ -20,6 +21,16 @@ pub enum SessionError {
     Expired {
         /// The expiry time relative to now, such as `2 hours ago`.
         expired: String,
+        /// The command for a new login.
+        login: String,
+    },
+    /// The session expires before the requested time, and cannot be renewed until then.
+    #[error("the session expires {expires}: expected a lifetime of at least {min_ttl}")]
+    ExpiresSoon {
+        /// The expiry time relative to now, such as `in 5 minutes`.
+        expires: String,
+        /// The requested lifetime.
+        min_ttl: GoDuration,
         /// The command for a new login.
         login: String,
     },
@@ -51,6 +62,7 @@ pub enum SessionError {
 diagnostics! { SessionError:
     Self::NotLoggedIn => Kind::NoSession, "cc-login NAME";
     Self::Expired { login, .. } => Kind::SessionExpired, login.clone();
+    Self::ExpiresSoon { login, .. } => Kind::SessionExpiresSoon, login.clone();
     Self::NoToken { add } => Kind::SessionWithoutToken, format!(
                 "add the user with '{add}', or create a key pair with 'gen-keypair --write'; then log in again"
             );

@@ -2,11 +2,13 @@
 
 use super::error::LoginError;
 use super::identity::Method;
-use super::refresh::{log_out_at_provider, renew_expired};
+use super::refresh::{log_out_at_provider, renew_before};
+use super::selection::SessionSelection;
 use super::session::{self, Session, SessionLock, session_file};
 use super::session_error::{SessionError, add_command, login_command};
 use super::start::note_missing_api_role;
 use super::ui::{LoginEnvironment, LoginUi};
+use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
@@ -35,28 +37,63 @@ fn valid(session: Option<Session>, now: Timestamp) -> Result<Session, SessionErr
     }
 }
 
-/// Returns the stored session and its token. With `renews`, an expired session with a refresh token
-/// is renewed first.
+/// Returns the stored session and its token if they are valid at this time. Never renews.
 ///
 /// # Errors
-/// As [`status`]; [`SessionError::NoToken`]; errors of a renewal.
-pub fn token<U: LoginUi>(
+/// As [`status`]; [`SessionError::NoToken`].
+pub fn token_at<U: LoginUi>(
+    selection: &SessionSelection,
     now: Timestamp,
-    renews: bool,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<(Session, SecretText), U::Error> {
+    let session = valid(load(selection, environment, ui)?, now).map_err(LoginError::from)?;
+    token_of(session, ui)
+}
+
+/// Returns the stored session and its token if they are valid now and for at least `min_ttl`. A
+/// session with a refresh token is renewed first if it expires before. Zero requires a session that
+/// is valid now.
+///
+/// # Errors
+/// As [`status`]; [`SessionError::ExpiresSoon`]; [`SessionError::NoToken`]; errors of a renewal.
+pub fn fresh_token<U: LoginUi>(
+    selection: &SessionSelection,
+    min_ttl: GoDuration,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<(Session, SecretText), U::Error> {
+    let now = environment.clock.now();
+    let needed_until = now.plus(min_ttl);
+    let loaded = load(selection, environment, ui)?;
+    let can_renew =
+        loaded.as_ref().is_some_and(|session| session.is_expired(needed_until) && session.refresh.is_some());
+    let loaded =
+        if can_renew { Some(renew_before(selection, needed_until, environment, ui)?) } else { loaded };
+    let session = valid(loaded, now).map_err(LoginError::from)?;
+    if let Some(expires_at) = session.expires_at.filter(|_| session.is_expired(needed_until)) {
+        let error = SessionError::ExpiresSoon {
+            expires: expires_at.relative_to(now),
+            min_ttl,
+            login: login_command(session.method, &session.user.username),
+        };
+        return Err(LoginError::from(error).into());
+    }
+    token_of(session, ui)
+}
+
+fn load<U: LoginUi>(
+    _selection: &SessionSelection,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Option<Session>, U::Error> {
     let mut notes = Notes::new();
     let loaded = session::load(&session_file(environment.variables)?, &mut notes);
     ui.notes(notes);
-    let loaded = loaded?;
-    let can_renew =
-        renews && loaded.as_ref().is_some_and(|session| session.is_expired(now) && session.refresh.is_some());
-    let session = if can_renew {
-        renew_expired(now, environment, ui)?
-    } else {
-        valid(loaded, now).map_err(LoginError::from)?
-    };
+    Ok(loaded?)
+}
+
+fn token_of<U: LoginUi>(session: Session, ui: &mut U) -> Result<(Session, SecretText), U::Error> {
     let Some(token) = session.token.clone() else {
         return Err(LoginError::from(SessionError::NoToken { add: add_command(&session.user) }).into());
     };

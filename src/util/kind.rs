@@ -267,6 +267,7 @@ kinds! {
     ServerUntrusted: "server-untrusted", Unavailable, "a server's certificate is not trusted";
     SessionChanged: "session-changed", Negative, "a logout or another login changed the session during a refresh";
     SessionExpired: "session-expired", Negative, "the session is expired";
+    SessionExpiresSoon: "session-expires-soon", Negative, "the session expires earlier than requested";
     SessionLength: "session-length", Config, "the session length in the configuration is invalid";
     SessionMalformed: "session-malformed", Data, "the session file is malformed";
     SessionWithoutRefresh: "session-without-refresh", Negative, "the session cannot be refreshed";

@@ -5,10 +5,20 @@ use super::ui::{TerminalUi, with_environment};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::{AtOption, SettingsOptions};
-use crate::login::{LoginError, refresh, stored};
+use crate::login::{LoginError, SessionSelection, refresh, stored};
 use crate::util::diagnostic::{Diagnostic as _, ExitStatus};
+use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
 use crate::util::time::Clock;
+
+/// Returns the session that the command uses.
+#[expect(clippy::unnecessary_wraps, reason = "the options of the selection may be invalid")]
+pub(super) fn selection(
+    _settings: &SettingsOptions,
+    _console: &Console,
+) -> Result<SessionSelection, Failure> {
+    Ok(SessionSelection::default())
+}
 
 pub(super) fn status(at: &AtOption, console: &mut Console) -> Result<ExitStatus, Failure> {
     let now = at.clock()?.now();
@@ -33,10 +43,14 @@ pub(super) fn token(
     settings: &SettingsOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let now = at.clock()?.now();
+    let clock = at.clock()?;
+    let selection = selection(settings, console)?;
     let (session, token) = with_environment(console, |environment, console| {
         let mut ui = TerminalUi::without_secrets(console, settings);
-        stored::token(now, at.at.is_none(), environment, &mut ui)
+        match clock {
+            Clock::System => stored::fresh_token(&selection, GoDuration::ZERO, environment, &mut ui),
+            Clock::Fixed(now) => stored::token_at(&selection, now, environment, &mut ui),
+        }
     })?;
     if console.is_json() {
         report::token(&session, &token, console)?;
@@ -48,8 +62,9 @@ pub(super) fn token(
 
 pub(super) fn refresh(settings: &SettingsOptions, console: &mut Console) -> Result<ExitStatus, Failure> {
     let now = Clock::System.now();
+    let selection = selection(settings, console)?;
     let session = with_environment(console, |environment, console| {
-        refresh::refresh(environment, &mut TerminalUi::without_secrets(console, settings))
+        refresh::refresh(&selection, environment, &mut TerminalUi::without_secrets(console, settings))
     })?;
     report::logged_in(&session, now, console)?;
     Ok(ExitStatus::Success)
