@@ -59,8 +59,7 @@ pub fn disable(
         if let Some(hash) = transaction.password_hash(&before.user.username)?.and_then(|hash| hash.locked()) {
             transaction.set_password(&before.user.username, Some(&hash))?;
         }
-        disabled.save()?;
-        transaction.commit()?;
+        disabled.save_and_commit(&before.user.username, transaction)?;
     }
     notes.note(format!(
         "{name} is disabled; 'cc-user enable {}' restores the roles {}",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::AccountsError;
-use crate::user_db::UserRecord;
+use crate::user_db::{Transaction, UserDbError, UserRecord};
 use crate::util::file::{self, DISABLED_USERS_LIMIT, Existing, FileError, PRIVATE_MODE};
 use crate::util::json;
 
@@ -80,6 +80,26 @@ impl DisabledUsers {
     /// Removes a user; whether there was an entry.
     pub(super) fn remove(&mut self, username: &str) -> bool {
         self.content.users.remove(username).is_some()
+    }
+
+    /// Writes the file with a new entry of this user, then commits the user table. After a failure the
+    /// file does not have the entry.
+    ///
+    /// # Errors
+    /// [`AccountsError::File`], and the error of the database.
+    pub(super) fn save_and_commit(
+        &mut self,
+        username: &str,
+        transaction: Transaction<'_>,
+    ) -> Result<(), AccountsError> {
+        self.save()?;
+        let Err(error) = transaction.commit() else { return Ok(()) };
+        if !matches!(error, UserDbError::Replaced { is_committed: true, .. }) {
+            self.remove(username);
+            // An entry that remains has no meaning: the user has roles in the table.
+            self.save().ok();
+        }
+        Err(error.into())
     }
 
     /// Writes the file atomically, with mode 0600.

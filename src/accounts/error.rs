@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::user::{AccountError, AuthSource, PasswordError};
-use crate::user_db::UserDbError;
+use crate::user_db::{UserDbError, UserReferences};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::file::{FileError, shell_word};
 use crate::util::kind::Kind;
@@ -47,6 +47,22 @@ pub enum AccountsError {
     /// Only a manager has projects.
     #[error("the user {} is not a manager: only managers have projects", quote(.0))]
     NotManager(String),
+    /// The username belongs to the auth source.
+    #[error("cannot rename the user {}: the username comes from the auth source {}", quote(.username), .auth_source)]
+    NameOfSource {
+        /// The user.
+        username: String,
+        /// The auth source of the user.
+        auth_source: AuthSource,
+    },
+    /// Jobs or private tags of the server refer to the username.
+    #[error("cannot rename the user {}: {}", quote(.username), referring(*.references))]
+    HasReferences {
+        /// The user.
+        username: String,
+        /// The number of jobs and tags.
+        references: UserReferences,
+    },
     /// The roles and the password of a disabled user do not change.
     #[error("the user {} is disabled", quote(.0))]
     Disabled(String),
@@ -71,7 +87,10 @@ impl Diagnostic for AccountsError {
         match self {
             Self::Account(error) => error.kind(),
             Self::Password(error) => error.kind(),
-            Self::OtherSource { .. } | Self::NotLocal { .. } => Kind::UserOfOtherSource,
+            Self::OtherSource { .. } | Self::NotLocal { .. } | Self::NameOfSource { .. } => {
+                Kind::UserOfOtherSource
+            }
+            Self::HasReferences { .. } => Kind::UserHasJobs,
             Self::ProjectsLeft { .. } => Kind::ManagerHasProjects,
             Self::NotManager(_) => Kind::ProjectNeedsManager,
             Self::Disabled(_) => Kind::UserDisabled,
@@ -101,7 +120,11 @@ impl Diagnostic for AccountsError {
                 projects.iter().map(|project| shell_word(project)).collect::<Vec<_>>().join(" ")
             )),
             Self::NotManager(username) => Some(format!("cc-user role add {} manager", shell_word(username))),
-            Self::OtherSource { .. } | Self::NotLocal { .. } | Self::DisabledUsersMalformed { .. } => None,
+            Self::OtherSource { .. }
+            | Self::NotLocal { .. }
+            | Self::NameOfSource { .. }
+            | Self::HasReferences { .. }
+            | Self::DisabledUsersMalformed { .. } => None,
             Self::Disabled(username) => Some(format!("cc-user enable {}", shell_word(username))),
             Self::File(error) => error.hint(),
             Self::UserDb(error) => error.hint(),
@@ -111,6 +134,18 @@ impl Diagnostic for AccountsError {
 
 fn only(source: &Option<AuthSource>) -> String {
     source.map(|source| format!(", not {source}")).unwrap_or_default()
+}
+
+/// Which rows of the server contain a username.
+fn referring(references: UserReferences) -> String {
+    let UserReferences { jobs, tags } = references;
+    let counted: Vec<String> = [(jobs, "job"), (tags, "private tag")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| format!("{count} {noun}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    let verb = if jobs + tags == 1 { "belongs" } else { "belong" };
+    format!("{} in the database {verb} to this username", counted.join(" and "))
 }
 
 /// All reasons why an action is rejected, at least one.

@@ -1,4 +1,4 @@
-//! Accounts in the server's user table: add, change, disable, delete, passwords, import, export, and the files
+//! Accounts in the server's user table: add, change, disable, rename, delete, passwords, import, export, and the files
 //! of a new server.
 //!
 //! Each action has a request whose fields are checked already, one function that runs it in one
@@ -16,6 +16,7 @@ pub mod export;
 pub mod import;
 pub mod init;
 pub mod password;
+pub mod rename;
 pub mod report;
 pub mod sessions;
 
@@ -31,5 +32,6 @@ pub use init::{InitReport, InitRequest, init};
 pub use password::{
     PasswordChange, PasswordInput, PasswordQuery, PasswordReport, PasswordRequest, set_password,
 };
+pub use rename::{RenameRequest, rename};
 pub use report::UserReport;
 pub use sessions::SessionPolicy;

@@ -16,6 +16,8 @@ pub struct SessionPolicy {
     validates_users: bool,
     updates_token_users: bool,
     updates_oidc_users: bool,
+    /// What adds unknown users to the user table.
+    adding_sources: Vec<&'static str>,
 }
 
 impl SessionPolicy {
@@ -31,6 +33,7 @@ impl SessionPolicy {
             updates_oidc_users: settings.is_some_and(|settings| {
                 settings.oidc.iter().any(|provider| provider.update_user_on_login.value)
             }),
+            adding_sources: settings.map(adding_sources).unwrap_or_default(),
         }
     }
 
@@ -44,6 +47,9 @@ impl SessionPolicy {
         let longest = self.longest_session.to_string().replace("h0m0s", "h");
         let (sessions, tokens) = match change {
             UserChange::Deleted | UserChange::Password => ("remain valid", "remain valid until they expire"),
+            UserChange::Renamed => {
+                ("keep the old username", "keep the old username and remain valid until they expire")
+            }
             UserChange::Roles | UserChange::Disabled => ("keep the old roles", "keep the old roles"),
             UserChange::Projects => ("keep the old projects", ""),
         };
@@ -63,8 +69,12 @@ impl SessionPolicy {
                     "tokens {users} no longer have rights, but GraphQL and the web pages accept them until they expire"
                 ),
             ),
+            UserChange::Renamed if self.validates_users => notes.warn(
+                "tokens-invalid",
+                format!("the server rejects tokens {users} from now on: issue new tokens for the new username"),
+            ),
             UserChange::Deleted | UserChange::Roles if self.validates_users => {}
-            UserChange::Deleted | UserChange::Roles | UserChange::Disabled => notes.warn(
+            UserChange::Deleted | UserChange::Renamed | UserChange::Roles | UserChange::Disabled => notes.warn(
                 "tokens-remain-valid",
                 format!(
                     "tokens {users} {tokens}, because 'validate-user' is off; set 'auth.jwts.validate-user' or use a \
@@ -76,6 +86,21 @@ impl SessionPolicy {
 }
 
 impl SessionPolicy {
+    /// Warns of the sync and the logins that can add the old username as a new user.
+    pub(super) fn warn_of_old_username(&self, old: &str, notes: &mut Notes) {
+        if let Some((last, others)) = self.adding_sources.split_last() {
+            let others = others.join(", ");
+            let or = if others.is_empty() { "" } else { " or " };
+            notes.warn(
+                "old-username",
+                format!(
+                    "{others}{or}{last} can add {} again as a new user: rename the account there too",
+                    quote(old)
+                ),
+            );
+        }
+    }
+
     /// Warns of the logins that a disabled user still has.
     pub(super) fn warn_of_logins(&self, user: &User, notes: &mut Notes) {
         let name = quote(&user.username);
@@ -97,11 +122,28 @@ impl SessionPolicy {
     }
 }
 
+/// Names the sync and the logins that add unknown users to the user table.
+fn adding_sources(settings: &Settings) -> Vec<&'static str> {
+    let jwts = &settings.jwts;
+    let by_token = jwts.sync_user_on_login.value && !jwts.validate_user.value;
+    let by_oidc = settings.oidc.iter().any(|provider| provider.sync_user_on_login.value);
+    [
+        (settings.ldap.is_some(), "the LDAP sync"),
+        (by_token, "a login with a token"),
+        (by_oidc, "a login by OpenID"),
+    ]
+    .into_iter()
+    .filter_map(|(adds, source)| adds.then_some(source))
+    .collect()
+}
+
 /// The change of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UserChange {
     /// Users were deleted.
     Deleted,
+    /// A user has another username.
+    Renamed,
     /// A user was disabled.
     Disabled,
     /// A user lost roles.

@@ -3,7 +3,7 @@
 //! Opens a database that the server made and may be using at this moment, or one that
 //! [`fn@create`] made; reads users in every form the server has ever written, and changes them in
 //! one transaction an action. The schema, the server's migrations table and all other tables are
-//! never touched (rows of `configuration` are deleted with their user, as the schema requires).
+//! never touched (rows of `configuration` are renamed or deleted with their user).
 //!
 //! Knows nothing of what roles or names are allowed; that is for the callers.
 //!
@@ -24,6 +24,7 @@ mod identity;
 mod layout;
 mod query;
 mod record;
+mod rename;
 mod transaction;
 
 pub use column::InvalidColumn;
@@ -32,4 +33,5 @@ pub use create::{check_no_leftovers, create};
 pub use error::UserDbError;
 pub use layout::Migration;
 pub use record::{UserFilter, UserRecord};
+pub use rename::UserReferences;
 pub use transaction::{Transaction, UserSummary};

@@ -23,20 +23,20 @@ const ROWS_PER_STATEMENT: usize = 32;
 #[derive(Debug)]
 #[must_use = "without commit nothing is kept"]
 pub struct Transaction<'store> {
-    inner: rusqlite::Transaction<'store>,
-    context: Context<'store>,
+    pub(super) inner: rusqlite::Transaction<'store>,
+    pub(super) context: Context<'store>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Context<'store> {
+pub(super) struct Context<'store> {
     path: &'store Path,
     timeout: Duration,
-    layout: Layout,
+    pub(super) layout: Layout,
     identity: DatabaseIdentity,
 }
 
 impl Context<'_> {
-    fn sqlite_error(&self, error: &rusqlite::Error) -> UserDbError {
+    pub(super) fn sqlite_error(&self, error: &rusqlite::Error) -> UserDbError {
         UserDbError::from_sqlite(self.path, self.timeout, error)
     }
 
@@ -414,7 +414,7 @@ impl Transaction<'_> {
         }
     }
 
-    fn execute(&self, statement: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+    pub(super) fn execute(&self, statement: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
         self.inner.prepare_cached(statement)?.execute(values)
     }
 
@@ -473,7 +473,7 @@ fn source_number(user: &User) -> i64 {
 }
 
 /// Whether a row with this primary key exists; false for errors of other constraints.
-fn is_duplicate_key(error: &rusqlite::Error) -> bool {
+pub(super) fn is_duplicate_key(error: &rusqlite::Error) -> bool {
     let extended = error.sqlite_error().map(|error| error.extended_code);
     matches!(extended, Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE))
 }

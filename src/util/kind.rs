@@ -315,6 +315,7 @@ kinds! {
     Usage: "usage", Usage, "wrong usage";
     UserDisabled: "user-disabled", Negative, "the user is disabled";
     UserExists: "user-exists", CantCreate, "the user exists already";
+    UserHasJobs: "user-has-jobs", Negative, "the user has jobs or private tags in the database";
     UserNotFound: "user-not-found", Negative, "the user does not exist";
     UserOfOtherSource: "user-of-other-source", Negative, "the user has another auth source";
     UserRowInvalid: "user-row-invalid", Io, "a column of the user's row cannot be read";

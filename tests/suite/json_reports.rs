@@ -34,6 +34,7 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-user init", "", 0, "mkdir new && cd new && cc-user init --json"),
     ("cc-user add", "", 0, "cc-user add lea --role manager --project p1 --name 'Lea L' --no-password --json"),
     ("cc-user add", "error", 2, "cc-user add lea --role manger --json"),
+    ("cc-user rename", "", 0, "cc-user rename max moritz --json"),
     ("cc-user disable", "", 0, "cc-user disable max --json"),
     ("cc-user enable", "", 0, "cc-user disable max -q; cc-user enable max --json"),
     ("cc-user set", "", 0, "cc-user set max --name 'Max M' --add-project p2 --json"),

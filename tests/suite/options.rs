@@ -72,12 +72,13 @@ fn option_table_has_one_row_for_every_option_of_every_command() {
 }
 
 /// A command line that works in the prepared directory, for each command that needs no server.
-const BASES: [(&str, &[&str]); 26] = [
+const BASES: [(&str, &[&str]); 27] = [
     ("gen-keypair", &[]),
     ("convert-pem-pubkey", &[]),
     ("cc-user init", &[]),
     ("cc-user add", &["nina", "--role", "api"]),
     ("cc-user del", &["lena"]),
+    ("cc-user rename", &["fritz", "friedrich"]),
     ("cc-user disable", &["fritz"]),
     ("cc-user enable", &["dora"]),
     ("cc-user set", &["mona", "--email", "mona@site.example"]),
@@ -319,7 +320,7 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             // Whether a line is malformed.
             | ("cc-user import", "keep_going", _)
             // The same report about another database.
-            | ("cc-user import" | "cc-user set" | "cc-user disable" | "cc-user enable", "config" | "db", "dry_run")
+            | ("cc-user import" | "cc-user set" | "cc-user rename" | "cc-user disable" | "cc-user enable", "config" | "db", "dry_run")
             // Whether the login role has keys that are fetched.
             | ("cc-jwt verify", "ca_file" | "insecure_http" | "follow_redirects" | "offline" | "bearer_token_file", "login_role" | "role_config")
             // Whether the configuration limits the addresses.

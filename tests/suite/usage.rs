@@ -94,7 +94,7 @@ fn usage_error_suggests_the_option_that_was_meant() {
 }
 
 /// Successful lines, and whether standard output is the result.
-const QUIET: [(&str, bool); 40] = [
+const QUIET: [(&str, bool); 42] = [
     ("gen-keypair -q", true),
     ("gen-keypair -q -f pem -o new", false),
     ("gen-keypair -q --env-file new.env --write", false),
@@ -108,6 +108,8 @@ const QUIET: [(&str, bool); 40] = [
     ("cc-user -q passwd fritz --password-file pw.txt", false),
     ("cc-user -q role add fritz support", false),
     ("cc-user -q role remove fritz support", false),
+    ("cc-user -q rename lena lea", false),
+    ("cc-user -q rename lea lena", false),
     ("cc-user -q disable lena", false),
     ("cc-user -q enable lena", false),
     ("cc-user -q set lena --name Lena --role support,user", false),

@@ -13,6 +13,7 @@ mod list;
 mod pages;
 mod passwd;
 mod project;
+mod rename;
 mod role;
 mod set;
 mod show;
@@ -46,6 +47,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<Vec<accounts::UserReport>>("cc-user list"),
     Report::of::<accounts::UserReport>("cc-user show"),
     Report::of::<accounts::ChangeReport>("cc-user set"),
+    Report::of::<accounts::ChangeReport>("cc-user rename"),
     Report::of::<accounts::ChangeReport>("cc-user disable"),
     Report::of::<accounts::ChangeReport>("cc-user enable"),
     Report::of::<accounts::PasswordReport>("cc-user passwd"),
@@ -91,6 +93,8 @@ enum Verb {
     Add(add::Add),
     #[command(visible_aliases = ["edit", "mod", "modify"])]
     Set(set::Set),
+    #[command(visible_alias = "mv")]
+    Rename(rename::Rename),
     #[command(visible_alias = "lock")]
     Disable(disable::Disable),
     #[command(visible_alias = "unlock")]
@@ -131,6 +135,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Set(verb) => set::run(verb, &database, console),
         Verb::Disable(verb) => disable::disable(verb, &database, console),
         Verb::Enable(verb) => disable::enable(verb, &database, console),
+        Verb::Rename(verb) => rename::run(verb, &database, console),
         Verb::List(verb) => list::run(verb, &database, console),
         Verb::Show(verb) => show::run(&verb, &database, console),
         Verb::Del(verb) => del::run(&verb, &database, console),

@@ -133,7 +133,7 @@ pub(super) static PAGES: &[ManualPage] = &[
             "Open web sessions have the old roles and projects for up to session-max-age, and so do tokens \
              unless validate-user is set. A user who loses a role or project causes a warning, and so does the \
              last user with the role admin.",
-            "The password is changed with cc-user-passwd(1).",
+            "The password is changed with cc-user-passwd(1), the username with cc-user-rename(1).",
         ],
         examples: &[
             example(
@@ -148,6 +148,29 @@ pub(super) static PAGES: &[ManualPage] = &[
             ),
             example("cc-user set fritz --add-role support --remove-role api", "Change single roles", 0),
             example("cc-user set fritz --role admin --dry-run --json", "Print the user before and after", 0),
+        ],
+        see_also: SEE_ALSO,
+        ..ManualPage::EMPTY
+    },
+    ManualPage {
+        path: "rename",
+        description: &[
+            "Renames a local user in one transaction, with the password, roles, projects and the settings that \
+             the server has for the user. A disabled user is disabled under the new username too.",
+            "A user with jobs or private tags in the database is rejected, and there is no option to rename them \
+             too: each finished job has a file in the job archive with the old username, and the server writes \
+             the username of that file to the database when it reads the archive again. The user would lose \
+             jobs. Add a user with the new username instead, and disable the old one.",
+            "The username of an LDAP, token or OpenID user comes from this auth source, whose next sync or login \
+             would add the old username again. Such a user is rejected too.",
+            "Open web sessions have the old username for up to session-max-age. Tokens of the old username \
+             remain valid until they expire, unless validate-user is set; then the server rejects them at once. \
+             A new user with the old username makes such tokens valid again. Logins by LDAP, token or OpenID \
+             find users by username: rename the account there too, or they add the old username as a new user.",
+        ],
+        examples: &[
+            example("cc-user rename fritz friedrich", "Rename a user", 0),
+            example("cc-user rename fritz friedrich --dry-run", "Check whether a user can be renamed", 0),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
