@@ -114,6 +114,10 @@ impl Diagnostic for AccountsError {
                 auth_source,
                 shell_word(username)
             )),
+            // A comma separates projects in arguments.
+            Self::ProjectsLeft { username, projects } if projects.iter().any(|name| name.contains(',')) => {
+                Some(format!("cc-user set {} --clear-projects", shell_word(username)))
+            }
             Self::ProjectsLeft { username, projects } => Some(format!(
                 "cc-user project remove {} {}",
                 shell_word(username),

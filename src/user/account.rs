@@ -41,7 +41,7 @@ pub enum AccountError {
         projects: Vec<String>,
     },
     /// A project's name.
-    #[error("the project {} is empty, longer than {MAX_TEXT} characters, or has an invisible character or a blank at its end", quote(.0))]
+    #[error("the project {} is empty, longer than {MAX_TEXT} characters, or has a comma, an invisible character or a blank at its end", quote(.0))]
     InvalidProject(String),
     /// A full name or mail address.
     #[error("the {field} {} is longer than {MAX_TEXT} characters or has a control or invisible character", quote(.text))]
@@ -216,8 +216,8 @@ fn check_text(field: &'static str, text: &str) -> Result<(), AccountError> {
     Ok(())
 }
 
-/// The name of a project that a manager can get: 1 to 255 characters, no control or invisible
-/// character, no white space at either end.
+/// The name of a project that a manager can get: 1 to 255 characters, no comma, no control or
+/// invisible character, no white space at either end. A comma separates projects, as it separates roles.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProjectName(String);
 
@@ -236,7 +236,7 @@ impl FromStr for ProjectName {
         let is_valid = !name.is_empty()
             && name.chars().count() <= MAX_TEXT
             && name.trim() == name
-            && !name.chars().any(is_hidden);
+            && !name.chars().any(|character| character == ',' || is_hidden(character));
         if is_valid { Ok(Self(name.to_owned())) } else { Err(AccountError::InvalidProject(name.to_owned())) }
     }
 }

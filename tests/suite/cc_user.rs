@@ -138,7 +138,8 @@ fn accounts_move_from_a_stand_alone_database_into_a_servers_with_their_passwords
             .ended(0);
         directory.run("cc-user", &["add", "bot", "--role", "api", "--name", "a, \"b\"", "-q"]).ended(0);
         if projects {
-            let manager = ["add", "m", "--role", "manager", "-p", "p,1", "-p", "p2", "--no-password", "-q"];
+            let manager =
+                ["add", "m", "--role", "manager", "-p", "p 1,p2", "-p", "p3", "--no-password", "-q"];
             directory.run("cc-user", &manager).ended(0);
         }
         drop(server_database(&directory.file("server.db"), version, table, projects));

@@ -269,6 +269,11 @@ fn users() -> Vec<Situation> {
             "cc-user project remove paul physics 'a b'",
         ),
         case(
+            "echo '{\"username\":\"paul\",\"roles\":[\"manager\",\"user\"],\"projects\":[\"a,b\"],\"source\":\"local\"}' | cc-user import -q -",
+            "cc-user role remove paul manager",
+            "cc-user set paul --clear-projects",
+        ),
+        case(
             "echo '{\"username\":\"lena\",\"roles\":[\"user\"],\"source\":\"ldap\"}' | cc-user import -q -",
             "cc-user del lena",
             "the next sync adds the user again if the LDAP directory still has the entry; to delete the user nevertheless: cc-user del --source ldap lena",

@@ -34,8 +34,8 @@ pub(super) struct Add {
     #[arg(long, value_name = "ADDRESS")]
     email: Option<String>,
 
-    /// A project of a manager; may be repeated
-    #[arg(short, long = "project", value_name = "PROJECT")]
+    /// Projects of a manager; separated by commas
+    #[arg(short, long = "project", value_name = "PROJECT", value_delimiter = ',')]
     projects: Vec<String>,
 
     /// Add the user without a password: a login with a password is not possible

@@ -24,7 +24,9 @@ pub(super) static PAGES: &[ManualPage] = &[
             "If the roles or projects of a row are not a JSON array of strings, the server cannot read the row \
              either, and treats the user as unknown. The verbs list and show print such a row with an error and end with \
              status 74; the other rows are printed. An import with --update replaces the row.",
-            "Roles are admin, support, manager, user, api, and anonymous. Only a manager has projects.",
+            "Roles are admin, support, manager, user, api, and anonymous. Only a manager has projects. Commas \
+             separate roles and projects in every option and argument; an option may also be repeated. The name of a \
+             project does not have a comma.",
             "While a database in WAL mode is open, SQLite stores a log and an index beside it (-wal, -shm). An \
              account that may write to the database removes them at the end if no other program needs them; an \
              account that may only read it creates none. If one of them belongs to an account that the \

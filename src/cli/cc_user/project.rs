@@ -32,8 +32,8 @@ struct Projects {
     #[arg(value_name = "NAME", add = complete::usernames())]
     name: String,
 
-    /// The names of the projects
-    #[arg(value_name = "PROJECT", required = true)]
+    /// Names of projects; separated by commas
+    #[arg(value_name = "PROJECT", required = true, value_delimiter = ',')]
     projects: Vec<String>,
 }
 

@@ -48,17 +48,17 @@ pub(super) struct Set {
     #[arg(long = "remove-role", value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
     remove_roles: Vec<String>,
 
-    /// Replace all projects of a manager by this one; may be repeated
-    #[arg(short, long = "project", value_name = "PROJECT",
+    /// Replace all projects of a manager by these; separated by commas
+    #[arg(short, long = "project", value_name = "PROJECT", value_delimiter = ',',
           conflicts_with_all = ["add_projects", "remove_projects", "clear_projects"])]
     projects: Vec<String>,
 
-    /// Add a project of a manager; may be repeated
-    #[arg(long = "add-project", value_name = "PROJECT")]
+    /// Add projects of a manager
+    #[arg(long = "add-project", value_name = "PROJECT", value_delimiter = ',')]
     add_projects: Vec<String>,
 
-    /// Remove a project; may be repeated
-    #[arg(long = "remove-project", value_name = "PROJECT")]
+    /// Remove projects
+    #[arg(long = "remove-project", value_name = "PROJECT", value_delimiter = ',')]
     remove_projects: Vec<String>,
 
     /// Remove all projects

@@ -129,7 +129,8 @@ fn describe(error: &AccountError) -> (&'static str, String) {
             "the user has projects but not the role manager".to_owned()
         }
         AccountError::InvalidProject(_) => {
-            "a project is too long, begins or ends with a blank, or has an invisible character".to_owned()
+            "a project is too long, begins or ends with a blank, or has a comma or an invisible character"
+                .to_owned()
         }
         AccountError::InvalidText { field: what, .. } => {
             format!("the {what} is too long or has a control or invisible character")
