@@ -280,6 +280,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt renew", RESOURCES, Always),
     rule("cc-jwt renew", &["mode"], Always),
     rule("cc-jwt renew", &["force"], Without(&["watch"])),
+    rule("cc-jwt renew", &["published"], Without(&["check"])),
     rule("cc-jwt renew", SETTINGS, Never),
     // cc-jwt spec
     rule("cc-jwt spec check", &["files", "no_key", "set", "strict"], Always),
@@ -292,7 +293,7 @@ pub const TABLE: &[Rule] = &[
     ),
     rule("cc-jwt spec new", &["force"], WRITES),
     rule("cc-jwt spec new", SETTINGS, Never),
-    rule("cc-jwt spec issue", &["file", "output", "secret_manifest", "at"], Always),
+    rule("cc-jwt spec issue", &["file", "output", "secret_manifest", "published", "at"], Always),
     rule("cc-jwt spec issue", RESOURCES, Always),
     rule("cc-jwt spec issue", &["force", "mode"], WRITES),
     rule("cc-jwt spec issue", SETTINGS, Never),

@@ -17,6 +17,7 @@ use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
+use crate::verify::{PublishedKeys, PublishedKeysError};
 
 /// The number of seconds by which `nbf` precedes `iat`, to tolerate clock skew.
 const BEFORE: i64 = 60;
@@ -30,6 +31,16 @@ pub struct SigningContext<'a> {
     pub secrets_dir: Option<&'a Path>,
     /// The directory to which `file` is relative: the resource's own.
     pub directory: &'a Path,
+    /// The key set that the issuer publishes. A key that is not in it does not sign.
+    pub published: Option<&'a PublishedKeys>,
+}
+
+impl<'a> SigningContext<'a> {
+    /// The sources without mounted Secrets and without published keys.
+    #[must_use]
+    pub const fn new(environment: &'a Environment, directory: &'a Path) -> Self {
+        Self { environment, secrets_dir: None, directory, published: None }
+    }
 }
 
 /// Why a token cannot be signed.
@@ -77,6 +88,22 @@ pub enum SigningError {
         /// What went wrong.
         source: SignError,
     },
+    /// Validators cannot find the key among the published keys.
+    #[error("{message}")]
+    NotPublished {
+        /// The resource and the fault.
+        message: String,
+        /// The next thing to do.
+        hint: Option<String>,
+    },
+    /// The published keys cannot be read.
+    #[error("{}: {source}", quote(.name))]
+    PublishedKeys {
+        /// The resource's name.
+        name: String,
+        /// What is wrong.
+        source: PublishedKeysError,
+    },
     /// The system gave no random bytes for `jti`.
     #[error("the system gave no random bytes: {0}")]
     Random(getrandom::Error),
@@ -89,6 +116,8 @@ diagnostics! { SigningError:
     Self::File { source, .. } => source.kind(), source.hint();
     Self::Key { source, .. } => source.kind(), source.hint();
     Self::Sign { source, .. } => source.kind(), source.hint();
+    Self::NotPublished { hint, .. } => Kind::KeyNotPublished, hint.clone();
+    Self::PublishedKeys { source, .. } => source.kind(), source.hint();
     Self::Random(_) => Kind::RandomUnavailable;
 }
 
@@ -108,7 +137,7 @@ pub fn key_file(resource: &Resource, around: &SigningContext<'_>) -> Option<Path
 /// resource.
 ///
 /// # Errors
-/// [`SigningError`], except `Sign` and `Random`.
+/// [`SigningError`], except those of the published keys, `Sign` and `Random`.
 pub fn find_key(
     resource: &Resource,
     around: &SigningContext<'_>,

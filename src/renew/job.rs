@@ -6,12 +6,15 @@ use serde::Serialize;
 
 use super::due::{Due, RenewReason, TokenInFile, check};
 use super::output::{FileContent, OutputError, TokenFile};
+use crate::key::SigningKey;
+use crate::osdf::published;
 use crate::osdf::resource::Resource;
 use crate::osdf::signing::{SigningContext, SigningError, find_key, key_file, sign};
 use crate::util::diagnostic::{Diagnostic as _, diagnostics};
 use crate::util::file;
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
+use crate::verify::PublishedKeysError;
 
 /// A resource and the output file of its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +118,7 @@ impl RenewalJob {
             }
             Due::Now { reason, .. } => reason,
         };
+        self.require_published(&key, &around, notes)?;
         let signed = sign(&self.resource, &key, now)?;
         self.output.write(&signed.token)?;
         Ok(Renewal {
@@ -122,6 +126,28 @@ impl RenewalJob {
             expires_at: Some(signed.expires_at),
             renew_at: Some(signed.expires_at.plus_seconds(-self.resource.resign_before.unwrap_or(0))),
         })
+    }
+
+    /// Checks that the issuer publishes the key. A server that cannot be reached does not stop the renewal,
+    /// since the old token expires.
+    fn require_published(
+        &self,
+        key: &SigningKey,
+        around: &SigningContext<'_>,
+        notes: &mut Notes,
+    ) -> Result<(), SigningError> {
+        let Some(keys) = around.published else { return Ok(()) };
+        match published::require(&self.resource, key, keys, notes) {
+            Err(
+                error @ SigningError::PublishedKeys {
+                    source: PublishedKeysError { is_remote: true, .. }, ..
+                },
+            ) => {
+                notes.warn("key-not-published", format!("{error}; the token is signed without this check"));
+                Ok(())
+            }
+            checked => checked,
+        }
     }
 
     /// Returns the key file of the job, if the key is in a file.

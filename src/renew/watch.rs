@@ -396,8 +396,7 @@ mod tests {
         let path = directory.path().to_owned();
         let mut host = Host { directory: path, now, waits: 0, step, events: Vec::new(), states: Vec::new() };
         let environment = Environment::default();
-        let context =
-            SigningContext { environment: &environment, secrets_dir: None, directory: directory.path() };
+        let context = SigningContext::new(&environment, directory.path());
         let mut watch = Watch::new(context, [directory.path().join("r.yaml")].iter());
         watch.run(jobs, Notes::new(), &mut host).unwrap();
         let hour = |event: &RenewEvent| {

@@ -125,6 +125,7 @@ kinds! {
     KeyMalformed: "key-malformed", Data, "a key is malformed";
     KeyMissing: "key-missing", Usage, "no key was given";
     KeyNotFound: "key-not-found", Data, "an input does not contain a key";
+    KeyNotPublished: "key-not-published", Data, "the issuer does not publish the key of a resource under its key ID";
     KeyOtherKind: "key-other-kind", Data, "a key is of another type than expected";
     KeySetMalformed: "key-set-malformed", Unavailable, "a key set from a URL is malformed";
     KeySetNotCached: "key-set-not-cached", Unavailable, "no copy of the key set is cached";

@@ -88,17 +88,13 @@ impl GivenKeys {
         Ok(keys)
     }
 
-    /// Reads or fetches the keys of the JWKSs. `now` is the time of the system's clock.
-    ///
-    /// # Errors
-    /// [`VerifyError`], including [`VerifyError::UnusableSets`] if no key is usable; the notes explain
-    /// it.
-    pub fn published(&self, now: Timestamp, notes: &mut Notes) -> Result<Vec<VerifyingKey>, VerifyError> {
-        Ok(self.open_sets(now, notes)?.all().cloned().collect())
+    /// Returns whether a JWKS is fetched.
+    pub(super) fn is_fetched(&self) -> bool {
+        self.sets.iter().any(|set| matches!(set, KeySetSource::Remote(_)))
     }
 
     /// Reads or fetches the JWKSs. `now` is the time of the system's clock.
-    fn open_sets(&self, now: Timestamp, notes: &mut Notes) -> Result<KeySets, VerifyError> {
+    pub(super) fn open_sets(&self, now: Timestamp, notes: &mut Notes) -> Result<KeySets, VerifyError> {
         let mut sets = KeySets::default();
         let bearer = match &self.bearer_token {
             Some(path) if !self.sets.is_empty() => Some(read_secret(path, notes)?),
@@ -150,14 +146,20 @@ impl GivenKeys {
 
 /// JWKSs that were read or fetched.
 #[derive(Debug, Default)]
-struct KeySets {
+pub(super) struct KeySets {
     keys: Vec<VerifyingKey>,
     remotes: Vec<RemoteJwks>,
 }
 
 impl KeySets {
-    fn all(&self) -> impl Iterator<Item = &VerifyingKey> {
+    /// Returns all keys.
+    pub(super) fn all(&self) -> impl Iterator<Item = &VerifyingKey> {
         self.keys.iter().chain(self.remotes.iter().flat_map(|remote| remote.keys().keys()))
+    }
+
+    /// Fetches the keys again if the rate limit permits it.
+    pub(super) fn refetch(&mut self, now: Timestamp, notes: &mut Notes) -> Result<(), RemoteJwksError> {
+        refetch_all(&mut self.remotes, now, notes)
     }
 }
 

@@ -12,6 +12,7 @@ mod key_ring;
 mod lines;
 mod login_role;
 mod login_role_keys;
+mod published_keys;
 mod refetch;
 mod scope_requirement;
 
@@ -25,6 +26,7 @@ pub use login_role::{
     LoginRoleRequest, LoginRoleResult, LoginRoleSource, LoginRoleVerifier, RoleDocument, RoleFindings,
 };
 pub use login_role_keys::LoginRoleKeys;
+pub use published_keys::{PublishedKeys, PublishedKeysError};
 pub use refetch::{Attempt, VerificationKeys, verify_with_refetch};
 pub use scope_requirement::{ProfileChoice, RequiredOperation, ScopeRequirement};
 

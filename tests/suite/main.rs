@@ -52,6 +52,7 @@ mod oidc_signals;
 mod openbao;
 mod options;
 mod osdf;
+mod osdf_published;
 mod packaging;
 mod policy;
 mod prompts;

@@ -124,7 +124,8 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         (_, "wait") => return None,
         // Runs until it is ended.
         ("cc-jwt renew", "watch") => return None,
-        ("cc-jwt verify", "jwks") | ("cc-jwt spec check", "published") => "set.json",
+        ("cc-jwt verify", "jwks")
+        | ("cc-jwt renew" | "cc-jwt spec check" | "cc-jwt spec issue", "published") => "set.json",
         ("cc-jwt verify", "key") => "own.pem",
         ("cc-jwt verify", "endpoint") => "api",
         ("cc-jwt verify", "from") => "192.0.2.1",

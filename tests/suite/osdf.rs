@@ -571,7 +571,7 @@ fn secret_manifest_is_read_by_kubernetes() {
 }
 
 /// A directory with the key `key.pem` and the resource `r.yaml` that `spec new` writes for it.
-fn with_resource(options: &str) -> TestEnv {
+pub fn with_resource(options: &str) -> TestEnv {
     let directory = TestEnv::new();
     directory
         .sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem && chmod 600 key.pem")

@@ -36,7 +36,7 @@ fn read(text: &str, changes: &[&str]) -> Resource {
 
 fn key_of(resource: &Resource) -> SigningKey {
     let environment = Environment::default();
-    let around = SigningContext { environment: &environment, secrets_dir: None, directory: Path::new(".") };
+    let around = SigningContext::new(&environment, Path::new("."));
     find_key(resource, &around, &mut Notes::new()).unwrap()
 }
 

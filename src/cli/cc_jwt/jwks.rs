@@ -120,7 +120,7 @@ pub(super) fn run(
     for LoadedResource { resource, directory } in
         arguments.resources.load_all(&arguments.spec, now, console)?
     {
-        let around = arguments.resources.around(&environment, &directory);
+        let around = arguments.resources.around(&environment, &directory, None);
         let key = find_key(&resource, &around, &mut notes)?.verifying_key();
         let place = quote(&resource.name);
         keys.push(PublishedKey::new(

@@ -37,6 +37,9 @@ pub(super) const RENEW: ManualPage = ManualPage {
         "A file is replaced in one step: a reader sees the old token or the new one. After a failure the old token \
          remains, the error and the time at which the old token expires are printed, and the exit status is not 0. A \
          lock beside the file (.NAME.lock) permits one process at a time; a second process ends with status 75.",
+        "With --published a token is signed only with a key that the issuer publishes under its key ID. Otherwise the old \
+         token remains, and --watch tries again: after a change of the key, tokens are renewed as soon as the new key is \
+         published. If a key set at a URL cannot be fetched, the token is signed and a warning is printed.",
         "Without --mode the file has mode 0600. A file that is replaced keeps its group and, if its mode gives other \
          accounts no access, the access of the group (0640); root also keeps its owner. In a directory that all accounts \
          can write to, only a regular file of the caller is read and replaced. A symbolic link is followed if no other \
@@ -91,8 +94,8 @@ pub(super) const SPEC: ManualPage = ManualPage {
          file, env; secretRef, configMapRef and valueFrom are accepted too). The claims iss, iat, nbf (a minute \
          earlier), exp and jti are set when the token is signed.",
         "spec.keyId must be the key ID under which the issuer publishes the key. 'spec new' writes the RFC 7638 \
-         thumbprint of the key in --key, which 'cc-jwt jwks' uses too. 'spec check --published' compares the key and its \
-         ID with a published key set.",
+         thumbprint of the key in --key, which 'cc-jwt jwks' uses too. 'spec check', 'spec issue' and \
+         cc-jwt-renew(1) compare the key and its ID with a published key set (--published).",
         "YAML or JSON, several documents in one file, and kind: List are accepted; documents of other kinds are \
          skipped. The parser is strict: unknown fields, duplicate members with different values, tags, merge keys, and \
          strings that Kubernetes reads as another type (yes, 007) are errors. The limits are 4 MiB, 64 levels, and \
@@ -114,6 +117,8 @@ pub(super) const SPEC_CHECK: ManualPage = ManualPage {
         "Reads resources and reports all errors, each with line and field; the exit status is then 65. A warning is a \
          rule of the profile (WLCG, SciTokens) that the token would not follow, so that some validators reject it; \
          --strict makes warnings errors. The key is read and tried, except a key in a Secret without --secrets-dir.",
+        "--published warns of a key that the issuer does not publish under its key ID. A key set at a URL is cached; it is \
+         fetched again, at most once a minute, before the warning is printed.",
     ],
     examples: &[Example {
         command: "cc-jwt spec new | cc-jwt spec check --no-key -",
@@ -145,6 +150,8 @@ pub(super) const SPEC_ISSUE: ManualPage = ManualPage {
         "Issues the token of each resource in FILE and prints it, one a line. If one resource is invalid or a key is \
          missing, no token is issued. --set changes a field first; the value null removes it. --secret-manifest prints \
          the Kubernetes Secret that the OSG token operator would create.",
+        "With --published no token is issued with a key that the issuer does not publish under its key ID, since \
+         validators reject such a token (status 65), or if the published keys cannot be read.",
         "To write a token to a file and renew it, use cc-jwt-renew(1).",
     ],
     examples: &[
@@ -156,6 +163,11 @@ pub(super) const SPEC_ISSUE: ManualPage = ManualPage {
         Example {
             command: "cc-jwt spec issue osdf.yaml --secret-manifest | kubectl apply -f -",
             explains: "The token as a Kubernetes Secret",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-jwt spec issue osdf.yaml --published https://tokens.example.org/jwks.json -o osdf.jwt",
+            explains: "A token whose key the issuer publishes",
             test: ExampleTest::Parses,
         },
     ],

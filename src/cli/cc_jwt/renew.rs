@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use super::resources::{ResourceOptions, parse_mode, warn_of_mode};
+use super::resources::{ResourceOptions, parse_mode, published_keys, warn_of_mode};
 use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
@@ -62,6 +62,10 @@ pub(super) struct Renew {
     #[arg(long)]
     force: bool,
 
+    /// Sign no token with a key that is not in the key set (JWKS) of the issuer
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "check", value_hint = ValueHint::FilePath)]
+    pub(super) published: Option<String>,
+
     #[command(flatten)]
     pub(super) resources: ResourceOptions,
 
@@ -81,7 +85,8 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
     warn_of_mode(arguments.mode, console);
     let jobs = arguments.jobs(loaded, console)?;
     let environment = console.environment().clone();
-    let around = arguments.resources.around(&environment, Path::new("."));
+    let published = published_keys(arguments.published.as_deref(), console)?;
+    let around = arguments.resources.around(&environment, Path::new("."), published.as_ref());
     let act = match (arguments.check, arguments.force) {
         (true, _) => RenewMode::CheckOnly,
         (_, true) => RenewMode::Force,

@@ -8,6 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::renew::Renew;
+use super::resources::published_keys;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::renew::schedule::Instants;
@@ -32,7 +33,8 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
     arguments.check()?;
     let signals = listen()?;
     let environment = console.environment().clone();
-    let context = arguments.resources.around(&environment, Path::new("."));
+    let published = published_keys(arguments.published.as_deref(), console)?;
+    let context = arguments.resources.around(&environment, Path::new("."), published.as_ref());
     let resource_files = arguments.spec.iter().filter(|path| *path != Path::new("-"));
     let mut watch = Watch::new(context, resource_files);
     let mut notes = Notes::new();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
+use super::remote::RemoteKeyOptions;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::stdin;
@@ -11,7 +12,8 @@ use crate::osdf::{FieldOverride, LoadOptions, LoadedResource, SigningContext, lo
 use crate::util::environment::Environment;
 use crate::util::file::SETTINGS_LIMIT;
 use crate::util::note::Notes;
-use crate::util::time::Timestamp;
+use crate::util::time::{Clock, Timestamp};
+use crate::verify::PublishedKeys;
 
 /// How a resource is read.
 #[derive(Debug, Clone, Default, Args)]
@@ -92,9 +94,20 @@ impl ResourceOptions {
         &'a self,
         environment: &'a Environment,
         directory: &'a Path,
+        published: Option<&'a PublishedKeys>,
     ) -> SigningContext<'a> {
-        SigningContext { environment, secrets_dir: self.secrets_dir.as_deref(), directory }
+        SigningContext { environment, secrets_dir: self.secrets_dir.as_deref(), directory, published }
     }
+}
+
+/// The key set in a file or at a URL that the issuer publishes, to compare signing keys with it.
+pub(super) fn published_keys(
+    source: Option<&str>,
+    console: &Console,
+) -> Result<Option<PublishedKeys>, Failure> {
+    let Some(source) = source else { return Ok(None) };
+    let given = RemoteKeyOptions::of_key_set(source).given_keys(Vec::new(), None, console)?;
+    Ok(Some(PublishedKeys::new(given, Clock::System)))
 }
 
 /// Warns of a mode with a permission for others than the owner: the client of XRootD ignores such a file.

@@ -6,16 +6,15 @@ use clap::{Args, Subcommand, ValueHint};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::remote::RemoteKeyOptions;
-use super::resources::ResourceOptions;
+use super::resources::{ResourceOptions, published_keys};
 use super::spec_issue::{self, SpecIssue};
 use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
-use crate::key::{Algorithm, KeyStrength, SigningKey, VerifyingKey, read_signing, thumbprint};
+use crate::key::{Algorithm, KeyStrength, SigningKey, read_signing, thumbprint};
 use crate::osdf::signing::{find_key, payload};
 use crate::osdf::template::ResourceTemplate;
-use crate::osdf::{LoadedResource, Resource, ResourceKeySource, published};
+use crate::osdf::{LoadedResource, Resource, ResourceKeySource, SigningContext, SigningError, published};
 use crate::policy::profile::{Recognition, recognize};
 use crate::policy::scope::Scopes;
 use crate::util::diagnostic::ExitStatus;
@@ -121,16 +120,7 @@ impl Check {
             console.report(&failure);
         };
         let mut notes = Notes::new();
-        let published = match &self.published {
-            Some(source) => {
-                let given = RemoteKeyOptions::of_key_set(source).given_keys(Vec::new(), None, console)?;
-                let mut notes = Notes::new();
-                let keys = given.published(now, &mut notes);
-                console.notes(notes);
-                Some(keys?)
-            }
-            None => None,
-        };
+        let published = published_keys(self.published.as_deref(), console)?;
         for path in &self.files {
             let loaded = match self.resources.load(path, now, &mut notes) {
                 Ok(loaded) => loaded,
@@ -150,9 +140,15 @@ impl Check {
                         ));
                     }
                 } else {
-                    let around = self.resources.around(&environment, &directory);
+                    let around = self.resources.around(&environment, &directory, published.as_ref());
                     match find_key(&resource, &around, &mut notes) {
-                        Ok(key) => compare_published(&resource, &key, published.as_deref(), &mut notes),
+                        Ok(key) => match compare_published(&resource, &key, &around, &mut notes) {
+                            Ok(()) => {}
+                            Err(error) => {
+                                console.notes(notes);
+                                return Err(error.into());
+                            }
+                        },
                         Err(error) => {
                             fail(error.into(), console);
                             continue;
@@ -182,14 +178,14 @@ impl Check {
 fn compare_published(
     resource: &Resource,
     key: &SigningKey,
-    published: Option<&[VerifyingKey]>,
+    around: &SigningContext<'_>,
     notes: &mut Notes,
-) {
-    let Some(published) = published else { return };
-    let keys: Vec<&VerifyingKey> = published.iter().collect();
-    if let Some(warning) = published::compare(resource, &key.verifying_key(), &keys) {
+) -> Result<(), SigningError> {
+    let Some(keys) = around.published else { return Ok(()) };
+    if let Some(warning) = published::fault(resource, key, keys, notes)? {
         notes.add_warning(warning);
     }
+    Ok(())
 }
 
 /// The report of `cc-jwt spec check`.

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use serde::Serialize;
 
-use super::resources::{ResourceOptions, parse_mode, warn_of_mode};
+use super::resources::{ResourceOptions, parse_mode, published_keys, warn_of_mode};
 use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
 use crate::osdf::signing::{find_key, sign};
-use crate::osdf::{LoadedResource, Resource, SignedToken, manifest};
+use crate::osdf::{LoadedResource, Resource, SignedToken, manifest, published};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::json_text::serialize_json;
@@ -41,6 +41,10 @@ pub(super) struct SpecIssue {
     #[arg(long)]
     secret_manifest: bool,
 
+    /// Issue no token with a key that is not in the key set (JWKS) of the issuer
+    #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
+    published: Option<String>,
+
     #[command(flatten)]
     resources: ResourceOptions,
 
@@ -69,10 +73,15 @@ pub(super) fn run(arguments: &SpecIssue, console: &mut Console) -> Result<ExitSt
     let now = arguments.at.clock()?.now();
     let loaded = arguments.resources.load_all(std::slice::from_ref(&arguments.file), now, console)?;
     let environment = console.environment().clone();
+    let published = published_keys(arguments.published.as_deref(), console)?;
     let mut notes = Notes::new();
     let mut signed = Vec::with_capacity(loaded.len());
     for LoadedResource { resource, directory } in &loaded {
-        let key = find_key(resource, &arguments.resources.around(&environment, directory), &mut notes)?;
+        let around = arguments.resources.around(&environment, directory, published.as_ref());
+        let key = find_key(resource, &around, &mut notes)?;
+        if let Some(keys) = around.published {
+            published::require(resource, &key, keys, &mut notes)?;
+        }
         signed.push((resource, sign(resource, &key, now)?));
     }
     console.notes(notes);
