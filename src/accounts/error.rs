@@ -77,6 +77,17 @@ pub enum AccountsError {
         /// The error of the parser.
         message: String,
     },
+    /// The LDAP search returned no entry.
+    #[error("the LDAP search returned no users")]
+    LdapNoUsers,
+    /// No entry of the LDAP search has a username that a user can have.
+    #[error("the LDAP search returned {entries} entries, none with a usable username in {}", quote(.attribute))]
+    LdapNoUsernames {
+        /// The number of entries.
+        entries: u64,
+        /// The attribute with the usernames, as configured.
+        attribute: String,
+    },
     /// The user table.
     #[error(transparent)]
     UserDb(#[from] UserDbError),
@@ -96,6 +107,8 @@ impl Diagnostic for AccountsError {
             Self::Disabled(_) => Kind::UserDisabled,
             Self::File(error) => error.kind(),
             Self::DisabledUsersMalformed { .. } => Kind::DisabledUsersMalformed,
+            Self::LdapNoUsers => Kind::SyncNoUsers,
+            Self::LdapNoUsernames { .. } => Kind::SyncNoUsernames,
             Self::UserDb(error) => error.kind(),
         }
     }
@@ -131,6 +144,12 @@ impl Diagnostic for AccountsError {
             | Self::DisabledUsersMalformed { .. } => None,
             Self::Disabled(username) => Some(format!("cc-user enable {}", shell_word(username))),
             Self::File(error) => error.hint(),
+            Self::LdapNoUsers => {
+                Some("check 'user-base' and 'user-filter', and what the search-dn may see".to_owned())
+            }
+            Self::LdapNoUsernames { .. } => {
+                Some("check 'uid-attr' in auth.ldap, and what the search-dn may see".to_owned())
+            }
             Self::UserDb(error) => error.hint(),
         }
     }

@@ -39,6 +39,9 @@ diagnostics! { StdoutError:
     Self::Failed(_) => Kind::OutputUnwritable;
 }
 
+/// The width of a terminal that reports none, in columns.
+const DEFAULT_WIDTH: u16 = 80;
+
 /// The output streams of a program and its output options.
 #[derive(Debug)]
 pub struct Console {
@@ -136,6 +139,21 @@ impl Console {
     #[must_use]
     pub const fn is_reader_gone(&self) -> bool {
         self.reader_gone
+    }
+
+    /// The width of the terminal of standard output in columns; `None` if standard output is not a
+    /// terminal. A terminal that does not report its width has that of `COLUMNS`, or else 80.
+    #[must_use]
+    pub fn terminal_width(&self) -> Option<usize> {
+        if !self.out_is_terminal {
+            return None;
+        }
+        let reported = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).map_or(0, |size| size.ws_col);
+        let columns = || self.environment.get("COLUMNS").and_then(|text| text.parse().ok());
+        Some(usize::from(match reported {
+            0 => columns().filter(|width| *width > 0).unwrap_or(DEFAULT_WIDTH),
+            width => width,
+        }))
     }
 
     /// Colors text for standard output with an SGR code, such as `"32"` or `"1;31"`.

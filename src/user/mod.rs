@@ -8,11 +8,13 @@ pub mod account;
 pub mod exchange;
 pub mod name;
 pub mod password;
+mod pattern;
 pub mod role;
 
 pub use account::{AccountDraft, AccountError, EmailAddress, FullName, ProjectName};
 pub use name::{Username, UsernameError, normalized};
 pub use password::{PasswordError, PasswordHash};
+pub use pattern::UsernamePattern;
 pub use role::{Role, RoleError};
 
 /// The auth source of a user: how the server created the user and checks the password. The server

@@ -10,6 +10,7 @@ use super::column::{self, SqlValue};
 use super::connect::{self, DEFAULT_TIMEOUT, OpenMode, UserDb};
 use super::error::UserDbError;
 use super::layout::{self, Layout, Migration};
+use super::order::{self, SortKey};
 use super::record::{UserFilter, UserRecord};
 use crate::user::exchange::{StoredRow, StoredValue};
 use crate::user::{PasswordHash, User};
@@ -119,6 +120,42 @@ impl UserDb {
         self.for_each_page(&self.layout.select(), UserRecord::of, |record| {
             if filter.matches(&record) { visit(record) } else { Ok(()) }
         })
+    }
+
+    /// Calls `visit` with every record that matches the filter, in the given order. SQLite sorts all
+    /// rows first, and only their row numbers are in memory; the rows are then read in pages as by
+    /// [`UserDb::for_each`]. A row that is deleted in the meantime is left out.
+    ///
+    /// # Errors
+    /// As [`UserDb::for_each`].
+    pub fn for_each_sorted<E: From<UserDbError>>(
+        &self,
+        filter: &UserFilter,
+        order: &[SortKey],
+        mut visit: impl FnMut(UserRecord) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if order.is_empty() {
+            return self.for_each(filter, visit);
+        }
+        let order = order::order_by(order, self.layout.has_projects);
+        let query = format!("SELECT rowid FROM {} ORDER BY {order}", self.layout.table);
+        let numbers: Vec<i64> = self.read(|connection| {
+            let mut statement = connection.prepare(&query)?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })?;
+        let query = format!("{} WHERE rowid = ?1", self.layout.select());
+        let mut page = Vec::with_capacity(PAGE.min(numbers.len()));
+        for numbers in numbers.chunks(PAGE) {
+            self.read(|connection| {
+                let mut statement = connection.prepare_cached(&query)?;
+                for number in numbers {
+                    page.extend(statement.query_row([number], UserRecord::of).optional()?);
+                }
+                Ok(())
+            })?;
+            page.drain(..).filter(|record| filter.matches(record)).try_for_each(&mut visit)?;
+        }
+        Ok(())
     }
 
     /// Calls `visit` as [`UserDb::for_each`] does, with the stored row in addition to each record.

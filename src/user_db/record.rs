@@ -71,8 +71,8 @@ impl UserRecord {
 /// A filter for users; a user must match all given conditions.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
-    /// Only with this role.
-    pub role: Option<Role>,
+    /// Only with one of these roles; empty for all users.
+    pub roles: Vec<Role>,
     /// Only from this source.
     pub source: Option<AuthSource>,
     /// Only of this project.
@@ -83,7 +83,7 @@ impl UserFilter {
     /// Whether the record matches the filter.
     #[must_use]
     pub fn matches(&self, record: &UserRecord) -> bool {
-        self.role.is_none_or(|role| record.user.has_role(role))
+        (self.roles.is_empty() || self.roles.iter().any(|role| record.user.has_role(*role)))
             && self.source.is_none_or(|source| record.user.source == source)
             && self.project.as_ref().is_none_or(|project| record.user.projects.contains(project))
     }

@@ -335,7 +335,8 @@ fn password_in_add_argument_is_never_printed() {
         &["project", "remove", "fritz:admin:hunter2", "api"],
         &["fritz:admin:hunter2"],
         &["role", "fritz:admin:hunter2"],
-        &["list", "fritz:admin:hunter2"],
+        &["list", "--sort", "fritz:admin:hunter2"],
+        &["list", "--columns", "fritz:admin:hunter2"],
         &["-add-user", "fritz:admin:hunter2"],
         &["-add-user=fritz:admin:hunter2"],
         &["--add-user=fritz:admin:hunter2"],
@@ -351,6 +352,9 @@ fn password_in_add_argument_is_never_printed() {
             assert!(!refused.stderr.contains("hunter2"), "{arguments:?}: {}", refused.stderr);
         }
     }
+    // A pattern that no username matches.
+    let listed = directory.run("cc-user", &["list", "fritz:admin:hunter2"]).ended(0);
+    assert!(!(listed.stdout + &listed.stderr).contains("hunter2"));
     let added = directory.run("cc-user", &["add", "fritz:admin,api:pa:ss"]).ended(0);
     assert!(added.stderr.contains("all accounts that can list the processes"), "{}", added.stderr);
     let store = UserDb::open(&directory.file("var/job.db"), OpenMode::Read).unwrap();

@@ -89,8 +89,9 @@ fn escaping_sql_statement_holds_no_value() {
                 continue;
             }
             statements += 1;
-            let is_fixed =
-                |word: &str| ["table", "more", "place", "places", "columns", "projects"].contains(&word);
+            let is_fixed = |word: &str| {
+                ["table", "more", "place", "places", "columns", "projects", "order"].contains(&word)
+            };
             for placeholder in literal.split('{').skip(1).filter_map(|rest| rest.split('}').next()) {
                 let named = !placeholder.is_empty() && is_fixed(placeholder);
                 let by_layout = placeholder.is_empty()

@@ -160,13 +160,20 @@ impl Site {
 
     fn run(&self, directory: &TestEnv, command: &str) -> Vec<String> {
         let mut shell = directory.command("sh");
-        shell.args(["-c", &format!("({}) 2>&1", self.command(command))]);
+        shell.args(["-c", &format!("({}) 2>&1", self.command(&as_on_a_terminal(command)))]);
         for (name, value) in &self.variables {
             shell.env(name, value);
         }
         let run = Run::from(shell.output().unwrap());
         run.stdout.lines().map(|line| self.output(line)).collect()
     }
+}
+
+/// A reader types the commands on a terminal, where a list of users is a table.
+fn as_on_a_terminal(command: &str) -> String {
+    let is_table = command.starts_with("cc-user list") && !command.contains(['|', '>']);
+    let has_form = ["--json", "--names", "--wide"].iter().any(|option| command.contains(option));
+    if is_table && !has_form { format!("{command} --wide") } else { command.to_owned() }
 }
 
 /// Adds the members of a JSON object to another one.

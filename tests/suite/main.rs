@@ -42,6 +42,7 @@ mod ldap_hostile;
 mod ldap_linear;
 mod ldapd;
 mod linear;
+mod listing;
 mod login;
 mod manual;
 mod oidc;

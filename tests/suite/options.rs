@@ -160,6 +160,10 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-user set", "remove_roles") => "user",
         ("cc-user set", "projects" | "add_projects") => "p9",
         ("cc-user set", "remove_projects") => "p1",
+        ("cc-user list", "sort") => "-username",
+        ("cc-user list", "limit") => "1",
+        ("cc-user list", "columns") => "email",
+        ("cc-user list", "timeout" | "connect_timeout") => "3s",
         ("cc-user del", "source") => "ldap",
         (_, "source") => "ldap",
         (_, "role") => "manager",
@@ -316,6 +320,16 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             | ("cc-jwt verify", "key" | "jwks" | "no_db" | "config" | "db", "stream")
             // The same users.
             | ("cc-user list" | "cc-user export", "role" | "project", "role" | "project" | "source")
+            // One user or none: the order, the number and the columns do not show.
+            | (
+                "cc-user list",
+                "columns" | "wide" | "sort" | "limit" | "disabled",
+                "role" | "project" | "source" | "disabled"
+            )
+            // The first user and the disabled one are the same in another database, and the order of
+            // values that all users lack is that of their names.
+            | ("cc-user list", "config" | "db", "limit" | "disabled")
+            | ("cc-user list", "sort", "columns")
             // No database has users of this source.
             | ("cc-user list" | "cc-user export", "config" | "db", "source")
             // Whether a line is malformed.

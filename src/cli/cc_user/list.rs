@@ -2,34 +2,76 @@
 
 use clap::Args;
 
+use super::columns::{self, Column};
 use super::{DatabaseOptions, complete};
-use crate::accounts::report::list;
-use crate::accounts::{DisabledUsers, UserReport};
+use crate::accounts::{self, DisabledUsers, LdapUsers, ListCount, ListRequest, UserReport};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
+use crate::cli::ldap::LdapConnectionOptions;
+use crate::cli::progress::Progress;
+use crate::cli::settings;
 use crate::cli::table::Table;
-use crate::user::{AuthSource, Role, RoleError};
+use crate::ldap::{LdapConfig, LdapOptions};
+use crate::user::{AuthSource, Role, RoleError, UsernamePattern};
 use crate::user_db::{OpenMode, UserDb, UserDbError, UserFilter, UserRecord};
 use crate::util::diagnostic::ExitStatus;
+use crate::util::note::Notes;
 use crate::util::quote::escape;
 
 /// List the users
 #[derive(Debug, Args)]
 pub(super) struct List {
+    /// Only usernames that match one of these patterns, in which * matches any characters and ? one
+    #[arg(value_name = "PATTERN", add = complete::usernames())]
+    patterns: Vec<String>,
+
     #[command(flatten)]
     which: UserSelection,
+
+    /// Only users that 'cc-user disable' disabled; --role then selects by the roles before that
+    #[arg(long)]
+    disabled: bool,
+
+    /// Only LDAP users that the LDAP directory does not have
+    #[arg(long)]
+    not_in_ldap: bool,
+
+    /// Sort by these columns; - before a column reverses its order [default: username]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', allow_hyphen_values = true,
+          add = columns::candidates())]
+    sort: Vec<String>,
+
+    /// List at most NUMBER users
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<u64>,
+
+    /// Print these columns [default: username,name,roles,source,projects,email]
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',', conflicts_with_all = ["json", "names"],
+          add = columns::candidates())]
+    columns: Vec<String>,
+
+    /// Print a table whose values are not cut, also into a pipe or a file
+    #[arg(long, conflicts_with_all = ["json", "names"])]
+    wide: bool,
 
     /// Print only the usernames, one per line
     #[arg(long, conflicts_with = "json")]
     names: bool,
+
+    #[command(flatten)]
+    directory: LdapConnectionOptions,
+
+    /// Ignore references to other LDAP servers, so that an answer with references counts as complete
+    #[arg(long, help_heading = "LDAP server")]
+    ignore_references: bool,
 }
 
 /// The users that match all of these options.
 #[derive(Debug, Args)]
 pub(super) struct UserSelection {
-    /// Only users with this role
-    #[arg(long, value_name = "ROLE", add = complete::roles())]
-    role: Option<String>,
+    /// Only users with one of these roles
+    #[arg(long, value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
+    role: Vec<String>,
 
     /// Only users of this auth source: local, ldap, token or oidc
     #[arg(long, value_name = "SOURCE", add = complete::sources())]
@@ -42,15 +84,31 @@ pub(super) struct UserSelection {
 
 impl UserSelection {
     pub(super) fn filter(self) -> Result<UserFilter, Failure> {
-        let role =
-            self.role.map(|role| role.parse::<Role>()).transpose().map_err(|error: RoleError| error)?;
+        let roles = self
+            .role
+            .iter()
+            .map(|role| role.parse::<Role>())
+            .collect::<Result<_, _>>()
+            .map_err(|error: RoleError| error)?;
         let source = self
             .source
             .map(|source| source.parse::<AuthSource>())
             .transpose()
             .map_err(|error| UsageError::new(format!("--source: {error}")))?;
-        Ok(UserFilter { role, source, project: self.project })
+        Ok(UserFilter { roles, source, project: self.project })
     }
+}
+
+/// The form of the output.
+enum Form {
+    /// One JSON array with a line for each user.
+    Json,
+    /// The usernames alone.
+    Names,
+    /// A table for readers.
+    Table { columns: Vec<Column>, width: Option<usize> },
+    /// Fields with a tab between them, for scripts: the columns, without a line of headings.
+    Tsv(Vec<Column>),
 }
 
 pub(super) fn run(
@@ -58,15 +116,77 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let filter = arguments.which.filter()?;
+    let form = form(&arguments, console)?;
+    let ldap_options =
+        LdapOptions { ignore_references: arguments.ignore_references, ..arguments.directory.options()? };
+    let mut request = ListRequest {
+        filter: arguments.which.filter()?,
+        patterns: arguments.patterns.into_iter().map(UsernamePattern::new).collect(),
+        only_disabled: arguments.disabled,
+        not_in_ldap: None,
+        order: arguments.sort.iter().map(|text| columns::sort_key(text)).collect::<Result<_, _>>()?,
+        limit: arguments.limit,
+    };
+    // A database that cannot be opened is an error before the LDAP search.
     let store = database.open(OpenMode::Read, console)?;
-    if console.is_json() {
-        in_json(&store, &filter, console)
-    } else if arguments.names {
-        each(&store, &filter, console, |record, console| Ok(console.line(&escape(&record.user.username))?))
-    } else {
-        in_a_table(&store, &filter, console)
+    if arguments.not_in_ldap {
+        request.not_in_ldap = Some(ldap_users(database, &ldap_options, console)?);
     }
+    let disabled = if request.only_disabled {
+        DisabledUsers::load(store.path())?
+    } else if matches!(form, Form::Names) {
+        DisabledUsers::default()
+    } else {
+        disabled_users(&store, console)
+    };
+    let is_for_scripts = matches!(form, Form::Json | Form::Names);
+    let (status, count) = List::print(&store, &request, &disabled, form, console)?;
+    if !is_for_scripts && !console.is_reader_gone() {
+        console.flush()?;
+        print_count(count, console);
+    }
+    Ok(status)
+}
+
+/// The form of the output that the options select: a table on a terminal, otherwise fields with a tab
+/// between them.
+fn form(arguments: &List, console: &Console) -> Result<Form, UsageError> {
+    let columns = match arguments.columns.as_slice() {
+        [] => columns::DEFAULT.to_vec(),
+        names => names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+    };
+    Ok(if console.is_json() {
+        Form::Json
+    } else if arguments.names {
+        Form::Names
+    } else if arguments.wide {
+        Form::Table { columns, width: None }
+    } else {
+        match console.terminal_width() {
+            Some(width) => Form::Table { columns, width: Some(width) },
+            None => Form::Tsv(columns),
+        }
+    })
+}
+
+/// All users of the LDAP directory.
+fn ldap_users(
+    database: &DatabaseOptions,
+    options: &LdapOptions,
+    console: &mut Console,
+) -> Result<LdapUsers, Failure> {
+    let settings = settings::load(&database.settings, console)?;
+    let mut notes = Notes::new();
+    let config = LdapConfig::from_settings(&settings, options, &mut notes);
+    let connection = config.and_then(|config| {
+        let connection = config.server.connect(&config.credentials, &mut notes)?;
+        Ok((connection, config.search))
+    });
+    console.notes(notes);
+    let (mut connection, search) = connection?;
+    let mut progress = Progress::new("entries of the LDAP directory", console);
+    let snapshot = connection.read_all(&search, &mut |entries| progress.at(entries))?;
+    Ok(LdapUsers::new(snapshot)?)
 }
 
 /// The disabled users; none, with a warning, if their file cannot be read.
@@ -77,29 +197,14 @@ pub(super) fn disabled_users(store: &UserDb, console: &mut Console) -> DisabledU
     })
 }
 
-/// Calls `show` with every record. A record with an invalid column is shown and reported, and the
-/// list ends with the status of that error.
-fn each(
-    store: &UserDb,
-    filter: &UserFilter,
-    console: &mut Console,
-    mut show: impl FnMut(&UserRecord, &mut Console) -> Result<(), Failure>,
-) -> Result<ExitStatus, Failure> {
-    let mut status = ExitStatus::Success;
-    let visited = store.for_each(filter, |record| {
-        show(&record, console)?;
-        if !record.invalid_columns.is_empty() {
-            let error = UserDbError::InvalidRow {
-                name: record.user.username,
-                invalid_columns: record.invalid_columns,
-            };
-            status = report_invalid_row(error, console);
+fn print_count(count: ListCount, console: &mut Console) {
+    let users = |count| if count == 1 { "1 user".to_owned() } else { format!("{count} users") };
+    match count {
+        ListCount { has_more: true, listed } => {
+            console.note(&format!("{}, and more beyond --limit {listed}", users(listed)));
         }
-        if console.is_reader_gone() { Err(ListEnd::ReaderGone) } else { Ok(()) }
-    });
-    match visited {
-        Ok(()) | Err(ListEnd::ReaderGone) => Ok(status),
-        Err(ListEnd::Failure(failure)) => Err(failure),
+        ListCount { listed: 0, .. } => console.note("no users found"),
+        ListCount { listed, .. } => console.note(&users(listed)),
     }
 }
 
@@ -124,54 +229,135 @@ impl<F: Into<Failure>> From<F> for ListEnd {
     }
 }
 
-/// Prints one JSON array with a line per user; one record is in memory at a time.
-fn in_json(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Result<ExitStatus, Failure> {
-    let disabled = disabled_users(store, console);
-    let mut before = "[\n";
-    let status = each(store, filter, console, |record, console| {
-        console.text(before)?;
-        before = ",\n";
-        Ok(console.json_item(&UserReport::new(record, &disabled))?)
-    })?;
-    console.line(if before == "[\n" { "[]" } else { "\n]" })?;
-    Ok(status)
+impl List {
+    /// Prints the users while they are read.
+    fn print(
+        store: &UserDb,
+        request: &ListRequest,
+        disabled: &DisabledUsers,
+        form: Form,
+        console: &mut Console,
+    ) -> Result<(ExitStatus, ListCount), Failure> {
+        let mut printer = Printer::new(form);
+        let mut status = ExitStatus::Success;
+        let listed = accounts::list(store, request, disabled, |record| {
+            printer.print(&record, disabled, console)?;
+            if !record.invalid_columns.is_empty() {
+                let error = UserDbError::InvalidRow {
+                    name: record.user.username,
+                    invalid_columns: record.invalid_columns,
+                };
+                status = report_invalid_row(error, console);
+            }
+            if console.is_reader_gone() { Err(ListEnd::ReaderGone) } else { Ok(()) }
+        });
+        let count = match listed {
+            Ok(count) => count,
+            Err(ListEnd::ReaderGone) => return Ok((status, ListCount::default())),
+            Err(ListEnd::Failure(failure)) => return Err(failure),
+        };
+        printer.finish(console)?;
+        Ok((status, count))
+    }
 }
 
-fn in_a_table(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Result<ExitStatus, Failure> {
-    let mut table = Table::new(&["USERNAME", "ROLES", "SOURCE", "PROJECTS", "NAME", "EMAIL"]);
-    let mut count = 0_u64;
-    let disabled = disabled_users(store, console);
-    let status = each(store, filter, console, |record, _| {
-        let user = &record.user;
-        let roles = if record.invalid_columns.iter().any(|broken| broken.column == "roles") {
-            "(invalid)".to_owned()
-        } else if disabled.contains(record) {
-            "(disabled)".to_owned()
-        } else {
-            list(&user.roles)
+/// Prints one user after the other. The first one is written at once, so that a reader does not wait
+/// for the others.
+struct Printer {
+    output: Output,
+    is_first: bool,
+    line: String,
+}
+
+enum Output {
+    Json,
+    Names,
+    Table(Vec<Column>, Table),
+    Tsv(Vec<Column>),
+}
+
+impl Printer {
+    fn new(form: Form) -> Self {
+        let output = match form {
+            Form::Json => Output::Json,
+            Form::Names => Output::Names,
+            Form::Tsv(columns) => Output::Tsv(columns),
+            Form::Table { columns, width } => {
+                let table = Table::new(columns.iter().map(|column| column.in_table()).collect(), width);
+                Output::Table(columns, table)
+            }
         };
-        table.row(&[
-            &user.username,
-            &roles,
-            &user.source.to_string(),
-            &list(&user.projects),
-            user.name.as_deref().unwrap_or("-"),
-            user.email.as_deref().unwrap_or("-"),
-        ]);
-        count += 1;
-        Ok(())
-    })?;
-    if count == 0 {
-        console.note("no users found");
-        return Ok(status);
+        Self { output, is_first: true, line: String::new() }
     }
-    for (index, line) in table.lines().into_iter().enumerate() {
-        if index == 0 {
-            let heading = console.paint("1", &line);
-            console.line(&heading)?;
-        } else {
-            console.line(&line)?;
+
+    fn print(
+        &mut self,
+        record: &UserRecord,
+        disabled: &DisabledUsers,
+        console: &mut Console,
+    ) -> Result<(), Failure> {
+        match &mut self.output {
+            Output::Json => {
+                console.text(if self.is_first { "[\n" } else { ",\n" })?;
+                console.json_item(&UserReport::new(record, disabled))?;
+            }
+            Output::Names => console.line(&escape(&record.user.username))?,
+            Output::Tsv(columns) => {
+                self.line.clear();
+                for (index, column) in columns.iter().enumerate() {
+                    if index > 0 {
+                        self.line.push('\t');
+                    }
+                    self.line.push_str(&escape(&column.value(record, disabled)));
+                }
+                console.line(&self.line)?;
+            }
+            Output::Table(columns, table) => {
+                let values: Vec<_> = columns.iter().map(|column| column.value(record, disabled)).collect();
+                let cells: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+                let lines = table.row(&cells);
+                return print_lines(&lines, &mut self.is_first, console);
+            }
         }
+        if std::mem::take(&mut self.is_first) {
+            console.flush()?;
+        }
+        Ok(())
     }
-    Ok(status)
+
+    fn finish(&mut self, console: &mut Console) -> Result<(), Failure> {
+        match &mut self.output {
+            Output::Json => console.line(if self.is_first { "[]" } else { "\n]" })?,
+            Output::Names | Output::Tsv(_) => {}
+            Output::Table(_, table) => {
+                let lines = table.finish();
+                print_lines(&lines, &mut self.is_first, console)?;
+                let left_out = table.left_out();
+                if !left_out.is_empty() {
+                    console.flush()?;
+                    console.note(&format!("the terminal is too narrow for {}", left_out.join(", ")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prints lines of a table; the first of all is the line of the headings.
+fn print_lines(lines: &[String], is_first: &mut bool, console: &mut Console) -> Result<(), Failure> {
+    let mut lines = lines.iter();
+    if *is_first && let Some(headings) = lines.next() {
+        *is_first = false;
+        let headings = console.paint("1", headings);
+        console.line(&headings)?;
+        for line in lines {
+            console.line(line)?;
+        }
+        console.flush()?;
+        return Ok(());
+    }
+    for line in lines {
+        console.line(line)?;
+    }
+    Ok(())
 }

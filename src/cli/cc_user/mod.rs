@@ -1,6 +1,7 @@
 //! `cc-user`: the users of a server, on its own database.
 
 mod add;
+mod columns;
 use super::candidates as complete;
 mod database;
 mod del;

@@ -239,13 +239,39 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "list",
         description: &[
-            "Lists the users in the order of their names. With --json the report is one array, with one object \
-             a line for each user. It is written while the database is read, so that the memory is bounded.",
+            "Lists the users in the order of their names, as a table that fits the terminal. The first 1000 users \
+             determine the widths of the columns; a longer value is cut with an ellipsis. --wide prints complete \
+             values. The number of users goes to standard error, except with --quiet, --names and --json.",
+            "Into a pipe or a file, each user is one line with a tab between two values, without a line of \
+             headings and without cut values. The columns are username, name, roles, source, projects, email, or \
+             those of --columns. An empty value is '-'; roles and projects have commas between them. In a value, \
+             a tab is written as \\t, a line end as \\n and a backslash as \\\\, and other control and \
+             invisible characters as \\u{HEX}.",
+            "With --json the report is one array, with one object a line for each user.",
+            "A PATTERN is compared with the whole username: * matches any number of characters, ? exactly one. \
+             Quote it, so that the shell does not replace it by the names of files. Of several patterns, and of \
+             several roles, one is enough; all other conditions must be met together.",
+            "--sort orders users with equal values by their usernames, and puts users without a value last. All \
+             users are written while the database is read, so that the memory is bounded.",
+            "--not-in-ldap reads the LDAP directory with the settings and the password of sync-ldap. If the answer \
+             is incomplete or has no users, no user is listed and the status is not 0. 'cc-user sync-ldap \
+             --delete-missing' deletes the listed users.",
         ],
         examples: &[
             example("cc-user list", "All users", 0),
+            example(
+                "cc-user list 'user*' --role admin,api",
+                "List administrators and programs by a pattern",
+                0,
+            ),
             example("cc-user list --role manager --project physics", "List the managers of a project", 0),
             example("cc-user list --source ldap --names", "List the usernames of LDAP users", 0),
+            example(
+                "cc-user list --sort source,-username --limit 10",
+                "List the first ten users in another order",
+                0,
+            ),
+            example("cc-user list --columns username,email | cut -f 2", "Print the mail addresses", 0),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
