@@ -120,7 +120,7 @@ pub fn change(
 ) -> Result<ChangeReport, AccountsErrors> {
     let database = db.path().to_owned();
     let mut transaction = db.transaction()?;
-    let disabled = DisabledUsers::load(&database)?;
+    let mut disabled = DisabledUsers::load(&database)?;
     let before = existing(&transaction, &request.username)?;
     if disabled.contains(&before) && request.roles != ListChange::Keep {
         return Err(AccountsError::Disabled(before.user.username).into());
@@ -134,7 +134,12 @@ pub fn change(
     let loses_last_admin = before.user.has_role(Role::Admin)
         && !after.user.has_role(Role::Admin)
         && !transaction.has_other_admin(&[&request.username])?;
+    // An entry of a user who is not disabled would disable the user whose last role is removed.
+    let has_old_entry = changes.roles && disabled.remove(&request.username);
     if !request.dry_run && changes.any() {
+        if has_old_entry {
+            disabled.save()?;
+        }
         transaction.commit()?;
     }
     report(&before.user, &after.user, changes, &mut notes);

@@ -71,6 +71,9 @@ pub fn disable(
     }
     sessions.warn(UserChange::Disabled, &[&before.user.username], &mut notes);
     sessions.warn_of_logins(&before.user, &mut notes);
+    if !request.dry_run {
+        disabled.warn_of_owner(&mut notes);
+    }
     let after = UserReport::new(&after, &disabled);
     Ok(ChangeReport { before: before_report, after, dry_run: request.dry_run, notes })
 }

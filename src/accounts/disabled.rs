@@ -12,6 +12,7 @@ use super::error::AccountsError;
 use crate::user_db::{Transaction, UserDbError, UserRecord};
 use crate::util::file::{self, DISABLED_USERS_LIMIT, Existing, FileError, PRIVATE_MODE};
 use crate::util::json;
+use crate::util::note::Notes;
 
 /// The suffix after the name of the database file.
 pub const SUFFIX: &str = ".disabled-users.json";
@@ -72,14 +73,26 @@ impl DisabledUsers {
         self.roles(record).is_some()
     }
 
+    /// Whether the file has an entry of this username. It is the entry of a disabled user if the user
+    /// table has no roles of the user.
+    #[must_use]
+    pub fn has_entry(&self, username: &str) -> bool {
+        self.content.users.contains_key(username)
+    }
+
     /// Adds a user with these roles.
-    pub(super) fn insert(&mut self, username: &str, roles: Vec<String>) {
+    pub(crate) fn insert(&mut self, username: &str, roles: Vec<String>) {
         self.content.users.insert(username.to_owned(), Entry { roles });
     }
 
     /// Removes a user; whether there was an entry.
     pub(super) fn remove(&mut self, username: &str) -> bool {
         self.content.users.remove(username).is_some()
+    }
+
+    /// Warns if root wrote the file and the account of the database cannot read it.
+    pub(super) fn warn_of_owner(&self, notes: &mut Notes) {
+        file::warn_if_not_owner(&self.path, notes);
     }
 
     /// Writes the file with a new entry of this user, then commits the user table. After a failure the

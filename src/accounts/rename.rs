@@ -87,5 +87,8 @@ pub fn rename(
     }
     sessions.warn(UserChange::Renamed, &[old], &mut notes);
     sessions.warn_of_old_username(old, &mut notes);
+    if !dry_run && roles.is_some() {
+        disabled.warn_of_owner(&mut notes);
+    }
     Ok(ChangeReport { before: before_report, after, dry_run: *dry_run, notes })
 }

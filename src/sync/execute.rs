@@ -1,5 +1,8 @@
 //! Execution of a plan: in one transaction, or not at all.
 
+use std::path::Path;
+
+use crate::accounts::{AccountsError, DisabledUsers};
 use crate::ldap::LdapSnapshot;
 use crate::user::User;
 use crate::user_db::{UserDb, UserDbError};
@@ -14,13 +17,14 @@ const BATCH: usize = 256;
 /// Returns the changes that a sync would make now, and changes nothing.
 ///
 /// # Errors
-/// [`UserDbError`]: the user table cannot be read.
+/// [`SyncError::UserDb`], [`SyncError::DisabledUsers`]: the user table or the file of disabled users
+/// cannot be read.
 pub fn preview<'snapshot>(
     db: &UserDb,
     snapshot: &'snapshot LdapSnapshot,
     rules: SyncRules,
-) -> Result<Plan<'snapshot>, UserDbError> {
-    let mut planner = Planner::new(snapshot, rules);
+) -> Result<Plan<'snapshot>, SyncError> {
+    let mut planner = Planner::new(snapshot, rules, disabled_users(db.path(), rules)?);
     db.scan(|user| {
         planner.add_user(user);
         Ok::<_, UserDbError>(())
@@ -32,8 +36,8 @@ pub fn preview<'snapshot>(
 /// only read.
 ///
 /// # Errors
-/// [`SyncError::Rejected`] if a safety limit rejects the plan, [`SyncError::UserDb`] if the database
-/// fails. The table is then unchanged.
+/// [`SyncError::Rejected`] if a safety limit rejects the plan, and those of [`preview`]. The table is
+/// then unchanged.
 pub fn execute<'snapshot>(
     db: &mut UserDb,
     snapshot: &'snapshot LdapSnapshot,
@@ -45,9 +49,10 @@ pub fn execute<'snapshot>(
         return Ok(unlocked);
     }
     drop(unlocked);
+    let database = db.path().to_owned();
     let mut transaction = db.transaction()?;
     // The server may have changed the table since the preview: the plan is computed again under the lock.
-    let mut planner = Planner::new(snapshot, rules);
+    let mut planner = Planner::new(snapshot, rules, disabled_users(&database, rules)?);
     transaction.scan(|user| {
         planner.add_user(user);
         Ok::<_, UserDbError>(())
@@ -71,4 +76,9 @@ pub fn execute<'snapshot>(
     transaction.add_many(&batch)?;
     transaction.commit()?;
     Ok(plan)
+}
+
+/// The disabled users, which only a deletion needs.
+fn disabled_users(database: &Path, rules: SyncRules) -> Result<DisabledUsers, AccountsError> {
+    if rules.delete_missing { DisabledUsers::load(database) } else { Ok(DisabledUsers::default()) }
 }

@@ -53,6 +53,7 @@ pub struct Plan<'snapshot> {
     pub(super) rename: Vec<Rename>,
     pub(super) delete: Vec<String>,
     pub(super) protected_admins: Vec<String>,
+    pub(super) protected_disabled: Vec<String>,
     pub(super) missing: u64,
     pub(super) conflicts: Vec<Conflict>,
     pub(super) similar_usernames: Vec<[String; 2]>,
@@ -89,6 +90,13 @@ impl<'snapshot> Plan<'snapshot> {
     #[must_use]
     pub fn protected_admins(&self) -> &[String] {
         &self.protected_admins
+    }
+
+    /// The usernames of disabled users who are missing from the LDAP directory. A sync never deletes
+    /// them: an entry that appears again would be added as a user who is not disabled.
+    #[must_use]
+    pub fn protected_disabled(&self) -> &[String] {
+        &self.protected_disabled
     }
 
     /// The number of LDAP users who are missing from the LDAP directory, deleted or not.

@@ -1,5 +1,6 @@
 //! Computation of a plan, one user of the table at a time.
 
+use crate::accounts::DisabledUsers;
 use crate::ldap::LdapSnapshot;
 use crate::ldap::snapshot::NameStatus;
 use crate::user::AuthSource;
@@ -13,6 +14,7 @@ use super::similar_usernames::similar_usernames;
 #[derive(Debug)]
 pub struct Planner<'snapshot> {
     plan: Plan<'snapshot>,
+    disabled: DisabledUsers,
     /// One bit for each username of the snapshot: whether a user in the table has it.
     in_table: Vec<u64>,
     /// The index in the snapshot after that of the last user.
@@ -24,7 +26,7 @@ pub struct Planner<'snapshot> {
 impl<'snapshot> Planner<'snapshot> {
     /// A planner without any user of the table yet.
     #[must_use]
-    pub fn new(snapshot: &'snapshot LdapSnapshot, rules: SyncRules) -> Self {
+    pub fn new(snapshot: &'snapshot LdapSnapshot, rules: SyncRules, disabled: DisabledUsers) -> Self {
         let plan = Plan {
             snapshot,
             rules,
@@ -32,13 +34,15 @@ impl<'snapshot> Planner<'snapshot> {
             rename: Vec::new(),
             delete: Vec::new(),
             protected_admins: Vec::new(),
+            protected_disabled: Vec::new(),
             missing: 0,
             conflicts: Vec::new(),
             similar_usernames: Vec::new(),
             known: 0,
             unchanged: 0,
         };
-        Self { plan, in_table: vec![0; snapshot.len().div_ceil(64)], next: 0, other_usernames: Vec::new() }
+        let in_table = vec![0; snapshot.len().div_ceil(64)];
+        Self { plan, disabled, in_table, next: 0, other_usernames: Vec::new() }
     }
 
     /// Adds a user of the table.
@@ -64,6 +68,8 @@ impl<'snapshot> Planner<'snapshot> {
             plan.unchanged += 1;
         } else if user.is_admin && !plan.rules.delete_admins {
             plan.protected_admins.push(user.username.to_owned());
+        } else if user.is_without_roles && self.disabled.has_entry(user.username) {
+            plan.protected_disabled.push(user.username.to_owned());
         } else {
             plan.delete.push(user.username.to_owned());
         }
@@ -99,7 +105,7 @@ impl<'snapshot> Planner<'snapshot> {
     /// Returns the plan after the last user of the table.
     #[must_use]
     pub fn finish(self) -> Plan<'snapshot> {
-        let Self { mut plan, in_table, next: _, mut other_usernames } = self;
+        let Self { mut plan, disabled: _, in_table, next: _, mut other_usernames } = self;
         for (index, entry) in (0_u32..).zip(plan.snapshot.users()) {
             let bits = in_table.get(index as usize / 64).copied().unwrap_or_default();
             let is_in_table = bits >> (index % 64) & 1 == 1;
@@ -110,6 +116,7 @@ impl<'snapshot> Planner<'snapshot> {
         plan.rename.sort_unstable_by_key(|rename| rename.index);
         plan.delete.sort_unstable();
         plan.protected_admins.sort_unstable();
+        plan.protected_disabled.sort_unstable();
         plan.conflicts.sort_unstable_by(|a, b| a.username.cmp(&b.username));
         other_usernames.sort_unstable();
         plan.similar_usernames = similar_usernames(plan.snapshot, &plan.add, &other_usernames);
@@ -135,11 +142,13 @@ mod tests {
     }
 
     const fn ldap<'a>(username: &'a str, name: Option<&'a str>) -> UserSummary<'a> {
-        UserSummary { username, source: AuthSource::Ldap, name, is_admin: false }
+        UserSummary { username, source: AuthSource::Ldap, name, is_admin: false, is_without_roles: false }
     }
 
     fn plan<'r>(ldap_snapshot: &'r LdapSnapshot, rules: SyncRules, table: &[UserSummary<'_>]) -> Plan<'r> {
-        let mut planner = Planner::new(ldap_snapshot, rules);
+        let mut disabled = DisabledUsers::default();
+        disabled.insert("locked", vec!["user".to_owned()]);
+        let mut planner = Planner::new(ldap_snapshot, rules, disabled);
         for user in table {
             planner.add_user(*user);
         }
@@ -207,6 +216,19 @@ mod tests {
         assert_eq!(protected.protected_admins(), ["boss"]);
         let all = plan(&ldap_snapshot, SyncRules { delete_admins: true, ..DELETING }, &table);
         assert_eq!(all.deletions(), ["boss"]);
+    }
+
+    #[test]
+    fn plan_protects_a_missing_disabled_user_also_with_delete_admins() {
+        let ldap_snapshot = ldap_snapshot(&[("anna", None)]);
+        let locked = UserSummary { is_without_roles: true, ..ldap("locked", None) };
+        let rules = SyncRules { delete_admins: true, ..DELETING };
+        let protected = plan(&ldap_snapshot, rules, &[ldap("anna", None), locked]);
+        assert!(protected.is_empty());
+        assert_eq!((protected.protected_disabled(), protected.missing()), (&["locked".to_owned()][..], 1));
+        // An entry of a user who has roles again has no meaning, nor have missing roles without an entry.
+        let table = [ldap("locked", None), UserSummary { username: "other", ..locked }];
+        assert_eq!(plan(&ldap_snapshot, rules, &table).deletions(), ["locked", "other"]);
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub struct SyncReport<'plan> {
     /// The usernames of administrators who are missing from the LDAP directory and were not deleted,
     /// because `--delete-admins` was not given.
     pub protected_admins: &'plan [String],
+    /// The usernames of disabled users who are missing from the LDAP directory and were not deleted.
+    pub protected_disabled: &'plan [String],
     /// The users who were not changed, because they have another auth source than ldap.
     pub conflicts: Vec<ConflictingUser<'plan>>,
     /// The skipped entries; at most 1000.
@@ -184,6 +186,7 @@ impl<'plan> SyncReport<'plan> {
                 .collect(),
             deleted: plan.deletions(),
             protected_admins: plan.protected_admins(),
+            protected_disabled: plan.protected_disabled(),
             conflicts: plan
                 .conflicts()
                 .iter()
@@ -253,6 +256,14 @@ impl<'plan> SyncReport<'plan> {
                 ),
             );
         }
+        let disabled = self.protected_disabled.len() as u64;
+        if disabled > 0 {
+            let names = self.protected_disabled.iter().map(String::as_str);
+            notes.note(format!(
+                "disabled users who are not in the LDAP directory are not deleted (cc-user-del(1) deletes them): {}",
+                listed(names, disabled)
+            ));
+        }
         if self.counts.skipped > 0 {
             let names = self.skipped.iter().map(|skipped| skipped.entry.as_str());
             notes.warn(
@@ -263,7 +274,7 @@ impl<'plan> SyncReport<'plan> {
                 ),
             );
         }
-        let not_deleted = self.counts.missing.saturating_sub(self.counts.deleted + admins);
+        let not_deleted = self.counts.missing.saturating_sub(self.counts.deleted + admins + disabled);
         if not_deleted > 0 {
             let users = if not_deleted == 1 { "user is" } else { "users are" };
             notes.note(format!(

@@ -44,7 +44,7 @@ pub fn run<O: SyncObserver>(request: &SyncRequest, observer: &mut O) -> Result<S
     let mut db = open(request, observer)?;
     let snapshot = search(&request.ldap, observer)?;
     if request.dry_run {
-        let plan = preview(&db, &snapshot, request.rules).map_err(SyncError::from)?;
+        let plan = preview(&db, &snapshot, request.rules)?;
         publish(&SyncReport::planned(&plan), observer)?;
         plan.check().map_err(SyncError::from)?;
         return Ok(SyncCounts::of(&plan));

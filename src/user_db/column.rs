@@ -51,6 +51,16 @@ pub(super) fn may_contain(value: ValueRef<'_>, entry: &str) -> bool {
     }
 }
 
+/// Whether a list is empty; false if it is unreadable.
+pub(super) fn is_empty_list(value: ValueRef<'_>) -> bool {
+    match value {
+        // The most frequent values are recognized without parsing.
+        ValueRef::Text(b"[]") => true,
+        ValueRef::Text(b"[\"user\"]" | b"[\"api\"]") => false,
+        other => list(other).is_ok_and(|entries| entries.is_empty()),
+    }
+}
+
 /// Returns the value as stored.
 pub(super) fn stored_value(value: ValueRef<'_>) -> StoredValue {
     match value {

@@ -63,6 +63,8 @@ pub struct UserSummary<'row> {
     pub name: Option<&'row str>,
     /// Whether the roles contain `admin`, or are unreadable and might contain it.
     pub is_admin: bool,
+    /// Whether the list of roles is empty.
+    pub is_without_roles: bool,
 }
 
 impl UserDb {
@@ -463,6 +465,7 @@ fn scan<E: From<UserDbError>>(
             source: AuthSource::from_number(number),
             name: name.as_deref(),
             is_admin: column::may_contain(row.get_ref(3).map_err(fault)?, Role::Admin.name()),
+            is_without_roles: column::is_empty_list(row.get_ref(3).map_err(fault)?),
         })?;
     }
     Ok(())

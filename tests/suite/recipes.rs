@@ -215,9 +215,14 @@ fn tokens(recipes: &mut Recipes) {
     let directory = server();
     let before = directory.read(".env");
     let locked_out = recipes.run(LOCK_OUT, &directory).ended(0);
-    assert!(locked_out.stderr.contains("open web sessions of 'fritz' remain valid for up to 168h"));
+    assert!(locked_out.stderr.contains("open web sessions of 'fritz' keep the old roles for up to 168h"));
     assert_ne!(session(&before), session(&directory.read(".env")));
     directory.sh("cc-jwt verify --token-file token.txt --endpoint user-api").ended(1);
+    // What the text says of tokens, and of the return of the user.
+    directory.sh("cc-jwt verify --token-file token.txt --endpoint query").ended(0);
+    directory.sh("cc-user enable fritz && cc-jwt verify --token-file token.txt --endpoint user-api").ended(0);
+    directory.sh("cc-user del fritz").ended(0);
+    directory.sh("cc-jwt verify --token-file token.txt --endpoint query").ended(1);
 
     // README's two recipes.
     let directory = server();

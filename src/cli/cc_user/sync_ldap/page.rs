@@ -16,7 +16,8 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
          lost connection or a timeout. An answer without a usable entry changes nothing either, with status 75 \
          if there is no entry and 78 if no entry has a usable username. If more users would be deleted than \
          --max-delete allows, nothing is changed, and the exit status is 75. An administrator is not deleted \
-         without --delete-admins.",
+         without --delete-admins, and a disabled user is never deleted: the entry could appear again, and the \
+         new user would not be disabled.",
         "Usernames are compared byte by byte, as the server does: case and blanks count. Usernames that differ \
          only in case or blanks are different users, with a warning. Of an entry with several usernames the \
          first one counts, as for the server. These entries are skipped and reported: entries without a \

@@ -73,6 +73,9 @@ fn print_changes(report: &SyncReport<'_>, console: &mut Console) -> Result<(), F
     for username in report.protected_admins {
         row("protect", "36", username, "administrator, not in the LDAP directory")?;
     }
+    for username in report.protected_disabled {
+        row("protect", "36", username, "disabled, not in the LDAP directory")?;
+    }
     for conflict in &report.conflicts {
         let detail = format!("auth source {}, not changed", conflict.source);
         row("conflict", "36", conflict.username, &detail)?;
