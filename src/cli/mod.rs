@@ -27,6 +27,7 @@ pub mod settings;
 mod stdin;
 pub mod suggest;
 pub mod table;
+mod token_format;
 pub mod tool;
 mod usage;
 

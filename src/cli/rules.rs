@@ -68,6 +68,8 @@ const OF_SERVER: RuleCondition = Any(&[With(&["endpoint"]), Without(&["profile",
 const LOGIN_ROLE: &[&str] = &["login_role", "default_login_role", "role_config"];
 const NO_LOGIN_ROLE: RuleCondition = Without(LOGIN_ROLE);
 const WRITES: RuleCondition = With(&["output"]);
+/// The forms of a printed token; see [`super::token_format`].
+const TOKEN_FORMS: &[&str] = &["header", "curl_config", "export", "exec_credential"];
 
 /// The table of all rules.
 pub const TABLE: &[Rule] = &[
@@ -234,6 +236,7 @@ pub const TABLE: &[Rule] = &[
         ],
         Always,
     ),
+    rule("cc-jwt issue", TOKEN_FORMS, Without(&["all", "users_from", "json"])),
     rule("cc-jwt issue", &["no_db"], Without(&["all"])),
     rule("cc-jwt issue", &["force"], WRITES),
     hinted("cc-jwt issue", &["with_role"], With(&["all"]), "--roles ROLE sets the roles of the token"),
@@ -365,6 +368,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-login status", &["at"], Always),
     rule("cc-login status", SETTINGS, Never),
     rule("cc-login token", &["at"], Always),
+    rule("cc-login token", TOKEN_FORMS, Without(&["json"])),
     rule("cc-login token", SETTINGS, Always),
     rule("cc-login refresh", SETTINGS, Always),
     rule("cc-login logout", &["everywhere"], Always),

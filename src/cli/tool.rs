@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::console::Console;
 use super::failure::{Failure, UsageError};
@@ -43,7 +43,10 @@ impl Tool {
     /// # Errors
     /// [`ParseError`] of the parser or of the table of rules.
     pub fn parse(&self, arguments: &[OsString]) -> Result<ArgMatches, ParseError> {
-        let arguments: Vec<OsString> = arguments.iter().map(|text| self.with_two_dashes(text)).collect();
+        let mut arguments = self.with_two_dashes(arguments);
+        if arguments.get(1).is_some_and(|first| first.as_encoded_bytes().starts_with(b"-")) {
+            arguments = command_before_global_options(&(self.command)(), arguments);
+        }
         let mut matches =
             self.decorated_command().try_get_matches_from(&arguments).map_err(ParseError::Clap)?;
         if let Some(reordered) = self.command_first(&matches, &arguments) {
@@ -70,12 +73,20 @@ impl Tool {
         Some(reordered)
     }
 
-    fn with_two_dashes(&self, argument: &OsString) -> OsString {
-        let name = argument.to_str().and_then(|text| text.strip_prefix('-'));
-        match name.map(|text| (text, text.split('=').next().unwrap_or_default())) {
-            Some((text, name)) if self.single_dash.contains(&name) => format!("--{text}").into(),
-            _ => argument.clone(),
+    /// Adds the second dash to long options that are also accepted with one dash. Arguments after
+    /// `--` are not options of this program.
+    fn with_two_dashes(&self, arguments: &[OsString]) -> Vec<OsString> {
+        let own = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+        let mut all = arguments.to_vec();
+        for argument in all.iter_mut().take(own) {
+            let name = argument.to_str().and_then(|text| text.strip_prefix('-'));
+            if let Some(text) = name
+                && self.single_dash.contains(&text.split('=').next().unwrap_or_default())
+            {
+                *argument = format!("--{text}").into();
+            }
         }
+        all
     }
 
     /// Returns the command with its version, and with the examples of the manual pages in the long
@@ -90,5 +101,76 @@ impl Tool {
     }
 }
 
+/// Moves the command before the global options that precede it, as in `cc-login -q run -- COMMAND`.
+/// Without this, a program that is also used without a command takes the command for an argument.
+fn command_before_global_options(command: &Command, mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut at = 1;
+    while let Some(text) = arguments.get(at).and_then(|argument| argument.to_str()) {
+        let (name, has_value) = match text.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (text, false),
+        };
+        let is_named = |arg: &&Arg| match name.strip_prefix("--") {
+            Some(long) => arg.get_long() == Some(long),
+            None => name.strip_prefix('-').and_then(|short| short.chars().next()) == arg.get_short(),
+        };
+        let option = command.get_arguments().filter(|arg| arg.is_global_set()).find(is_named);
+        let Some(option) = option.filter(|_| text.starts_with('-')) else { break };
+        // `-c FILE` has its value in the next argument, `-cFILE` and `-vv` do not.
+        let is_joined = !text.starts_with("--") && text.len() > 2;
+        let takes_next = option.get_action().takes_values() && !has_value && !is_joined;
+        at += if takes_next { 2 } else { 1 };
+    }
+    if at > 1 && arguments.get(at).is_some_and(|word| command.find_subcommand(word).is_some()) {
+        let verb = arguments.remove(at);
+        arguments.insert(1, verb);
+    }
+    arguments
+}
+
 /// The version and commit; the commit is omitted if the build had no repository.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("CC_AUTH_COMMIT"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::cc_login;
+
+    fn reordered(line: &str) -> String {
+        let arguments = line.split(' ').map(OsString::from).collect();
+        let arguments = command_before_global_options(&(cc_login::TOOL.command)(), arguments);
+        arguments.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn command_after_global_options_is_moved_before_them() {
+        for (typed, expected) in [
+            ("cc-login -q token --header", "cc-login token -q --header"),
+            ("cc-login -vv --json --config x token", "cc-login token -vv --json --config x"),
+            ("cc-login --config=token status", "cc-login status --config=token"),
+            ("cc-login -c token status", "cc-login status -c token"),
+            ("cc-login -ctoken status", "cc-login status -ctoken"),
+        ] {
+            assert_eq!(reordered(typed), expected);
+        }
+        for unchanged in [
+            "cc-login",
+            "cc-login -q",
+            "cc-login token -q",
+            "cc-login -q fritz token",
+            "cc-login --method token",
+            "cc-login -c token",
+            "cc-login --path token --json",
+            "cc-login -- token",
+        ] {
+            assert_eq!(reordered(unchanged), unchanged);
+        }
+    }
+
+    #[test]
+    fn argument_after_two_dashes_is_not_an_option_of_the_program() {
+        let typed = ["cc-login", "-method=ldap", "--", "-method", "-path"].map(OsString::from);
+        let expected = ["cc-login", "--method=ldap", "--", "-method", "-path"].map(OsString::from);
+        assert_eq!(cc_login::TOOL.with_two_dashes(&typed), expected);
+    }
+}

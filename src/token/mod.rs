@@ -1,5 +1,5 @@
 //! Tokens: parsing ([`Unverified`]), verification with a key ([`Verified`]), signing ([`fn@sign`]),
-//! and inspection without a key ([`fn@inspect`]).
+//! inspection without a key ([`fn@inspect`]), and the forms for other programs ([`TokenFormat`]).
 //!
 //! [`fn@verify`] is the only verification; logins, OpenID Connect and scopes use it. It checks only the
 //! signature: `policy` evaluates times, issuer, audience and roles of a [`Verified`].
@@ -12,6 +12,7 @@
 pub mod bearer_discovery;
 pub mod claims;
 pub mod error;
+pub mod format;
 pub mod inspect;
 pub mod json;
 pub mod jws;
@@ -21,6 +22,7 @@ pub mod verify;
 
 pub use claims::{Claims, NumericDate, TimeClaimError};
 pub use error::{TokenError, TokenPart};
+pub use format::{TokenFormat, TokenFormatError};
 pub use inspect::{Inspection, inspect};
 pub use jws::{Header, Unverified};
 pub use sign::{HeaderParams, SignError, sign};

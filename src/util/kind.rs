@@ -99,6 +99,7 @@ kinds! {
     EnvFileMalformed: "env-file-malformed", Config, "the environment file is malformed";
     EnvNameMalformed: "env-name-malformed", Usage, "the name of a variable is invalid";
     EnvValueInexpressible: "env-value-inexpressible", Data, "a value cannot be written to an environment file";
+    ExecInfoMalformed: "exec-info-malformed", Config, "KUBERNETES_EXEC_INFO is malformed or has an unknown version";
     FileIsDirectory: "file-is-directory", NoInput, "a directory was found where a file is expected";
     FileMissing: "file-missing", NoInput, "an input file does not exist";
     FileNotText: "file-not-text", Data, "an input file is not UTF-8 text";
@@ -284,6 +285,7 @@ kinds! {
     TokenAlgorithmMissing: "token-algorithm-missing", Negative, "the token's header does not name an algorithm";
     TokenAlgorithmUnknown: "token-algorithm-unknown", Negative, "the token's algorithm is unknown";
     TokenBase64: "token-base64", Data, "a part of the token is not base64url";
+    TokenCharacters: "token-characters", Data, "the token has a character that a bearer token cannot have";
     TokenCritical: "token-critical", Negative, "the token has a critical header parameter that is not supported";
     TokenDuplicateMember: "token-duplicate-member", Negative, "the token has a duplicate member";
     TokenEmbeddedKey: "token-embedded-key", Negative, "the token's header contains a key or its URL";

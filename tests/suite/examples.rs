@@ -14,6 +14,12 @@ pub fn own_commands(line: &str) -> Vec<Vec<String>> {
     let mut commands: Vec<Vec<String>> = vec![Vec::new()];
     let mut word: Option<String> = None;
     let mut quote: Option<char> = None;
+    // A command substitution, also in quotes, contains commands.
+    let line = if line.contains("\"$(") {
+        line.replace("\"$(", "$(").replace(")\"", ")")
+    } else {
+        line.to_owned()
+    };
     let mut letters = line.replace("$(", " ; ").chars().collect::<Vec<_>>().into_iter().peekable();
     let end_word = |commands: &mut Vec<Vec<String>>, word: &mut Option<String>| {
         if let (Some(word), Some(last)) = (word.take(), commands.last_mut()) {
@@ -147,4 +153,6 @@ fn shell_line_is_split_as_by_a_shell() {
     let words =
         own_commands("TOKEN=$(cc-jwt issue fritz -q 2>/dev/null) && echo 'a b' | cc-jwt inspect - > out");
     assert_eq!(words, [vec!["cc-jwt", "issue", "fritz", "-q"], vec!["cc-jwt", "inspect", "-"]]);
+    let words = own_commands("eval \"$(cc-login token --export A)\"; cc-login status");
+    assert_eq!(words, [vec!["cc-login", "token", "--export", "A"], vec!["cc-login", "status"]]);
 }

@@ -12,6 +12,7 @@ mod batch;
 mod cc_jwt;
 mod cc_login;
 mod cc_user;
+mod command_lines;
 mod completion;
 mod config;
 mod convert_pem_pubkey;

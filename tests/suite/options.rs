@@ -144,6 +144,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-jwt issue", "roles") => "admin",
         ("cc-jwt issue", "with_role") => "manager",
         ("cc-jwt issue", "ttl") => "7h",
+        (_, "export") => "OTHER_NAME",
         ("cc-jwt issue", "claims") => "x=1",
         ("cc-jwt issue", "users_from") => "names.txt",
         ("cc-jwt spec new", "algorithm") => "RS256",

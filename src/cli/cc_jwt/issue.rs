@@ -11,12 +11,13 @@ use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
+use crate::cli::token_format::TokenFormatOptions;
 use crate::cli::{settings, stdin};
 use crate::issue::{
     Issuance, IssueRequest, IssuedToken, JwtId, KeyOwner, Lifetime, Recipient, RecipientSelector,
 };
 use crate::key::Algorithm;
-use crate::token;
+use crate::token::{self, TokenFormat, TokenFormatError};
 use crate::user::Role;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::duration::GoDuration;
@@ -29,9 +30,8 @@ use crate::util::time::{self, Timestamp};
 
 /// Issue a token for a user, as the server would
 ///
-/// The token goes to standard output and nothing else does, so that TOKEN=$(cc-jwt issue NAME)
-/// works. Roles come from the user table, the lifetime from auth.jwts.max-age, the key from
-/// JWT_PRIVATE_KEY.
+/// Nothing else goes to standard output. Roles come from the user table, the lifetime from
+/// auth.jwts.max-age, the key from JWT_PRIVATE_KEY.
 #[derive(Debug, Args)]
 pub(super) struct Issue {
     /// The user the token is for
@@ -104,6 +104,9 @@ pub(super) struct Issue {
     at: AtOption,
 
     #[command(flatten)]
+    form: TokenFormatOptions,
+
+    #[command(flatten)]
     many: Many,
 }
 
@@ -146,14 +149,15 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let request = issue.request()?;
+    let as_object = issue.many.all || issue.many.users_from.is_some() || console.is_json();
+    let form = if as_object { LineForm::Object } else { LineForm::Token(issue.form.format(console)?) };
     let settings = settings::load(options, console)?;
     let key = keys::signing(issue.key.as_deref(), request.algorithm, &settings, console)?;
     let mut notes = Notes::new();
     let issuance = Issuance::prepare(request, key, &settings, &mut notes).map_err(Failure::several)?;
-    let as_object = issue.many.all || issue.many.users_from.is_some() || console.is_json();
     let Some(path) = issue.output.as_deref().filter(|path| *path != Path::new("-")) else {
         console.notes(notes);
-        issuance.each(|token| -> Result<(), Failure> { Ok(console.text(&line(&token, as_object))?) })?;
+        issuance.each(|token| -> Result<(), Failure> { Ok(console.text(&form.line(&token)?)?) })?;
         return Ok(ExitStatus::Success);
     };
     let existing = if issue.force { Existing::Replace } else { Existing::Reject };
@@ -162,7 +166,7 @@ pub(super) fn run(
     file::write_in_parts(path, PRIVATE_MODE, existing, |draft| -> Result<(), Failure> {
         issuance.each(|token| {
             count += 1;
-            Ok(draft.add(line(&token, as_object).as_bytes())?)
+            Ok(draft.add(form.line(&token)?.as_bytes())?)
         })
     })?;
     console.notes(notes);
@@ -175,21 +179,34 @@ pub(super) fn run(
     Ok(ExitStatus::Success)
 }
 
-/// A token as a line: as it is, or as a JSON object with its user.
-fn line(issued: &IssuedToken, as_object: bool) -> zeroize::Zeroizing<String> {
-    let text = if as_object {
-        let report = TokenReport {
-            username: &issued.recipient.name,
-            roles: &issued.recipient.roles,
-            issued_at: issued.issued_at.rfc3339(),
-            expires_at: issued.expires_at.map(Timestamp::rfc3339),
-            token: issued.token.expose(),
+/// The form of each token.
+enum LineForm {
+    /// The token, in a form for another program.
+    Token(TokenFormat),
+    /// A JSON object with the user.
+    Object,
+}
+
+impl LineForm {
+    /// Formats a token as a line.
+    fn line(&self, issued: &IssuedToken) -> Result<zeroize::Zeroizing<String>, TokenFormatError> {
+        let text = match self {
+            Self::Token(format) => {
+                format!("{}\n", format.render(&issued.token, issued.expires_at)?.expose())
+            }
+            Self::Object => {
+                let report = TokenReport {
+                    username: &issued.recipient.name,
+                    roles: &issued.recipient.roles,
+                    issued_at: issued.issued_at.rfc3339(),
+                    expires_at: issued.expires_at.map(Timestamp::rfc3339),
+                    token: issued.token.expose(),
+                };
+                format!("{}\n", escape_json(&serialize_json(&report)))
+            }
         };
-        format!("{}\n", escape_json(&serialize_json(&report)))
-    } else {
-        format!("{}\n", issued.token.expose())
-    };
-    zeroize::Zeroizing::new(text)
+        Ok(zeroize::Zeroizing::new(text))
+    }
 }
 
 impl Issue {

@@ -18,8 +18,8 @@ pub(super) static PAGES: &[ManualPage] = &[
         ],
         examples: &[
             Example {
-                command: "TOKEN=$(cc-jwt issue fritz)",
-                explains: "Issue a token into a variable",
+                command: "cc-jwt issue fritz --ttl 24h --output fritz.jwt",
+                explains: "Issue a token into a file that only its owner can read",
                 test: ExampleTest::Runs(0),
             },
             Example {
@@ -44,11 +44,24 @@ pub(super) static PAGES: &[ManualPage] = &[
              issuer's private key, --key FILE. A private key is never an argument.",
             "With --users-from or --all each token is a JSON object on a line of its own. All names are looked up before \
              the first token is signed: if one is missing, no token is issued.",
+            "--header, --curl-config, --export and --exec-credential print the token in the form that another program \
+             reads from standard input or from a file. A token is not an argument of a command: the list of processes \
+             shows arguments to all accounts.",
         ],
         examples: &[
             Example {
                 command: "cc-jwt issue fritz --ttl 24h --output fritz.jwt",
                 explains: "A token for a day, in a file that only its owner can read",
+                test: ExampleTest::Runs(0),
+            },
+            Example {
+                command: "cc-jwt issue fritz --ttl 5m --header | curl -H @- http://localhost:8080/userapi/jobs/",
+                explains: "A token for one request",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-jwt issue fritz --ttl 24h --curl-config --output curl.conf",
+                explains: "A configuration file for curl: curl -K curl.conf URL",
                 test: ExampleTest::Runs(0),
             },
             Example {

@@ -17,6 +17,7 @@ use super::failure::{Failure, UsageError};
 use super::options::{AtOption, OutputOptions, SettingsOptions};
 #[cfg(test)]
 use super::schema::Report;
+use super::token_format::TokenFormatOptions;
 use super::tool::Tool;
 use crate::util::diagnostic::ExitStatus;
 
@@ -73,6 +74,9 @@ struct StatusArgs {
 struct Token {
     #[command(flatten)]
     at: AtOption,
+
+    #[command(flatten)]
+    form: TokenFormatOptions,
 }
 
 /// Renew the session with the refresh token of the provider
@@ -104,7 +108,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
     match verb {
         None => login::run(&login, &settings, console),
         Some(Verb::Status(verb)) => session::status(&verb.at, console),
-        Some(Verb::Token(verb)) => session::token(&verb.at, &settings, console),
+        Some(Verb::Token(verb)) => session::token(&verb.at, &verb.form, &settings, console),
         Some(Verb::Refresh(Refresh {})) => session::refresh(&settings, console),
         Some(Verb::Logout(Logout { everywhere })) => session::logout(everywhere, &settings, console),
     }

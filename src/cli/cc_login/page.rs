@@ -39,6 +39,9 @@ const PROXY: (&str, &str) = (
     "the proxy for connections to a provider or server; a domain in no_proxy covers its subdomains",
 );
 
+const EXEC_INFO: (&str, &str) =
+    ("KUBERNETES_EXEC_INFO", "the request of a Kubernetes client, with the version that --exec-credential answers in");
+
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("XDG_RUNTIME_DIR, XDG_STATE_HOME, HOME", "the directories for the session and for failed logins"),
     ("USER, LOGNAME", "the username, unless NAME is given"),
@@ -120,7 +123,7 @@ pub(super) static PAGES: &[ManualPage] = &[
                 test: ExampleTest::Parses,
             },
             Example {
-                command: "cc-login token | sed 's/^/Authorization: Bearer /' | curl -H @- http://localhost:8080/userapi/jobs/",
+                command: "cc-login token --header | curl -H @- http://localhost:8080/userapi/jobs/",
                 explains: "Use the token without showing it in the process list",
                 test: ExampleTest::Parses,
             },
@@ -150,12 +153,30 @@ pub(super) static PAGES: &[ManualPage] = &[
         description: &[
             "Prints the token of the session and nothing else. The exit status is 1 without a valid token. An expired session \
              with a refresh token is renewed first, unless --at is set.",
+            "--header, --curl-config, --export and --exec-credential print the token in the form that another program \
+             reads from standard input. A token is not an argument of a command: the list of processes shows arguments \
+             to all accounts.",
+            "--exec-credential answers a Kubernetes client that runs this command as its credential plugin, in the version \
+             of KUBERNETES_EXEC_INFO: v1 or v1beta1.",
         ],
-        examples: &[Example {
-            command: "cc-login token | cc-jwt verify -",
-            explains: "Check which endpoints of the server accept the token",
-            test: ExampleTest::Parses,
-        }],
+        examples: &[
+            Example {
+                command: "cc-login token | cc-jwt verify -",
+                explains: "Check which endpoints of the server accept the token",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-login token --header | curl -H @- http://localhost:8080/userapi/jobs/",
+                explains: "Send the token with curl",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "eval \"$(cc-login token --export CC_TOKEN)\"",
+                explains: "Set a variable of the shell, which its commands get",
+                test: ExampleTest::Parses,
+            },
+        ],
+        environment: &[EXEC_INFO],
         files: SESSION_FILES,
         see_also: &["cc-login(1)", "cc-jwt-verify(1)"],
         ..ManualPage::EMPTY

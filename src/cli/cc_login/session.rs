@@ -5,6 +5,7 @@ use super::ui::{TerminalUi, with_environment};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::{AtOption, SettingsOptions};
+use crate::cli::token_format::TokenFormatOptions;
 use crate::login::{LoginError, SessionSelection, refresh, stored};
 use crate::util::diagnostic::{Diagnostic as _, ExitStatus};
 use crate::util::duration::GoDuration;
@@ -40,11 +41,13 @@ pub(super) fn status(at: &AtOption, console: &mut Console) -> Result<ExitStatus,
 
 pub(super) fn token(
     at: &AtOption,
+    form: &TokenFormatOptions,
     settings: &SettingsOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let clock = at.clock()?;
     let selection = selection(settings, console)?;
+    let format = form.format(console)?;
     let (session, token) = with_environment(console, |environment, console| {
         let mut ui = TerminalUi::without_secrets(console, settings);
         match clock {
@@ -55,7 +58,8 @@ pub(super) fn token(
     if console.is_json() {
         report::token(&session, &token, console)?;
     } else {
-        console.deliver(&format!("{}\n", token.expose()))?;
+        let line = format.render(&token, session.expires_at)?;
+        console.deliver(&format!("{}\n", line.expose()))?;
     }
     Ok(ExitStatus::Success)
 }

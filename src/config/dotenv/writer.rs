@@ -3,6 +3,7 @@
 use super::error::DotenvErrors;
 use super::reader::{Dotenv, read};
 use crate::util::diagnostic::diagnostics;
+use crate::util::environment::VariableName;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
@@ -38,8 +39,7 @@ diagnostics! { SetError:
 /// [`SetError::NotExpressible`] for a value that no quoting can represent (a NUL, or a line end
 /// together with a backslash at the end).
 pub fn set(text: &[u8], key: &str, value: &str) -> Result<Vec<u8>, SetError> {
-    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
-    if !key.bytes().next().is_some_and(letter) || !key.bytes().all(|b| letter(b) || b.is_ascii_digit()) {
+    if !VariableName::is_valid(key) {
         return Err(SetError::Name(key.to_owned()));
     }
     let before = read(text).map_err(SetError::Malformed)?;
