@@ -182,7 +182,9 @@ mod tests {
     }
 
     fn exec_info(text: &str) -> Result<ExecCredentialVersion, TokenFormatError> {
-        ExecCredentialVersion::from_environment(&[(EXEC_INFO.to_owned(), text.to_owned())].into_iter().collect())
+        ExecCredentialVersion::from_environment(
+            &[(EXEC_INFO.to_owned(), text.to_owned())].into_iter().collect(),
+        )
     }
 
     #[test]

@@ -119,7 +119,8 @@ fn is_inside_the_shell(before: &str) -> bool {
         let start = name.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
         let command = name[..start].trim_end();
         return start < name.len()
-            && (command.is_empty() || command.ends_with(['$', ';', '&', '|', '(', '{', '\'', '"', '`'])
+            && (command.is_empty()
+                || command.ends_with(['$', ';', '&', '|', '(', '{', '\'', '"', '`'])
                 || command.ends_with("export"));
     }
     before.trim_end().ends_with("eval")

@@ -15,11 +15,8 @@ pub fn own_commands(line: &str) -> Vec<Vec<String>> {
     let mut word: Option<String> = None;
     let mut quote: Option<char> = None;
     // A command substitution, also in quotes, contains commands.
-    let line = if line.contains("\"$(") {
-        line.replace("\"$(", "$(").replace(")\"", ")")
-    } else {
-        line.to_owned()
-    };
+    let line =
+        if line.contains("\"$(") { line.replace("\"$(", "$(").replace(")\"", ")") } else { line.to_owned() };
     let mut letters = line.replace("$(", " ; ").chars().collect::<Vec<_>>().into_iter().peekable();
     let end_word = |commands: &mut Vec<Vec<String>>, word: &mut Option<String>| {
         if let (Some(word), Some(last)) = (word.take(), commands.last_mut()) {

@@ -39,8 +39,10 @@ const PROXY: (&str, &str) = (
     "the proxy for connections to a provider or server; a domain in no_proxy covers its subdomains",
 );
 
-const EXEC_INFO: (&str, &str) =
-    ("KUBERNETES_EXEC_INFO", "the request of a Kubernetes client, with the version that --exec-credential answers in");
+const EXEC_INFO: (&str, &str) = (
+    "KUBERNETES_EXEC_INFO",
+    "the request of a Kubernetes client, with the version that --exec-credential answers in",
+);
 
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("XDG_RUNTIME_DIR, XDG_STATE_HOME, HOME", "the directories for the session and for failed logins"),
