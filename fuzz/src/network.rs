@@ -165,7 +165,7 @@ pub fn http(data: &[u8]) {
             }
             clean_notes(&notes);
         }
-        b'v' => match provider.begin_device(&["openid".to_owned()], &[]) {
+        b'v' => match provider.begin_device(&["openid".to_owned()], &[], None) {
             Ok(device) => {
                 for url in [Some(&device.verification_uri), device.verification_uri_complete.as_ref()] {
                     let Some(url) = url else { continue };

@@ -24,7 +24,8 @@ impl KeySet {
     /// Parses a JWKS.
     ///
     /// A key that is unknown, malformed, symmetric (`oct`), private or not for signatures is skipped
-    /// with a warning (RFC 7517 5: implementations should ignore it).
+    /// with a warning (RFC 7517 5: implementations should ignore it). A public key whose `use` is `enc` is
+    /// skipped without one.
     ///
     /// # Errors
     /// [`KeyError::Json`]; [`KeyError::JwkMissing`] or [`KeyError::JwkType`] if the text is not a JWKS.
@@ -45,6 +46,10 @@ impl KeySet {
                     if repaired <= SHOWN_KEYS {
                         note_repairs(&place(), &repairs, notes);
                     }
+                }
+                // Many providers publish such a key beside the others, for encrypted requests to them.
+                Err(error) if jwk.is_for_encryption() && !jwk.is_secret() => {
+                    log::info!("{} is skipped: {error}", place());
                 }
                 Err(error) => {
                     skipped += 1;
@@ -147,6 +152,21 @@ mod tests {
         assert!(KeySet::from_json(&text, KeyStrength::Enforce, &mut notes).unwrap().is_empty());
         assert_eq!(notes.iter().count(), SHOWN_KEYS + 1);
         assert!(notes.iter().any(|note| note.text == "99981 more keys of the set are skipped"));
+    }
+
+    #[test]
+    fn key_for_encryption_is_skipped_without_warning() {
+        let read = |key: &str| {
+            let mut notes = Notes::new();
+            let set = KeySet::from_json(&format!("{{\"keys\":[{key}]}}"), KeyStrength::Enforce, &mut notes);
+            assert!(set.unwrap().is_empty(), "{key}");
+            notes.iter().count()
+        };
+        assert_eq!(read(r#"{"kty":"RSA","use":"enc","alg":"RSA-OAEP","n":"x","e":"AQAB"}"#), 0);
+        assert_eq!(read(r#"{"kty":"OKP","crv":"X25519","use":"enc","x":"x"}"#), 0);
+        // A published private key, and a key without a purpose, remain a warning.
+        assert_eq!(read(r#"{"kty":"RSA","use":"enc","n":"x","e":"AQAB","d":"x"}"#), 1);
+        assert_eq!(read(r#"{"kty":"OKP","crv":"X25519","x":"x"}"#), 1);
     }
 
     #[test]

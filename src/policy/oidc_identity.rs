@@ -21,6 +21,14 @@ pub struct OidcIdentity {
     pub username: Username,
     /// The full name.
     pub name: Option<String>,
+    /// The rights of the ID token. `None` after a refresh for which the provider sent no ID token: the rights
+    /// of the login remain.
+    pub rights: Option<ProviderRights>,
+}
+
+/// The roles and projects of an ID token.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderRights {
     /// The roles, without duplicates; `user` if the provider gives none.
     pub roles: Vec<Role>,
     /// The projects, without duplicates.
@@ -58,24 +66,24 @@ impl Diagnostic for OidcIdentityError {
     }
 }
 
-/// Maps the claims to a user. A claim of UserInfo takes precedence over that of the ID token, and
-/// `username`, from a login role, over both.
+/// Maps the claims to a user.
+///
+/// As at the server, username and full name come from UserInfo before the ID token, roles and projects from the
+/// ID token only. `username`, from a login role, takes precedence over both.
 ///
 /// # Errors
 /// [`OidcIdentityError`] if the username is missing or invalid.
 pub fn identify(
-    id_token: &Claims,
+    id_token: Option<&Claims>,
     userinfo: Option<&Map<String, Value>>,
     username: Option<&str>,
     notes: &mut Notes,
 ) -> Result<OidcIdentity, OidcIdentityError> {
-    // An empty string counts as a missing claim.
-    let is_given = |value: &&Value| !value.is_null() && value.as_str() != Some("");
     let claim = |name: &str| {
         userinfo
             .and_then(|userinfo| userinfo.get(name))
             .filter(is_given)
-            .or_else(|| id_token.get(name).filter(is_given))
+            .or_else(|| id_token.and_then(|claims| claims.get(name)).filter(is_given))
     };
     let username = match (username, claim("preferred_username")) {
         (Some(found), _) => found.to_owned(),
@@ -84,6 +92,41 @@ pub fn identify(
         (None, None) => return Err(OidcIdentityError::NoUsername),
     };
     let username: Username = username.parse()?;
+    let name = match claim("name") {
+        Some(Value::String(name)) if !name.trim().is_empty() => Some(name.clone()),
+        Some(Value::String(_)) | None => None,
+        // The server also reads a 'name' that is an object, in tokens for its own login; that of a
+        // provider is a string (OpenID Connect Core 5.1).
+        Some(other) => {
+            notes.note(format!("the provider's 'name' is {}: expected a string: ignored", kind(other)));
+            None
+        }
+    };
+    Ok(OidcIdentity { username, name, rights: id_token.map(|claims| rights(claims, notes)) })
+}
+
+/// Whether a claim has a value. An empty string counts as a missing claim.
+fn is_given(value: &&Value) -> bool {
+    !value.is_null() && value.as_str() != Some("")
+}
+
+/// Warns about an ID token without the claims with roles, which the server reads from there only. Keycloak's
+/// default puts them into the access token only.
+pub fn warn_about_missing_roles(id_token: &Claims, notes: &mut Notes) {
+    if ["realm_access", "resource_access"].iter().all(|name| id_token.get(name).filter(is_given).is_none()) {
+        notes.warn_with(
+            "provider-without-roles",
+            "the ID token has neither 'realm_access' nor 'resource_access': the login has the role user, here and at \
+             the server",
+            "at Keycloak, in the client scope 'roles', set 'Add to ID token' of the mappers 'realm roles' and \
+             'client roles'",
+        );
+    }
+}
+
+/// Returns the roles and projects of an ID token.
+fn rights(id_token: &Claims, notes: &mut Notes) -> ProviderRights {
+    let claim = |name: &str| id_token.get(name).filter(is_given);
     let mut roles = Vec::new();
     let mut dropped = Vec::new();
     let realm = claim("realm_access").map(|access| named_roles(access, "realm_access", notes));
@@ -115,21 +158,15 @@ pub fn identify(
         }
         Some(other) => notes.warn(
             "provider-projects",
-            format!("the provider's 'projects' is {}: expected an array; skipped", kind(other)),
+            format!(
+                "the provider's 'projects' is {}: expected an array; skipped here, while the server rejects the \
+                 login with status 500",
+                kind(other)
+            ),
         ),
         None => {}
     }
-    let name = match claim("name") {
-        Some(Value::String(name)) if !name.trim().is_empty() => Some(name.clone()),
-        Some(Value::String(_)) | None => None,
-        // The server also reads a 'name' that is an object, in tokens for its own login; that of a
-        // provider is a string (OpenID Connect Core 5.1).
-        Some(other) => {
-            notes.note(format!("the provider's 'name' is {}: expected a string: ignored", kind(other)));
-            None
-        }
-    };
-    Ok(OidcIdentity { username, name, roles, projects })
+    ProviderRights { roles, projects }
 }
 
 /// Returns the strings in the member `roles` of an access object.
@@ -155,7 +192,7 @@ mod tests {
 
     fn map(id_token: Value, userinfo: Value) -> Result<OidcIdentity, OidcIdentityError> {
         let Value::Object(id_token) = id_token else { panic!() };
-        identify(&Claims::from(id_token), userinfo.as_object(), None, &mut Notes::new())
+        identify(Some(&Claims::from(id_token)), userinfo.as_object(), None, &mut Notes::new())
     }
 
     #[test]
@@ -167,7 +204,7 @@ mod tests {
         .unwrap();
         assert_eq!(found.username.as_str(), "new");
         assert_eq!(found.name.as_deref(), Some("New Name"));
-        assert_eq!(found.projects, ["p"]);
+        assert_eq!(found.rights.unwrap().projects, ["p"]);
         for empty in [json!(null), json!("")] {
             let userinfo = json!({"preferred_username": empty, "name": empty});
             let found = map(json!({"preferred_username": "old", "name": "Old"}), userinfo).unwrap();
@@ -178,8 +215,8 @@ mod tests {
     #[test]
     fn identity_roles_come_from_realm_and_clients() {
         let found = map(
-            json!({"preferred_username": "c"}),
             json!({
+                "preferred_username": "c",
                 "realm_access": {"roles": ["offline_access", "manager", "api", "anonymous", "Admin", 7]},
                 "resource_access": {
                     "a": {"roles": ["support", "manager"]},
@@ -188,22 +225,52 @@ mod tests {
                     "d": [],
                 },
             }),
+            json!({}),
         )
         .unwrap();
-        assert_eq!(found.roles, [Role::Manager, Role::Support, Role::Admin]);
+        assert_eq!(found.rights.unwrap().roles, [Role::Manager, Role::Support, Role::Admin]);
     }
 
     #[test]
     fn identity_without_known_role_gets_the_role_user() {
-        for userinfo in [
+        for mut claims in [
             json!({}),
             json!({"realm_access": {"roles": []}}),
             json!({"realm_access": {"roles": ["api"]}}),
             json!({"realm_access": "admin", "resource_access": ["admin"]}),
             json!({"roles": ["admin"]}),
         ] {
-            let found = map(json!({"preferred_username": "c"}), userinfo.clone()).unwrap();
-            assert_eq!(found.roles, [Role::User], "{userinfo}");
+            claims["preferred_username"] = json!("c");
+            let found = map(claims.clone(), json!({})).unwrap();
+            assert_eq!(found.rights.unwrap().roles, [Role::User], "{claims}");
+        }
+    }
+
+    #[test]
+    fn identity_rights_of_userinfo_are_not_used() {
+        let rights = json!({
+            "realm_access": {"roles": ["admin"]}, "resource_access": {"a": {"roles": ["support"]}},
+            "projects": ["p"], "preferred_username": "c",
+        });
+        let found = map(json!({}), rights.clone()).unwrap();
+        let user = ProviderRights { roles: vec![Role::User], projects: Vec::new() };
+        assert_eq!(found.rights, Some(user));
+        let refreshed = identify(None, rights.as_object(), None, &mut Notes::new()).unwrap();
+        assert_eq!((refreshed.username.as_str(), refreshed.rights), ("c", None));
+    }
+
+    #[test]
+    fn missing_claims_with_roles_are_a_warning() {
+        for (claims, expected) in [
+            (json!({}), 1),
+            (json!({"realm_access": null, "roles": ["admin"]}), 1),
+            (json!({"realm_access": {"roles": []}}), 0),
+            (json!({"resource_access": {}}), 0),
+        ] {
+            let Value::Object(members) = claims.clone() else { panic!() };
+            let mut notes = Notes::new();
+            warn_about_missing_roles(&Claims::from(members), &mut notes);
+            assert_eq!(notes.iter().count(), expected, "{claims}");
         }
     }
 
@@ -228,7 +295,7 @@ mod tests {
             let mut notes = Notes::new();
             let claims = json!({"preferred_username": "c", "name": name});
             let Value::Object(claims) = claims else { panic!() };
-            let found = identify(&Claims::from(claims), None, None, &mut notes).unwrap();
+            let found = identify(Some(&Claims::from(claims)), None, None, &mut notes).unwrap();
             assert_eq!(found.name, None);
             assert_eq!(notes.iter().count(), 1, "{name}");
         }
@@ -237,7 +304,7 @@ mod tests {
     #[test]
     fn identity_username_of_login_role_takes_precedence() {
         let claims = Claims::from(Map::new());
-        let found = identify(&claims, None, Some("by-role"), &mut Notes::new()).unwrap();
+        let found = identify(Some(&claims), None, Some("by-role"), &mut Notes::new()).unwrap();
         assert_eq!(found.username.as_str(), "by-role");
     }
 }

@@ -108,6 +108,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("profile", "the token profile"),
     ("provider-projects", "the projects in a provider's answer"),
     ("provider-roles", "the roles in a provider's answer"),
+    ("provider-without-roles", "an ID token without roles"),
     ("redirect-port-public", "the port of the redirect URI is open to the network"),
     ("rejects-all", "a login role rejects every token"),
     ("required-audience", "the audience that the command line requires"),

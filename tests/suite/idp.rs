@@ -163,7 +163,6 @@ impl Provider {
                 let claims = changed(
                     json!({
                         "sub": "s-1", "preferred_username": "clara", "name": "Clara Müller",
-                        "realm_access": {"roles": ["manager"]}, "projects": ["fusion"],
                     }),
                     &self.behavior.userinfo,
                 );
@@ -272,6 +271,7 @@ impl Provider {
             json!({
                 "iss": own, "sub": "s-1", "aud": "cc", "iat": now(), "exp": now() + 300,
                 "auth_time": now(), "nonce": nonce, "at_hash": URL_SAFE_NO_PAD.encode(half),
+                "realm_access": {"roles": ["manager"]}, "projects": ["fusion"],
             }),
             &self.behavior.claims,
         );

@@ -401,12 +401,12 @@ fn unusable_keys_of_a_set_are_skipped_with_a_note() {
     };
     let (kids, notes) = load("jwks.json");
     assert!(kids.contains("ed25519-kid es256-kid") && notes.is_empty(), "{kids} {notes}");
+    assert!(load("jwks_useenc.json").1.is_empty(), "a key for encryption needs no message");
     let (kids, notes) = load("jwks_oct.json");
     assert!(!kids.contains("oct-kid") && kids.contains("ed25519-kid"), "{kids}");
     assert!(notes.contains("key 1 ('oct-kid') of the set is skipped"), "{notes}");
     for (name, why) in [
         ("jwks_private.json", "private key"),
-        ("jwks_useenc.json", "use is 'enc'"),
         ("jwks_keyops.json", "key_ops do not contain 'verify'"),
         ("jwks_algmismatch.json", "alg is 'ES256', which is not a signature algorithm of Ed25519 keys"),
         ("jwks_unknownkty.json", "key type 'XYZ'"),

@@ -48,6 +48,7 @@ mod login;
 mod manual;
 mod oidc;
 mod oidc_browser;
+mod oidc_client;
 mod oidc_parameters;
 mod oidc_real;
 mod oidc_signals;

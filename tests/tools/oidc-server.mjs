@@ -38,7 +38,8 @@ server.listen(0, '127.0.0.1', () => {
       roles: ['realm_access', 'resource_access'],
     },
     scopes: ['openid', 'offline_access', 'profile', 'roles'],
-    conformIdTokenClaims: options.conformIdTokenClaims ?? true,
+    // Roles and projects are in the ID token, as a site has to set it.
+    conformIdTokenClaims: options.conformIdTokenClaims ?? false,
     features: {
       devInteractions: { enabled: true },
       deviceFlow: { enabled: options.device ?? true },

@@ -87,11 +87,11 @@ pub(super) static PAGES: &[ManualPage] = &[
              it must be that of cc-login, of root, or of the owner of the terminal. If NAME is given, the login of another \
              user is rejected. The start URL is always printed.",
             "Without a display, and without --skip-browser, --browser and options about the port, the login uses device \
-             authorization if the provider supports it, and otherwise a URL that the user pastes from any browser; a note \
-             names the flow. The time limit of a device login is the lifetime of the code, that of others 2 minutes, unless \
+             authorization if the provider supports it and permits it to the client, and otherwise a URL that the user \
+             pastes from any browser; a note names the flow. The time limit of a device login is the lifetime of the code, that of others 2 minutes, unless \
              --timeout is set.",
             "The username is preferred_username, of UserInfo before the ID token. The roles are those of realm_access and \
-             resource_access: user, admin, manager and support are used; without one of them, the role is user. With \
+             resource_access in the ID token: user, admin, manager and support are used; without one of them, the role is user. With \
              sync-user-on-login, an unknown user is added with source oidc. With update-user-on-login, a known user of that \
              source is updated, except for the role api, which a provider can never assign. A refresh token is saved with the \
              session.",

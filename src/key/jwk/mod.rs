@@ -173,6 +173,12 @@ impl Jwk {
         SECRET_MEMBERS.iter().any(|name| self.get(name).is_some())
     }
 
+    /// Returns whether `use` states that the key is for encryption.
+    #[must_use]
+    pub fn is_for_encryption(&self) -> bool {
+        self.get("use").and_then(JsonNode::as_str) == Some("enc")
+    }
+
     /// Returns the key ID, quoted, for messages about an unusable key.
     #[must_use]
     pub fn kid_for_message(&self) -> Option<String> {

@@ -17,7 +17,7 @@ use crate::login::error::LoginError;
 use crate::login::session::{Session, SessionLock, session_file};
 use crate::login::ui::{LoginEnvironment, LoginStep, LoginUi};
 use crate::oidc::discovery::ProviderEndpoint;
-use crate::oidc::oauth::{Provider, TokenResponse};
+use crate::oidc::oauth::{Provider, TokenResponse, pkce};
 use crate::util::diagnostic::Diagnostic as _;
 use crate::util::note::Notes;
 
@@ -100,7 +100,7 @@ pub(in crate::login) fn log_in<U: LoginUi>(
     login.check_endpoints(flow).map_err(LoginError::from)?;
     match flow {
         OidcFlow::Browser => Ok(login.in_browser(ui)?),
-        OidcFlow::Device => Ok(login.on_device(ui)?),
+        OidcFlow::Device => login.on_device(ui),
         OidcFlow::Manual => login.by_pasted_url(ui),
     }
 }
@@ -254,15 +254,32 @@ impl OidcLogin<'_> {
         }
     }
 
-    fn on_device<U: LoginUi>(&self, ui: &mut U) -> Result<Session, LoginError> {
+    fn on_device<U: LoginUi>(&self, ui: &mut U) -> Result<Session, U::Error> {
         let params = self.params();
         let provider = &self.connection.provider;
-        let device = provider.begin_device(&params.scopes, &params.parameters()?).map_err(OidcError::from)?;
+        let verifier = if pkce::is_supported(provider.discovery) {
+            Some(request::random_text().map_err(LoginError::from)?)
+        } else {
+            None
+        };
+        let parameters = params.parameters().map_err(LoginError::from)?;
+        let begun = provider.begin_device(&params.scopes, &parameters, verifier);
+        let device = match begun {
+            Ok(device) => device,
+            Err(error) if self.request.flow.is_none() && error.is_grant_disabled() => {
+                let mut notes = Notes::new();
+                notes.note(format!("{error}: login with a pasted URL, as with --manual"));
+                ui.notes(notes);
+                return self.by_pasted_url(ui);
+            }
+            Err(error) => return Err(LoginError::from(OidcError::from(error)).into()),
+        };
         ui.show(LoginStep::Device(&device));
         // The default is the lifetime of the code: a login on another device takes longer.
         let limit = self.request.time_limit.unwrap_or(device.expires_in);
-        let tokens = device::wait(provider, &device, limit, self.environment.monotonic)?;
-        self.store_session(tokens, TokenBinding::Device, ui)
+        let tokens =
+            device::wait(provider, &device, limit, self.environment.monotonic).map_err(LoginError::from)?;
+        Ok(self.store_session(tokens, TokenBinding::Device, ui)?)
     }
 
     fn timed_out(&self, rejected_requests: usize, pending: PendingAuthorization) -> OidcError {

@@ -15,7 +15,7 @@ use crate::policy::id_token::{self, ExpectedIdToken};
 use crate::policy::login_role::{Flow, Login, LoginRole, RoleConfig, evaluate};
 use crate::policy::oidc_identity::{self, OidcIdentity};
 use crate::policy::{CheckState, Verdict};
-use crate::token::{Claims, TokenError, Verified};
+use crate::token::{TokenError, Verified};
 use crate::util::json_text::serialize_json;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
@@ -148,8 +148,12 @@ pub fn identify(
         login = found;
     }
     let username = login.as_ref().map(|login| login.username.as_str());
-    let identity = oidc_identity::identify(verified.claims(), userinfo.as_ref(), username, notes)?;
-    let subject = verified.claims().subject().unwrap_or_default().to_owned();
+    let claims = verified.claims();
+    if subject.is_none() {
+        oidc_identity::warn_about_missing_roles(claims, notes);
+    }
+    let identity = oidc_identity::identify(Some(claims), userinfo.as_ref(), username, notes)?;
+    let subject = claims.subject().unwrap_or_default().to_owned();
     Ok(IdTokenSubject { identity, subject, login, id_token: Some(id_token), refresh_token })
 }
 
@@ -176,7 +180,7 @@ fn identify_by_userinfo(
             hint: None,
         });
     }
-    let identity = oidc_identity::identify(&Claims::new(), Some(&userinfo), None, notes)?;
+    let identity = oidc_identity::identify(None, Some(&userinfo), None, notes)?;
     Ok(IdTokenSubject { identity, subject: subject.to_owned(), login: None, id_token: None, refresh_token })
 }
 

@@ -1,12 +1,12 @@
 //! The authorization request, and the secrets that bind the response to it.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::error::OidcError;
+use crate::oidc::oauth::pkce;
 use crate::util::secret::SecretText;
 
 /// Parameters that the flow sets.
@@ -114,18 +114,13 @@ pub fn begin(
         .append_pair("scope", &params.scopes.join(" "))
         .append_pair("state", state.expose())
         .append_pair("nonce", nonce.expose())
-        .append_pair("code_challenge", &challenge(verifier.expose()))
+        .append_pair("code_challenge", &pkce::challenge(&verifier))
         .append_pair("code_challenge_method", "S256");
     for (key, value) in &parameters {
         query.append_pair(key, value);
     }
     drop(query);
     Ok(PendingAuthorization { url, redirect_uri, state, nonce, verifier })
-}
-
-/// Returns the code challenge of a verifier (RFC 7636 4.2, S256).
-fn challenge(verifier: &str) -> String {
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()))
 }
 
 /// Returns 256 random bits of the system as 43 characters.
@@ -138,15 +133,6 @@ pub(super) fn random_text() -> Result<SecretText, OidcError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn challenge_matches_rfc_7636() {
-        // RFC 7636 appendix B.
-        assert_eq!(
-            challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
-            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-        );
-    }
 
     #[test]
     fn begin_creates_new_secrets_and_pkce_for_each_login() {
@@ -175,7 +161,7 @@ mod tests {
         assert_eq!(value("max_age"), "300");
         assert_eq!(value("prompt"), "login");
         assert_eq!(value("code_challenge_method"), "S256");
-        assert_eq!(value("code_challenge"), challenge(one.verifier.expose()));
+        assert_eq!(value("code_challenge"), pkce::challenge(&one.verifier));
         assert_eq!(value("state"), one.state.expose());
         assert_eq!(value("nonce"), one.nonce.expose());
         assert!(!one.url.as_str().contains(one.verifier.expose()));

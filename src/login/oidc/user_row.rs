@@ -11,7 +11,7 @@ use crate::util::quote::quote;
 
 /// Adds an unknown user with sync-user-on-login, and updates a known user of source oidc with
 /// update-user-on-login, except for the role api, which a provider can never assign. A user of another
-/// source is never changed. Without a user table nothing is written.
+/// source is never changed. Without a user table, or without the rights of an ID token, nothing is written.
 ///
 /// # Errors
 /// [`UserDbError`].
@@ -22,11 +22,26 @@ pub fn update_user_db(
     notes: &mut Notes,
 ) -> Result<Identity, UserDbError> {
     let identity = &subject.identity;
+    let Some(rights) = &identity.rights else {
+        let row = match &store {
+            Some(store) => store.find(identity.username.as_str())?,
+            None => None,
+        };
+        let user = row.unwrap_or_else(|| User {
+            username: identity.username.as_str().to_owned(),
+            name: identity.name.clone(),
+            roles: Vec::new(),
+            projects: Vec::new(),
+            email: None,
+            source: AuthSource::Oidc,
+        });
+        return Ok(Identity { user, method: Method::Oidc });
+    };
     let user = User {
         username: identity.username.as_str().to_owned(),
         name: identity.name.clone(),
-        roles: identity.roles.iter().map(|role| role.name().to_owned()).collect(),
-        projects: identity.projects.clone(),
+        roles: rights.roles.iter().map(|role| role.name().to_owned()).collect(),
+        projects: rights.projects.clone(),
         email: None,
         source: AuthSource::Oidc,
     };

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::error::OauthError;
+use super::error::{DEVICE_AUTHORIZATION as WHAT, OauthError};
+use super::pkce;
 use super::provider::{Grant, Provider, SecretString, TokenResponse};
 use crate::http::parse_url;
 use crate::oidc::discovery::ProviderEndpoint;
@@ -20,6 +21,7 @@ const MAX_LIFETIME: u64 = 86_400;
 #[derive(Debug, Clone)]
 pub struct DeviceAuthorization {
     code: SecretText,
+    verifier: Option<SecretText>,
     /// The code that the user types.
     pub user_code: String,
     /// The URL of the page where the user types the code.
@@ -81,7 +83,9 @@ fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u
 }
 
 impl Provider<'_> {
-    /// Starts a device authorization.
+    /// Starts a device authorization. With a `verifier`, the tokens are bound to it by PKCE, which a provider
+    /// can require for this grant too. RFC 8628 does not mention it, so only a provider that lists the method
+    /// gets it.
     ///
     /// # Errors
     /// [`OauthError`]; [`MissingEndpoint`](crate::oidc::discovery::DiscoveryError::MissingEndpoint) if the
@@ -90,11 +94,15 @@ impl Provider<'_> {
         &self,
         scopes: &[String],
         extra: &[(String, String)],
+        verifier: Option<SecretText>,
     ) -> Result<DeviceAuthorization, OauthError> {
-        const WHAT: &str = "the device authorization";
         let endpoint = self.discovery.need(ProviderEndpoint::DeviceAuthorization, self.http)?;
         let scope = scopes.join(" ");
+        let challenge = verifier.as_ref().map(pkce::challenge);
         let mut form = vec![("scope", scope.as_str())];
+        if let Some(challenge) = &challenge {
+            form.extend([("code_challenge", challenge.as_str()), ("code_challenge_method", "S256")]);
+        }
         form.extend(extra.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         let answer: DeviceBody = self.authenticated(WHAT, None, &endpoint, &form)?.secret_json()?;
         let invalid = |why: String| OauthError::InvalidResponse { what: WHAT, why };
@@ -116,6 +124,7 @@ impl Provider<'_> {
             verification_uri: url_of(&answer.verification_uri)?,
             verification_uri_complete: answer.verification_uri_complete.as_deref().map(url_of).transpose()?,
             code: answer.device_code.0,
+            verifier,
             user_code: answer.user_code,
             // RFC 8628 3.2 requires it; for Go, a code without one does not expire.
             expires_in: Duration::from_secs(answer.expires_in.unwrap_or(MAX_LIFETIME).min(MAX_LIFETIME)),
@@ -130,7 +139,8 @@ impl Provider<'_> {
     /// # Errors
     /// [`OauthError`]; `access_denied` and `expired_token` are [`OauthError::ErrorResponse`].
     pub fn poll_device(&self, device: &DeviceAuthorization) -> Result<DevicePoll, OauthError> {
-        match self.tokens("the device code", Grant::Device(&device.code)) {
+        let grant = Grant::Device { code: &device.code, verifier: device.verifier.as_ref() };
+        match self.tokens("the device code", grant) {
             Ok(tokens) => Ok(DevicePoll::Tokens(tokens)),
             Err(OauthError::ErrorResponse { refusal, .. }) if refusal.code == "authorization_pending" => {
                 Ok(DevicePoll::Pending)

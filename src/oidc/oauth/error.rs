@@ -11,6 +11,9 @@ use crate::util::json;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
+/// The purpose of a request for a device code, in messages.
+pub(super) const DEVICE_AUTHORIZATION: &str = "the device authorization";
+
 /// An error response of a provider (RFC 6749 4.1.2.1 and 5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorResponse {
@@ -36,6 +39,24 @@ impl ErrorResponse {
             text.push_str(&quote(uri));
         }
         text
+    }
+
+    /// Returns whether the provider rejected the client ID or the client secret. Keycloak answers a wrong or
+    /// missing secret with the code of a client that may not use the grant; only the description differs.
+    fn is_client_unknown(&self) -> bool {
+        let mentions =
+            |word| self.description.as_deref().is_some_and(|text| text.to_ascii_lowercase().contains(word));
+        match self.code.as_str() {
+            "invalid_client" => true,
+            "unauthorized_client" => mentions("credential") || mentions("secret"),
+            _ => false,
+        }
+    }
+
+    /// Returns whether the provider does not permit this client the grant.
+    fn is_grant_disabled(&self) -> bool {
+        ["unauthorized_client", "unsupported_grant_type"].contains(&self.code.as_str())
+            && !self.is_client_unknown()
     }
 
     /// Returns the error kind of a login that fails with this response.
@@ -120,6 +141,15 @@ pub enum OauthError {
     NoClientAuth(Vec<String>),
 }
 
+impl OauthError {
+    /// Returns whether the provider does not permit this client the grant. With another grant, the login can
+    /// still succeed.
+    #[must_use]
+    pub fn is_grant_disabled(&self) -> bool {
+        matches!(self, Self::ErrorResponse { refusal, .. } if refusal.is_grant_disabled())
+    }
+}
+
 /// Formats the first names, quoted, and the number of the others.
 fn quoted_list(names: &[String]) -> String {
     const SHOWN: usize = 5;
@@ -135,6 +165,8 @@ fn quoted_list(names: &[String]) -> String {
 diagnostics! { OauthError:
     Self::Http(error) => error.kind(), error.hint();
     Self::Discovery(error) => error.kind(), error.hint();
+    Self::ErrorResponse { what: DEVICE_AUTHORIZATION, refusal, .. } if refusal.is_grant_disabled() => refusal.kind(),
+        "allow the device authorization grant in the provider's registration of this client, or use --manual";
     Self::ErrorResponse { refusal, redirect_uri, tried, .. } => refusal.kind(),
         client_hint(refusal, *tried).or_else(|| refusal.hint(redirect_uri.as_deref()));
     Self::InvalidResponse { .. } => Kind::ProviderAnswer;
@@ -144,15 +176,20 @@ diagnostics! { OauthError:
 /// Returns the hint for a rejected client; `tried` lists the client authentication methods in order.
 fn client_hint(refusal: &ErrorResponse, tried: [Option<ClientAuth>; 2]) -> Option<String> {
     let names = tried.iter().flatten().map(|method| method.name()).collect::<Vec<_>>().join(" and ");
+    if refusal.is_client_unknown() {
+        return Some(match tried {
+            [None, _] => {
+                "no client secret was sent: set OID_CLIENT_SECRET if the client is not public, or check \
+                          OID_CLIENT_ID"
+                    .to_owned()
+            }
+            _ => format!(
+                "check OID_CLIENT_ID and OID_CLIENT_SECRET against the provider's registration; the secret was sent \
+                 by {names}"
+            ),
+        });
+    }
     match (refusal.code.as_str(), tried) {
-        ("invalid_client", [None, _]) => Some(
-            "no client secret was sent: set OID_CLIENT_SECRET if the client is not public, or check OID_CLIENT_ID"
-                .to_owned(),
-        ),
-        ("invalid_client", _) => Some(format!(
-            "check OID_CLIENT_ID and OID_CLIENT_SECRET against the provider's registration; the secret was sent by \
-             {names}"
-        )),
         // The provider accepted the second method, but the first request had used the code.
         ("invalid_grant", [_, Some(accepted)]) => {
             Some(format!("set 'token-endpoint-auth-method' of the provider entry to \"{}\"", accepted.name()))

@@ -9,6 +9,7 @@
 
 mod device;
 mod error;
+pub mod pkce;
 mod provider;
 mod registration;
 mod userinfo;

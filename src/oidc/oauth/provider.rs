@@ -28,7 +28,7 @@ pub struct TokenResponse {
 pub(super) enum Grant<'a> {
     Code { code: &'a SecretText, redirect_uri: &'a str, verifier: &'a SecretText },
     Refresh(&'a SecretText),
-    Device(&'a SecretText),
+    Device { code: &'a SecretText, verifier: Option<&'a SecretText> },
 }
 
 /// The endpoints of a provider for one client.
@@ -141,13 +141,14 @@ impl<'a> Provider<'a> {
             Grant::Refresh(token) => {
                 (vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())], None)
             }
-            Grant::Device(code) => (
-                vec![
+            Grant::Device { code, verifier } => {
+                let mut form = vec![
                     ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
                     ("device_code", code.expose()),
-                ],
-                None,
-            ),
+                ];
+                form.extend(verifier.map(|verifier| ("code_verifier", verifier.expose())));
+                (form, None)
+            }
         };
         let answer: TokenBody = self.authenticated(what, redirect_uri, &endpoint, &form)?.secret_json()?;
         // RFC 6749 5.1: token_type is required and case-insensitive. UserInfo accepts only bearer
