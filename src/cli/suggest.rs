@@ -98,6 +98,32 @@ pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 11] = [
     (&["whoami", "session", "who"], &["status"]),
 ];
 
+/// Commands that users type and that do not exist: the program and the group of commands, the words, and
+/// the sentence that describes what to use. A test checks that none of them is a command.
+pub const COMMAND_ANSWERS: [(&[&str], &[&str], &str); 6] = [
+    (&["cc-user"], &["revoke"], REVOKE),
+    (&["cc-jwt"], &["revoke"], REVOKE),
+    (
+        &["cc-user", "role"],
+        &["set", "replace"],
+        "'cc-user set NAME --role ROLE[,ROLE]' replaces all roles of a user",
+    ),
+    (&["cc-user", "role"], &["list", "ls", "show", "get"], "'cc-user show NAME' prints the roles of a user"),
+    (
+        &["cc-user", "project"],
+        &["set", "replace"],
+        "'cc-user set NAME --project PROJECT[,PROJECT]' replaces all projects of a manager",
+    ),
+    (
+        &["cc-user", "project"],
+        &["list", "ls", "show", "get"],
+        "'cc-user show NAME' prints the projects of a manager",
+    ),
+];
+
+const REVOKE: &str = "with 'validate-user' the server rejects the tokens of a deleted user: 'cc-user del NAME'; \
+                      'A token was leaked' in cc-auth(7) describes the steps";
+
 /// Returns the most likely option or argument for an unknown option, as typed with its value;
 /// `typed` is the name without dashes and value.
 pub(super) fn option(typed: &str, command: &Command) -> Option<String> {
@@ -122,6 +148,14 @@ pub(super) fn option(typed: &str, command: &Command) -> Option<String> {
     let names: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
     let harmless = names.into_iter().filter(|name| !DANGEROUS.contains(name) && !is_negation(typed, name));
     near(typed, harmless).and_then(known).map(spelled)
+}
+
+/// Returns the sentence for a command that users type and that does not exist.
+pub(super) fn answer(typed: &str, path: &str) -> Option<&'static str> {
+    COMMAND_ANSWERS
+        .iter()
+        .find(|(command, words, _)| path.split(' ').eq(command.iter().copied()) && words.contains(&typed))
+        .map(|(_, _, answer)| *answer)
 }
 
 /// Returns the most likely command for an unknown one.

@@ -109,6 +109,9 @@ fn unknown_command(context: &Context<'_>, leaf: &Command, path: &str) -> UsageEr
     } else {
         UsageError::new("unknown command (it is not shown: it may be a password)")
     };
+    if let Some(answer) = suggest::answer(typed, path) {
+        return error.hint(answer);
+    }
     match suggest::command(typed, names.iter().map(String::as_str)) {
         Some(meant) => error.hint(format!("did you mean '{path} {meant}'?")),
         None => error.hint(format!("the commands are {}", list(&names, "and"))),

@@ -254,6 +254,30 @@ fn tokens() -> Vec<Situation> {
 
 fn users() -> Vec<Situation> {
     vec![
+        case(
+            "",
+            "cc-jwt revoke",
+            "with 'validate-user' the server rejects the tokens of a deleted user: 'cc-user del NAME'; 'A token was leaked' in cc-auth(7) describes the steps",
+        )
+        .with(&[("NAME", "fritz")])
+        .prints("deleted 'fritz'"),
+        case(
+            "",
+            "cc-user role set fritz user",
+            "'cc-user set NAME --role ROLE[,ROLE]' replaces all roles of a user",
+        )
+        .with(&[("NAME --role ROLE[,ROLE]", "fritz --role support,user")])
+        .prints("'fritz' has the roles support,user"),
+        case("", "cc-user role list fritz", "'cc-user show NAME' prints the roles of a user")
+            .with(&[("NAME", "fritz")])
+            .prints("roles     user,api"),
+        case(
+            "cc-user role add -q fritz manager",
+            "cc-user project set fritz p1",
+            "'cc-user set NAME --project PROJECT[,PROJECT]' replaces all projects of a manager",
+        )
+        .with(&[("NAME --project PROJECT[,PROJECT]", "fritz --project p1,p2")])
+        .prints("'fritz' has the projects p1,p2"),
         case("", "cc-user role add fritz manager", "add one with 'cc-user project add fritz PROJECT'")
             .with(&[("PROJECT", "physics")]),
         case("", "cc-user project add fritz physics", "cc-user role add fritz manager"),

@@ -84,12 +84,108 @@ fn usage_error_suggests_the_option_that_was_meant() {
         ("cc-user", &["add", "x", "--password", "y"], "did you mean '--password-file FILE'?"),
         ("cc-user", &["users"], "did you mean 'cc-user list'?"),
         ("cc-user", &["change", "x"], "did you mean 'cc-user set'?"),
-        ("cc-jwt", &["decode", "x"], "did you mean 'cc-jwt inspect'?"),
+        ("cc-jwt", &["print", "x"], "did you mean 'cc-jwt inspect'?"),
         ("cc-jwt", &["issue", "x", "--role", "admin"], "did you mean '--roles ROLE'?"),
         ("gen-keypair", &["--alg", "es256"], "did you mean '--algorithm ALGORITHM'?"),
     ] {
         let run = directory.run(program, arguments).ended(2);
         assert!(run.stderr.contains(hint), "{program} {arguments:?}: {}", run.stderr);
+    }
+}
+
+/// Commands that users type: the command that they select, or the sentence that answers them.
+const TYPED: &[(&str, &str)] = &[
+    ("cc-user create", "cc-user add"),
+    ("cc-user edit", "cc-user set"),
+    ("cc-user mod", "cc-user set"),
+    ("cc-user modify", "cc-user set"),
+    ("cc-user mv", "cc-user rename"),
+    ("cc-user lock", "cc-user disable"),
+    ("cc-user unlock", "cc-user enable"),
+    ("cc-user delete", "cc-user del"),
+    ("cc-user remove", "cc-user del"),
+    ("cc-user rm", "cc-user del"),
+    ("cc-user ls", "cc-user list"),
+    ("cc-user get", "cc-user show"),
+    ("cc-user role del", "cc-user role remove"),
+    ("cc-user role delete", "cc-user role remove"),
+    ("cc-user role rm", "cc-user role remove"),
+    ("cc-user role set", "hint: 'cc-user set NAME --role ROLE[,ROLE]' replaces all roles of a user"),
+    ("cc-user role list", "hint: 'cc-user show NAME' prints the roles of a user"),
+    ("cc-user role ls", "hint: 'cc-user show NAME' prints the roles of a user"),
+    ("cc-user project del", "cc-user project remove"),
+    ("cc-user project delete", "cc-user project remove"),
+    ("cc-user project rm", "cc-user project remove"),
+    (
+        "cc-user project set",
+        "hint: 'cc-user set NAME --project PROJECT[,PROJECT]' replaces all projects of a manager",
+    ),
+    ("cc-user project list", "hint: 'cc-user show NAME' prints the projects of a manager"),
+    ("cc-user project ls", "hint: 'cc-user show NAME' prints the projects of a manager"),
+    ("cc-user users", "hint: did you mean 'cc-user list'?"),
+    ("cc-user password", "hint: did you mean 'cc-user passwd'?"),
+    ("cc-user sync", "hint: did you mean 'cc-user sync-ldap'?"),
+    (
+        "cc-user revoke",
+        "hint: with 'validate-user' the server rejects the tokens of a deleted user: 'cc-user del NAME'",
+    ),
+    (
+        "cc-jwt revoke",
+        "hint: with 'validate-user' the server rejects the tokens of a deleted user: 'cc-user del NAME'",
+    ),
+    ("cc-jwt decode", "cc-jwt inspect"),
+    ("cc-jwt show", "cc-jwt inspect"),
+    ("cc-jwt sign", "cc-jwt issue"),
+    ("cc-jwt create", "cc-jwt issue"),
+    ("cc-jwt check", "cc-jwt verify"),
+    ("cc-jwt generate", "hint: did you mean 'cc-jwt issue'?"),
+    ("cc-jwt spec create", "hint: did you mean 'cc-jwt spec new'?"),
+];
+
+/// Every command with its aliases, as typed.
+fn aliases(path: &str, command: &clap::Command, found: &mut BTreeSet<(String, String)>) {
+    for sub in command.get_subcommands() {
+        let name = format!("{path} {}", sub.get_name());
+        found.extend(sub.get_all_aliases().map(|alias| (format!("{path} {alias}"), name.clone())));
+        aliases(&name, sub, found);
+    }
+}
+
+#[test]
+fn command_that_users_type_works_or_is_answered_by_one_sentence() {
+    let directory = TestEnv::new();
+    for (typed, expected) in TYPED {
+        let run = directory.sh(&format!("{typed} --help"));
+        if let Some(hint) = expected.strip_prefix("hint: ") {
+            // The arguments after it may be secret, and are not shown.
+            let run = directory.sh(&format!("{typed} {SECRET}")).ended(2);
+            let lines: Vec<&str> = run.stderr.lines().collect();
+            let word = typed.rsplit(' ').next().unwrap();
+            assert!(lines[0].ends_with(&format!("unknown command '{word}'")), "{typed}: {}", run.stderr);
+            assert!(
+                lines.len() == 2 && lines[1].starts_with(&format!("hint: {hint}")),
+                "{typed}: {}",
+                run.stderr
+            );
+            assert!(!run.stderr.contains(SECRET), "{typed}: {}", run.stderr);
+        } else {
+            let run = run.ended(0);
+            assert_eq!(run.stdout, directory.sh(&format!("{expected} --help")).ended(0).stdout, "{typed}");
+            assert!(run.stdout.contains(&format!("Usage: {expected}")), "{typed}: {}", run.stdout);
+        }
+    }
+    let mut found = BTreeSet::new();
+    for tool in crate::generated::TOOLS {
+        aliases(tool.name, &(tool.command)(), &mut found);
+    }
+    let listed = |typed: &str, name: &str| TYPED.contains(&(typed, name));
+    let missing: Vec<_> = found.iter().filter(|(typed, name)| !listed(typed, name)).collect();
+    assert!(missing.is_empty(), "aliases without a row: {missing:?}");
+    for (path, words, _) in cc_auth::cli::suggest::COMMAND_ANSWERS {
+        let path = path.join(" ");
+        let is_listed = |word: &&str| TYPED.iter().any(|(typed, _)| *typed == format!("{path} {word}"));
+        assert!(words.iter().any(is_listed), "{path} {words:?}: no row");
+        assert!(!words.iter().any(|word| leaves().iter().any(|(leaf, _)| *leaf == format!("{path} {word}"))));
     }
 }
 

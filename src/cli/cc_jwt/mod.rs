@@ -80,8 +80,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    #[command(visible_aliases = ["sign", "create"])]
     Issue(Box<issue::Issue>),
+    #[command(visible_aliases = ["decode", "show"])]
     Inspect(inspect::Inspect),
+    #[command(visible_alias = "check")]
     Verify(Box<verify_options::Verify>),
     Role(role::RoleCommand),
     Renew(Box<renew::Renew>),

@@ -22,6 +22,7 @@ enum Verb {
     /// Add projects to a manager
     Add(Projects),
     /// Remove projects from a manager
+    #[command(visible_aliases = ["del", "delete", "rm"])]
     Remove(Projects),
 }
 

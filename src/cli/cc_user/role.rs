@@ -22,6 +22,7 @@ enum Verb {
     /// Add roles to a user
     Add(Roles),
     /// Remove roles from a user
+    #[command(visible_aliases = ["del", "delete", "rm"])]
     Remove(Roles),
 }
 
