@@ -16,9 +16,11 @@ use tokio::sync::watch;
 use crate::adopt::{self, AdoptRequest, Adopted};
 use crate::attempts::{Attempts, random};
 use crate::controller::{self, Health, Namespaces};
+use crate::definition;
 use crate::events::Events;
 use crate::lease::Election;
 use crate::log::{self, Level};
+use crate::manifests::{self, ManifestRequest};
 use crate::metrics::Metrics;
 use crate::once;
 use crate::probes;
@@ -28,6 +30,8 @@ use crate::traffic::TrafficLayer;
 
 /// The custom resource definition.
 const DEFINITION: &str = include_str!("../manifests/crd.yaml");
+/// The image that the manifests name.
+const DEFAULT_IMAGE: &str = concat!("cc-jwt-operator:", env!("CARGO_PKG_VERSION"));
 /// How long a connection to the API server may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -65,10 +69,81 @@ struct Args {
     command: Option<Command>,
 }
 
+/// What is installed, and where.
+#[derive(Debug, clap::Args)]
+struct ManifestOptions {
+    /// Namespace of the operator
+    #[arg(long, value_name = "NAME", value_parser = namespace_name)]
+    namespace: String,
+    /// Image of the operator
+    #[arg(long, value_name = "IMAGE", value_parser = image_name, default_value = DEFAULT_IMAGE)]
+    image: String,
+    /// Namespaces to watch [default: the operator's own]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = namespace_name)]
+    watch_namespaces: Vec<String>,
+    /// Watch all namespaces: a ClusterRole that can read every Secret of the cluster
+    #[arg(long, conflicts_with = "watch_namespaces")]
+    watch_all_namespaces: bool,
+    /// Grant no right to watch Secrets and ConfigMaps: each resource is checked every minute instead
+    #[arg(long)]
+    no_watch_secrets: bool,
+    /// Run two replicas, of which one works
+    #[arg(long)]
+    leader_election: bool,
+    /// Add metrics with the namespace and name of each resource
+    #[arg(long)]
+    per_resource_metrics: bool,
+}
+
+impl ManifestOptions {
+    fn request(&self) -> ManifestRequest<'_> {
+        ManifestRequest {
+            namespace: &self.namespace,
+            image: &self.image,
+            watched: watched(self.watch_all_namespaces, &self.watch_namespaces, &self.namespace),
+            watches_objects: !self.no_watch_secrets,
+            leader_election: self.leader_election,
+            per_resource_metrics: self.per_resource_metrics,
+        }
+    }
+}
+
+/// The watched namespaces; without an option it is the operator's own.
+fn watched(all: bool, named: &[String], own: &str) -> Namespaces {
+    match named {
+        _ if all => Namespaces::All,
+        [] => Namespaces::Named(vec![own.to_owned()]),
+        names => Namespaces::Named(names.to_vec()),
+    }
+}
+
+/// The name of a namespace: a DNS label (RFC 1123).
+fn namespace_name(text: &str) -> Result<String, String> {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let ends_fit =
+        bytes.first().copied().is_some_and(is_inner) && bytes.last().copied().is_some_and(is_inner);
+    if ends_fit && bytes.len() <= 63 && bytes.iter().all(|byte| is_inner(*byte) || *byte == b'-') {
+        return Ok(text.to_owned());
+    }
+    Err("expected up to 63 lower-case letters, digits and '-', such as science".to_owned())
+}
+
+/// The name of an image, with its registry and tag.
+fn image_name(text: &str) -> Result<String, String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte))
+    {
+        return Ok(text.to_owned());
+    }
+    Err("expected an image, such as registry.example.org/cc-jwt-operator:0.1.0".to_owned())
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Print the custom resource definition
     Crd,
+    /// Print the objects that install the operator, for 'kubectl apply -f -'
+    Manifests(ManifestOptions),
     /// Take over the resources of another operator, with the rights of an administrator
     ///
     /// Saves the resources, and removes the finalizers and annotations of the other operator. If the definition
@@ -89,8 +164,15 @@ enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(Command::Crd) = args.command {
-        return print(DEFINITION);
+    match &args.command {
+        Some(Command::Crd) => return print(DEFINITION),
+        Some(Command::Manifests(options)) => {
+            return match manifests::as_yaml(&options.request()) {
+                Ok(text) => print(&text),
+                Err(why) => failure("manifests-failed", &why),
+            };
+        }
+        Some(Command::Adopt { .. }) | None => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime {
@@ -124,11 +206,7 @@ async fn run(args: Args) -> ExitCode {
     if let Some(Command::Adopt { dry_run, namespace, save }) = args.command {
         return adopt(&client, dry_run, namespace.as_deref(), &save.unwrap_or_default()).await;
     }
-    let namespaces = match (args.watch_all_namespaces, args.watch_namespaces.as_slice()) {
-        (true, _) => Namespaces::All,
-        (false, []) => Namespaces::Named(vec![client.default_namespace().to_owned()]),
-        (false, names) => Namespaces::Named(names.to_vec()),
-    };
+    let namespaces = watched(args.watch_all_namespaces, &args.watch_namespaces, client.default_namespace());
     let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
     let instance = instance.unwrap_or_else(|| crate::MANAGER.to_owned());
     let context = Context {
@@ -172,7 +250,10 @@ async fn run(args: Args) -> ExitCode {
     let watches_objects = !args.no_watch_secrets;
     tokio::spawn({
         let (client, namespaces) = (client.clone(), namespaces.clone());
-        async move { rights::check(&client, &namespaces, watches_objects).await }
+        async move {
+            rights::check(&client, &namespaces, watches_objects, args.leader_election).await;
+            definition::check(&client).await;
+        }
     });
     let work = controller::run(context, &namespaces, watches_objects, Arc::clone(&health), stop.clone());
     if !args.leader_election {

@@ -25,7 +25,7 @@ use crate::attempts::random;
 use crate::error::ReconcileError;
 use crate::jwt::{Jwt, KeyKind};
 use crate::log::{self, Level};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, uptime};
 use crate::reconcile::{Context, Reconciled, reconcile, resource_id};
 
 /// A reconciliation that takes longer is given up and repeated: the API server does not answer.
@@ -118,7 +118,7 @@ impl Health {
 
     /// Whether reconciliations end.
     pub fn progress(&self) -> Result<(), String> {
-        let idle = seconds_of_process().saturating_sub(self.last_activity.load(Ordering::Relaxed));
+        let idle = uptime().saturating_sub(self.last_activity.load(Ordering::Relaxed));
         let running = self.running.load(Ordering::Relaxed);
         if running > 0 && idle > NO_PROGRESS {
             return Err(format!("{running} reconciliations have been running for {idle} seconds"));
@@ -133,18 +133,13 @@ impl Health {
 
     fn began(&self) {
         self.running.fetch_add(1, Ordering::Relaxed);
-        self.last_activity.store(seconds_of_process(), Ordering::Relaxed);
+        self.last_activity.store(uptime(), Ordering::Relaxed);
     }
 
     fn ended(&self) {
         self.running.fetch_sub(1, Ordering::Relaxed);
-        self.last_activity.store(seconds_of_process(), Ordering::Relaxed);
+        self.last_activity.store(uptime(), Ordering::Relaxed);
     }
-}
-
-fn seconds_of_process() -> u64 {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    START.get_or_init(Instant::now).elapsed().as_secs()
 }
 
 /// What the loop shares with each reconciliation.

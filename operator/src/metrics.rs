@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use cc_auth::util::time::{Clock, Timestamp};
+use cc_auth::util::time::Clock;
 use k8s_openapi::jiff;
 
 use crate::error::ReconcileError;
@@ -29,9 +29,37 @@ pub struct Metrics {
     sign_failed: AtomicU64,
     api_errors: Mutex<BTreeMap<(String, u16), u64>>,
     watch_restarts: Mutex<BTreeMap<&'static str, u64>>,
-    watch_events: Mutex<BTreeMap<&'static str, i64>>,
-    /// The last answer of the API server that was not an error, in seconds since 1970.
-    last_success: AtomicI64,
+    watch_events: Mutex<BTreeMap<Collection, WatchEvent>>,
+    /// When the API server last answered without an error, in seconds of the process.
+    last_success: AtomicU64,
+}
+
+/// What a watch is about: a kind of object, in one namespace or in all.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Collection {
+    /// The kind, in plural.
+    pub resource: &'static str,
+    /// The path of the list.
+    pub path: Arc<str>,
+}
+
+/// When a watch last delivered something: for the page, and on the clock that is never corrected.
+#[derive(Debug, Clone, Copy)]
+struct WatchEvent {
+    wall: i64,
+    uptime: u64,
+}
+
+impl WatchEvent {
+    fn now() -> Self {
+        Self { wall: Clock::System.now().0, uptime: uptime() }
+    }
+}
+
+/// Seconds since the first call in this process: a corrected clock does not change them.
+pub fn uptime() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs()
 }
 
 fn add<K: Ord>(counters: &Mutex<BTreeMap<K, u64>>, key: K) {
@@ -69,35 +97,43 @@ impl Metrics {
         if code >= 400 || code == 0 {
             add(&self.api_errors, (verb.to_owned(), code));
         } else {
-            self.last_success.store(Clock::System.now().0, Ordering::Relaxed);
+            self.last_success.store(uptime(), Ordering::Relaxed);
         }
     }
 
-    /// Counts the begin of a watch.
-    pub fn watch_started(&self, resource: &'static str) {
-        add(&self.watch_restarts, resource);
-        self.watch_event(resource);
+    /// Counts the begin of a watch. Only the first one counts as an event: a watch that is started again and
+    /// again and never delivers anything is silent.
+    pub fn watch_started(&self, watch: &Collection) {
+        add(&self.watch_restarts, watch.resource);
+        let mut events = self.watch_events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.entry(watch.clone()).or_insert_with(WatchEvent::now);
+    }
+
+    /// Notes that the API server rejects the list or watch: there is nothing that could be silent.
+    pub fn watch_rejected(&self, watch: &Collection) {
+        self.watch_events.lock().unwrap_or_else(PoisonError::into_inner).remove(watch);
     }
 
     /// Notes that a watch delivered an event or a bookmark.
-    pub fn watch_event(&self, resource: &'static str) {
-        let now = Clock::System.now().0;
-        self.watch_events.lock().unwrap_or_else(PoisonError::into_inner).insert(resource, now);
+    pub fn watch_event(&self, watch: &Collection) {
+        let mut events = self.watch_events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.insert(watch.clone(), WatchEvent::now());
     }
 
-    /// The resource whose watch has been silent for longest, and the time of its last event.
-    pub fn oldest_watch(&self) -> Option<(&'static str, Timestamp)> {
+    /// The watch that has been silent for longest, with the seconds since its last event.
+    pub fn most_silent_watch(&self) -> Option<(Collection, u64)> {
         let events = self.watch_events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.iter().min_by_key(|(_, at)| **at).map(|(resource, at)| (*resource, Timestamp(*at)))
+        let (watch, event) = events.iter().min_by_key(|(_, event)| event.uptime)?;
+        Some((watch.clone(), uptime().saturating_sub(event.uptime)))
     }
 
-    /// When a request last succeeded.
-    pub fn last_success(&self) -> Timestamp {
-        Timestamp(self.last_success.load(Ordering::Relaxed))
+    /// The seconds since a request last succeeded.
+    pub fn since_success(&self) -> u64 {
+        uptime().saturating_sub(self.last_success.load(Ordering::Relaxed))
     }
 
     /// The page that Prometheus reads.
-    pub fn page(&self, resources: &[std::sync::Arc<Jwt>], per_resource: bool) -> String {
+    pub fn page(&self, resources: &[Arc<Jwt>], per_resource: bool) -> String {
         let mut page = Page::default();
         page.head("build_info", "gauge", "The version of the program");
         page.sample("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -137,9 +173,15 @@ impl Metrics {
         page.head(
             "last_watch_event_timestamp_seconds",
             "gauge",
-            "Time of the last event or bookmark of a watch",
+            "Time of the last event or bookmark of the watch that has been silent for longest",
         );
-        for (resource, at) in self.watch_events.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        // Of the namespaces of a kind the one that has been silent for longest.
+        let mut oldest: BTreeMap<&str, i64> = BTreeMap::new();
+        for (watch, event) in self.watch_events.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let at = oldest.entry(watch.resource).or_insert(event.wall);
+            *at = event.wall.min(*at);
+        }
+        for (resource, at) in oldest {
             page.sample("last_watch_event_timestamp_seconds", &[("resource", resource)], at);
         }
         page.resources(resources, per_resource);
@@ -163,7 +205,7 @@ impl Page {
         let _ = writeln!(self.0, "cc_jwt_operator_{name}{labels} {value}");
     }
 
-    fn resources(&mut self, resources: &[std::sync::Arc<Jwt>], per_resource: bool) {
+    fn resources(&mut self, resources: &[Arc<Jwt>], per_resource: bool) {
         let ready = resources.iter().filter(|jwt| jwt.status.is_true(READY)).count();
         self.head("resources", "gauge", "Resources by the condition Ready");
         self.sample("resources", &[("ready", "true")], ready);

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cc_auth::util::time::Clock;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -19,7 +18,7 @@ const HEAD_LIMIT: usize = 8192;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// A watch that delivered neither event nor bookmark for so long, in seconds, does not work: the API
 /// server sends a bookmark each minute.
-const SILENT_WATCH: i64 = 600;
+const SILENT_WATCH: u64 = 600;
 
 /// Binds the port.
 ///
@@ -87,12 +86,9 @@ fn state(state: Result<(), String>) -> (&'static str, String) {
 
 /// Whether the process does its work. An API server that does not answer is not a reason to be restarted.
 fn live(health: &Health) -> Result<(), String> {
-    let now = Clock::System.now();
-    match health.metrics.oldest_watch() {
-        Some((resource, at))
-            if now.since(at) > SILENT_WATCH && now.since(health.metrics.last_success()) < SILENT_WATCH =>
-        {
-            Err(format!("the watch of {resource} has delivered nothing since {}", at.rfc3339()))
+    match health.metrics.most_silent_watch() {
+        Some((watch, seconds)) if seconds > SILENT_WATCH && health.metrics.since_success() < SILENT_WATCH => {
+            Err(format!("the watch of {} has delivered nothing for {seconds} seconds", watch.path))
         }
         _ => health.progress(),
     }

@@ -21,43 +21,61 @@ pub const RULES: [Rule; 5] = [
     ("", "configmaps", &["get", "list", "watch"]),
     ("events.k8s.io", "events", &["create"]),
 ];
+/// The rule for the Lease of leader election, in the operator's own namespace.
+const LEASES: Rule = ("coordination.k8s.io", "leases", &["get", "create", "patch"]);
+
 /// Logs each right that is missing. The operator works as far as it can without it.
-pub async fn check(client: &Client, namespaces: &Namespaces, watches_objects: bool) {
+pub async fn check(client: &Client, namespaces: &Namespaces, watches_objects: bool, leader_election: bool) {
+    if leader_election {
+        let (group, resource, verbs) = LEASES;
+        report_missing(client, Some(client.default_namespace()), group, resource, verbs).await;
+    }
     let names: Vec<Option<&str>> = match namespaces {
         Namespaces::All => vec![None],
         Namespaces::Named(names) => names.iter().map(|name| Some(name.as_str())).collect(),
     };
     for namespace in names {
         for (group, resource, verbs) in RULES {
-            let needed = verbs.iter().filter(|verb| {
+            let is_needed = |verb: &&str| {
                 watches_objects
                     || !matches!(resource, "secrets" | "configmaps")
-                    || !matches!(**verb, "list" | "watch")
-            });
-            let answers = join_all(needed.map(|verb| async move {
-                is_allowed(client, namespace, group, resource, verb).await.map(|allowed| (*verb, allowed))
-            }))
-            .await;
-            let missing: Vec<&str> = answers
-                .into_iter()
-                .filter_map(Result::ok)
-                .filter(|(_, allowed)| !allowed)
-                .map(|(verb, _)| verb)
-                .collect();
-            if !missing.is_empty() {
-                let scope = namespace
-                    .map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace '{name}'"));
-                log::line(
-                    Level::Error,
-                    "right-missing",
-                    &format!(
-                        "{scope}: add to the operator's Role: {{apiGroups: [\"{group}\"], resources: [{resource}], verbs: [{}]}}",
-                        missing.join(", ")
-                    ),
-                );
-            }
+                    || !matches!(*verb, "list" | "watch")
+            };
+            let needed: Vec<&str> = verbs.iter().copied().filter(is_needed).collect();
+            report_missing(client, namespace, group, resource, &needed).await;
         }
     }
+}
+
+async fn report_missing(
+    client: &Client,
+    namespace: Option<&str>,
+    group: &str,
+    resource: &str,
+    verbs: &[&'static str],
+) {
+    let answers = join_all(verbs.iter().map(|verb| async move {
+        is_allowed(client, namespace, group, resource, verb).await.map(|allowed| (*verb, allowed))
+    }))
+    .await;
+    let missing: Vec<&str> = answers
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|(_, allowed)| !allowed)
+        .map(|(verb, _)| verb)
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    let scope = namespace.map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace '{name}'"));
+    log::line(
+        Level::Error,
+        "right-missing",
+        &format!(
+            "{scope}: add to the operator's Role: {{apiGroups: [\"{group}\"], resources: [{resource}], verbs: [{}]}}",
+            missing.join(", ")
+        ),
+    );
 }
 
 async fn is_allowed(

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use tower::{Layer, Service};
 
-use crate::metrics::Metrics;
+use crate::metrics::{Collection, Metrics};
 
 /// Adds the counting to a client.
 pub struct TrafficLayer(pub Arc<Metrics>);
@@ -29,11 +29,15 @@ pub struct Traffic<S> {
     metrics: Arc<Metrics>,
 }
 
-/// The resource that a watch is about.
-fn watched(request: &http::Uri) -> Option<&'static str> {
-    let is_watch = request.query()?.split('&').any(|part| part == "watch=true");
+/// The objects that a request lists or watches.
+fn collection(request: &http::Uri) -> Option<Collection> {
     let last = request.path().rsplit('/').next().unwrap_or_default();
-    ["jwts", "secrets", "configmaps"].into_iter().find(|name| is_watch && *name == last)
+    let resource = ["jwts", "secrets", "configmaps"].into_iter().find(|name| *name == last)?;
+    Some(Collection { resource, path: request.path().into() })
+}
+
+fn is_watch(request: &http::Uri) -> bool {
+    request.query().is_some_and(|query| query.split('&').any(|part| part == "watch=true"))
 }
 
 impl<S, B, R> Service<Request<B>> for Traffic<S>
@@ -52,8 +56,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let resource = watched(request.uri());
-        let verb = if resource.is_some() { "WATCH".to_owned() } else { request.method().to_string() };
+        let is_watch = is_watch(request.uri());
+        let collection = collection(request.uri()).filter(|_| request.method() == http::Method::GET);
+        let verb = if is_watch { "WATCH".to_owned() } else { request.method().to_string() };
         let metrics = Arc::clone(&self.metrics);
         self.inner
             .call(request)
@@ -64,11 +69,13 @@ where
                     metrics.answered(&verb, code);
                 }
                 answer.map(|answer| {
-                    let resource = resource.filter(|_| code < 400);
-                    if let Some(resource) = resource {
-                        metrics.watch_started(resource);
+                    match &collection {
+                        Some(watch) if code >= 400 => metrics.watch_rejected(watch),
+                        Some(watch) if is_watch => metrics.watch_started(watch),
+                        _ => {}
                     }
-                    answer.map(|inner| WatchedBody { inner, resource, metrics })
+                    let watch = collection.filter(|_| is_watch && code < 400);
+                    answer.map(|inner| WatchedBody { inner, watch, metrics })
                 })
             })
             .boxed()
@@ -78,7 +85,7 @@ where
 /// The body of an answer; of a watch, each part of it is noted.
 pub struct WatchedBody<R> {
     inner: R,
-    resource: Option<&'static str>,
+    watch: Option<Collection>,
     metrics: Arc<Metrics>,
 }
 
@@ -91,8 +98,8 @@ impl<R: Body + Unpin> Body for WatchedBody<R> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(context);
-        if let (Poll::Ready(Some(Ok(_))), Some(resource)) = (&frame, self.resource) {
-            self.metrics.watch_event(resource);
+        if let (Poll::Ready(Some(Ok(_))), Some(watch)) = (&frame, &self.watch) {
+            self.metrics.watch_event(watch);
         }
         frame
     }
