@@ -59,12 +59,7 @@ impl Server {
         let child = spawn_server(kubetest, state.path(), &arguments);
         let runtime = Runtime::new().unwrap();
         let kubeconfig = state.path().join("admin.kubeconfig");
-        let admin = runtime.block_on(async {
-            let kubeconfig = Kubeconfig::read_from(&kubeconfig).unwrap();
-            let config =
-                Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-            Client::try_from(config).unwrap()
-        });
+        let admin = client(&runtime, &kubeconfig);
         let server = Self {
             kubetest: kubetest.to_owned(),
             state,
@@ -75,6 +70,15 @@ impl Server {
         };
         server.apply_definition();
         server
+    }
+
+    /// A client with the access of a file.
+    pub fn client(&self, kubeconfig: &Path) -> Client {
+        client(&self.runtime, kubeconfig)
+    }
+
+    pub fn handle(&self) -> tokio::runtime::Handle {
+        self.runtime.handle().clone()
     }
 
     /// A server of one test.
@@ -174,6 +178,14 @@ impl Server {
             Err(error) => Err((0, error.to_string())),
         }
     }
+}
+
+fn client(runtime: &Runtime, kubeconfig: &Path) -> Client {
+    runtime.block_on(async {
+        let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        Client::try_from(config).unwrap()
+    })
 }
 
 impl Drop for Server {
@@ -277,6 +289,34 @@ impl<'a> Space<'a> {
         self.start_command(self.command(arguments));
     }
 
+    /// Starts the operator under another clock: an offset such as `+3h`, or a speed such as `+0 x60`. An offset
+    /// does not move the monotonic clock, as no correction of a clock does.
+    pub fn start_with_clock(&self, clock: &str, arguments: &[&str]) {
+        let mut command = self.command(arguments);
+        command.envs(clock_variables(clock));
+        self.start_command(command);
+    }
+
+    /// Applies the objects that the program prints for this namespace.
+    pub fn apply_manifests(&self, arguments: &[&str]) {
+        let output =
+            self.command(&["manifests", "--namespace", &self.name]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let file = self.file("manifests.yaml", &String::from_utf8(output.stdout).unwrap());
+        self.server.kubectl(&["apply", "-f", &file]);
+    }
+
+    /// Whether the started operator still runs.
+    pub fn runs(&self) -> bool {
+        self.operator.lock().unwrap().as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    /// Waits until the started operator ends, and returns its status.
+    pub fn wait_end(&self, limit: Duration) -> Option<i32> {
+        self.wait_for(limit, "the operator ends", || (!self.runs()).then_some(()));
+        self.operator.lock().unwrap().take().unwrap().wait().unwrap().code()
+    }
+
     pub fn start_command(&self, mut command: Command) {
         let log = fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
@@ -327,6 +367,7 @@ impl<'a> Space<'a> {
         let base = match kind {
             "jwts" => "/apis/tokens.osg-htc.org/v1",
             "events" => "/apis/events.k8s.io/v1",
+            "leases" => "/apis/coordination.k8s.io/v1",
             "roles" | "rolebindings" => "/apis/rbac.authorization.k8s.io/v1",
             _ => "/api/v1",
         };
@@ -480,6 +521,27 @@ impl Drop for Space<'_> {
         self.kill();
         let _ = self.server.request("DELETE", &format!("/api/v1/namespaces/{}", self.name), None);
     }
+}
+
+/// The variables that `faketime` sets. The operator is started itself with them: a wrapper would be stopped in its
+/// place.
+pub fn clock_variables(clock: &str) -> Vec<(String, String)> {
+    let output = Command::new("faketime").args(["-f", clock, "env"]).output().unwrap();
+    let variables = String::from_utf8(output.stdout).unwrap();
+    let is_faketime = |name: &str| name == "LD_PRELOAD" || name.starts_with("FAKETIME");
+    let mut set: Vec<(String, String)> = variables
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| is_faketime(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    assert!(!set.is_empty(), "faketime sets no variable");
+    if !clock.contains(" x") {
+        for name in ["FAKETIME_DONT_FAKE_MONOTONIC", "DONT_FAKE_MONOTONIC"] {
+            set.push((name.to_owned(), "1".to_owned()));
+        }
+    }
+    set
 }
 
 /// A resource with the key of the namespace; members of `changes` replace those of `spec`.

@@ -323,18 +323,6 @@ fn restart(server: &Server) {
     assert_eq!(space.token("a"), token);
 }
 
-/// The operator under a clock that is moved by an offset such as `+3h`. It is started itself with the variables
-/// that `faketime` sets: a wrapper would be stopped in its place.
-fn with_clock(space: &Space<'_>, offset: &str) {
-    let output = Command::new("faketime").args(["-f", offset, "env"]).output().unwrap();
-    let variables = String::from_utf8(output.stdout).unwrap();
-    let mut operator = space.command(&[]);
-    let is_faketime = |name: &str| name == "LD_PRELOAD" || name.starts_with("FAKETIME");
-    let set = variables.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| is_faketime(name));
-    operator.envs(set).env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("DONT_FAKE_MONOTONIC", "1");
-    space.start_command(operator);
-}
-
 fn never_renewed(server: &Server) {
     let space = Space::with_operator(server, "never");
     space.create_jwt("a", &json!({"resignBefore": null, "expiryTime": {"hours": 1}}));
@@ -343,7 +331,7 @@ fn never_renewed(server: &Server) {
     assert_eq!(space.get("jwts", "a").unwrap()["status"]["renewalTime"], Value::Null);
     space.wait("an Event", || space.event_reasons("a").contains(&"NeverRenewed".to_owned()).then_some(()));
     space.terminate();
-    with_clock(&space, "+61m");
+    space.start_with_clock("+61m", &[]);
     space.wait_condition("a", "Ready", "False", "Expired");
     assert_eq!(space.token("a").unwrap(), token);
     space.patch("jwts", "a", &json!({"spec": {"resignBefore": {"minutes": 10}}}));
@@ -380,7 +368,7 @@ fn clock_behind(server: &Server) {
     let token = space.wait_token("a");
     space.wait_ready("a");
     space.terminate();
-    with_clock(&space, "-30m");
+    space.start_with_clock("-30m", &[]);
     space.wait_condition("a", "Degraded", "True", "ClockBehind");
     assert_eq!(space.condition("a", "Ready").unwrap().0, "True", "the token is valid");
     space.terminate();

@@ -9,6 +9,7 @@
 
 mod audit;
 mod definition;
+mod election;
 mod faults;
 mod harness;
 mod install;
@@ -17,6 +18,9 @@ mod lifecycle;
 mod migration;
 mod operation;
 mod ownership;
+mod proxy;
+mod throttle;
+mod watches;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -32,6 +36,9 @@ fn main() -> std::process::ExitCode {
         keys::TESTS,
         definition::TESTS,
         operation::TESTS,
+        election::TESTS,
+        throttle::TESTS,
+        watches::TESTS,
         install::TESTS,
     ]
     .concat();

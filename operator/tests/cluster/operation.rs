@@ -15,7 +15,6 @@ pub const TESTS: &[Test] = &[
     ("operation::dry_run_writes_nothing", dry_run),
     ("operation::named_namespaces_only", namespaces),
     ("operation::without_watch_of_secrets", without_watch),
-    ("operation::second_replica_takes_over", leader_election),
     ("operation::probes_and_metrics", probes),
     ("operation::no_secret_in_log_events_status_and_metrics", secrets),
     ("operation::namespace_that_is_being_deleted", closing_namespace),
@@ -149,44 +148,8 @@ fn without_watch(server: &Server) {
     );
 }
 
-fn leader_election(server: &Server) {
-    let space = Space::new(server, "leader");
-    let role = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "leases"},
-        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}],
-    });
-    space.create("roles", &role);
-    space.create("rolebindings", &json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "leases"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "leases"},
-        "subjects": [{"kind": "ServiceAccount", "name": "cc-jwt-operator", "namespace": space.name}],
-    }));
-    let file = space.file("second.log", "");
-    space.start(&["--leader-election"]);
-    space.create_jwt("a", &json!({}));
-    space.wait_ready("a");
-    let log = std::fs::File::create(&file).unwrap();
-    let mut second = space.command(&["--leader-election"]).stderr(log).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(4));
-    let second_leads = || std::fs::read_to_string(&file).unwrap().contains("\"leader\"");
-    assert!(!second_leads(), "two leaders");
-    // A leader that stops gives the Lease back; one that is killed is replaced when it expires.
-    assert_eq!(space.terminate(), Some(0));
-    space.wait("the second replica leads", || second_leads().then_some(()));
-    space.create_jwt("b", &json!({}));
-    space.wait_ready("b");
-    space.start(&["--leader-election"]);
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    second.kill().unwrap();
-    second.wait().unwrap();
-    space.create_jwt("c", &json!({}));
-    space.wait_for(std::time::Duration::from_secs(40), "the third replica leads", || {
-        (space.condition("c", "Ready")?.0 == "True").then_some(())
-    });
-}
-
 /// An answer of the operator's port: status line and body.
-fn ask(space: &Space<'_>, path: &str) -> (String, String) {
+pub fn ask(space: &Space<'_>, path: &str) -> (String, String) {
     let address = space.wait("the port", || {
         let log = space.log();
         let line = log.lines().find(|line| line.contains("\"listening\""))?;
