@@ -26,6 +26,11 @@ pub const OTHER_KEY: &str = include_str!("../data/es256-other.pem");
 /// A test on the common server, with its name.
 pub type Test = (&'static str, fn(&Server));
 
+/// Whether the long form was asked for.
+pub fn is_long() -> bool {
+    std::env::var("OPERATOR_TEST").is_ok_and(|form| form == "long")
+}
+
 pub fn package() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -297,13 +302,20 @@ impl<'a> Space<'a> {
         self.start_command(command);
     }
 
-    /// Applies the objects that the program prints for this namespace.
-    pub fn apply_manifests(&self, arguments: &[&str]) {
-        let output =
-            self.command(&["manifests", "--namespace", &self.name]).args(arguments).output().unwrap();
+    /// The objects that the program prints for this namespace, in a file. It needs no access for that.
+    pub fn manifests(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_cc-jwt-operator"))
+            .args(["manifests", "--namespace", &self.name])
+            .args(arguments)
+            .env_clear()
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let file = self.file("manifests.yaml", &String::from_utf8(output.stdout).unwrap());
-        self.server.kubectl(&["apply", "-f", &file]);
+        self.file("manifests.yaml", &String::from_utf8(output.stdout).unwrap())
+    }
+
+    pub fn apply_manifests(&self, arguments: &[&str]) {
+        self.server.kubectl(&["apply", "-f", &self.manifests(arguments)]);
     }
 
     /// Whether the started operator still runs.

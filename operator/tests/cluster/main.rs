@@ -14,11 +14,13 @@ mod faults;
 mod harness;
 mod install;
 mod keys;
+mod kills;
 mod lifecycle;
 mod migration;
 mod operation;
 mod ownership;
 mod proxy;
+mod scale;
 mod throttle;
 mod watches;
 
@@ -39,10 +41,13 @@ fn main() -> std::process::ExitCode {
         election::TESTS,
         throttle::TESTS,
         watches::TESTS,
+        scale::TESTS,
         install::TESTS,
     ]
     .concat();
-    let own_server: Vec<(&str, fn())> = [faults::TESTS, migration::TESTS, audit::TESTS].concat();
+    let own_server: Vec<(&str, fn())> =
+        [faults::TESTS, kills::TESTS, scale::OWN_SERVER, install::OWN_SERVER, migration::TESTS, audit::TESTS]
+            .concat();
     let Some(kubetest) = harness::kubetest() else {
         if std::env::var_os("CI").is_some() {
             eprintln!("kubetest is missing: run operator/kubetest/build");
