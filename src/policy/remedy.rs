@@ -117,14 +117,18 @@ pub fn describe_rights(roles: &[&str]) -> String {
     }
 }
 
+/// Returns the endpoints of the server that accept a token with these roles.
+#[must_use]
+pub fn accepting_endpoints(roles: &[&str]) -> Vec<Endpoint> {
+    let mut endpoints = vec![Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi, Endpoint::Query];
+    endpoints.retain(|endpoint| endpoint.accepts_roles(roles));
+    endpoints
+}
+
 /// Returns the endpoints that accept a token with these roles as a clause.
 #[must_use]
 pub fn describe_endpoints(roles: &[&str]) -> String {
-    let names: Vec<&str> = [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi, Endpoint::Query]
-        .into_iter()
-        .filter(|endpoint| endpoint.accepts_roles(roles))
-        .map(Endpoint::name)
-        .collect();
+    let names: Vec<&str> = accepting_endpoints(roles).into_iter().map(Endpoint::name).collect();
     match names.as_slice() {
         [_only] => format!("accepted by GraphQL and the web pages only, {}", describe_rights(roles)),
         names => format!("accepted by {}", names.join(", ")),

@@ -213,7 +213,7 @@ pub fn prepared() -> TestEnv {
             cc-user -q add dora --role user --no-password; cc-user -q disable dora
             printf 'old password' | cc-user -q passwd fritz --password-stdin
             cp var/job.db other.db; cp var/job.db third.db; cp var/job.db.disabled-users.json other.db.disabled-users.json; cc-user -q --db third.db del fritz; cc-user -q --db other.db add olga --role manager --project p1 --no-password; cc-user -q --db other.db role add fritz support
-            printf '{\"main\":{\"db\":\"other.db\"},\"auth\":{\"jwts\":{\"max-age\":\"1h\"}}}' > other.json
+            printf '{\"main\":{\"db\":\"other.db\"},\"auth\":{\"jwts\":{\"max-age\":\"1h\"},\"oidc\":{\"provider\":\"https://idp.example.org\"}}}' > other.json
             gen-keypair -q --env-file other.env --write; echo 'OTHER=1' >> other.env
             gen-keypair -q -f pem -o k; gen-keypair -q -a es256 -f pem -o es
             gen-keypair -q -a hs512 | cut -d'\"' -f2 > hs512.txt; chmod 600 hs512.txt
@@ -331,6 +331,8 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             // values that all users lack is that of their names.
             | ("cc-user list", "config" | "db", "limit" | "disabled")
             | ("cc-user list", "sort", "columns")
+            // The configuration names this database.
+            | ("cc-user show", "db", "config")
             // No database has users of this source.
             | ("cc-user list" | "cc-user export", "config" | "db", "source")
             // Whether a line is malformed.

@@ -10,6 +10,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
+use crate::config::Settings;
 use crate::user_db::{OpenMode, UserDb};
 use crate::util::duration::GoDuration;
 use crate::util::file::{FileError, check_default_database};
@@ -69,6 +70,28 @@ impl DatabaseOptions {
         Ok(store)
     }
 
+    /// Opens the database for reading, with the settings; without settings if the database is named
+    /// and they cannot be used.
+    pub(super) fn open_with_settings(
+        &self,
+        console: &mut Console,
+    ) -> Result<(UserDb, Option<Settings>), Failure> {
+        let timeout = self.timeout()?;
+        let (path, settings) = self.path_and_settings(console)?;
+        Ok((UserDb::open_with_timeout(&path, OpenMode::Read, timeout)?, settings))
+    }
+
+    fn path_and_settings(&self, console: &mut Console) -> Result<(PathBuf, Option<Settings>), Failure> {
+        match &self.settings.db {
+            // An error in the configuration does not matter here: the database is named.
+            Some(path) => Ok((path.clone(), settings::load_quietly(&self.settings, console))),
+            None => {
+                let settings = settings::load(&self.settings, console)?;
+                Ok((settings.database()?.to_owned(), Some(settings)))
+            }
+        }
+    }
+
     /// Opens the database for a change that does not end the web sessions and tokens of the user, with
     /// the server's policy for them; the defaults if the configuration cannot be used.
     pub(super) fn open_with_sessions(
@@ -76,14 +99,7 @@ impl DatabaseOptions {
         console: &mut Console,
     ) -> Result<(UserDb, SessionPolicy), Failure> {
         let timeout = self.timeout()?;
-        let (path, settings) = match &self.settings.db {
-            // An error in the configuration does not matter here: the database is named.
-            Some(path) => (path.clone(), settings::load_quietly(&self.settings, console)),
-            None => {
-                let settings = settings::load(&self.settings, console)?;
-                (settings.db.value.clone(), Some(settings))
-            }
-        };
+        let (path, settings) = self.path_and_settings(console)?;
         let store = UserDb::open_with_timeout(&path, OpenMode::Write, timeout)?;
         warn_of_migration(&store, console);
         Ok((store, SessionPolicy::from_settings(settings.as_ref())))

@@ -46,7 +46,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<accounts::UserReport>("cc-user add"),
     Report::of::<accounts::DeleteReport>("cc-user del"),
     Report::of::<Vec<accounts::UserReport>>("cc-user list"),
-    Report::of::<accounts::UserReport>("cc-user show"),
+    Report::of::<show::ShowReport>("cc-user show"),
     Report::of::<accounts::ChangeReport>("cc-user set"),
     Report::of::<accounts::ChangeReport>("cc-user rename"),
     Report::of::<accounts::ChangeReport>("cc-user disable"),

@@ -279,10 +279,15 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "show",
         description: &[
-            "Prints one user. The password is not printed, only whether the user has a usable one.",
+            "Prints users: the row of the user table, the endpoints that accept a token with these roles, and for \
+             each login method whether it works with the present settings, or why it does not. No server is \
+             contacted. The password is not printed, only whether the user has a usable one.",
+            "A user who does not exist is an error with status 1; the other users are printed. With --json the \
+             report of one NAME is an object, and that of several names is an array of those that exist.",
         ],
         examples: &[
             example("cc-user show fritz", "A user", 0),
+            example("cc-user show fritz unknown", "Two users, the second does not exist", 1),
             example("cc-user show fritz --json", "The same for a program", 0),
         ],
         see_also: SEE_ALSO,
