@@ -17,7 +17,7 @@ pub use request::{IssueRequest, JwtId, KeyOwner, Lifetime};
 
 use crate::config::Settings;
 use crate::key::SigningKey;
-use crate::token::{self, Claims, HeaderParams};
+use crate::token::{Claims, HeaderParams, TokenSigner};
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
@@ -96,10 +96,11 @@ impl Issuance {
         &self,
         mut visit: impl FnMut(IssuedToken) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.recipients.each(&self.summary, |recipient| visit(self.sign(recipient)?))
+        let signer = TokenSigner::new(&self.header, &self.key).map_err(IssueError::from)?;
+        self.recipients.each(&self.summary, |recipient| visit(self.sign(recipient, &signer)?))
     }
 
-    fn sign(&self, recipient: Recipient) -> Result<IssuedToken, IssueError> {
+    fn sign(&self, recipient: Recipient, signer: &TokenSigner) -> Result<IssuedToken, IssueError> {
         let request = &self.request;
         let mut claims = Claims::new();
         claims.set("sub", recipient.name.as_str());
@@ -132,7 +133,7 @@ impl Issuance {
         if matches!(request.jti, JwtId::Random) {
             claims.set("jti", random_jti()?);
         }
-        let token = token::sign(&self.header, &claims, &self.key)?;
+        let token = signer.sign(&claims)?;
         Ok(IssuedToken { recipient, token, issued_at: request.issued_at, expires_at: self.expires_at })
     }
 }

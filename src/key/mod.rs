@@ -33,5 +33,5 @@ pub use parse::{ParsedKey, read_public, read_signing};
 pub use private::PrivateKey;
 pub use public::{Curve, KeyStrength, PublicKey};
 pub use set::KeySet;
-pub use signing::SigningKey;
+pub use signing::{Signer, SigningKey};
 pub use verifying::{VerifyingKey, thumbprint};

@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::EcdsaKeyPair;
 use jsonwebtoken::EncodingKey;
+use jsonwebtoken::crypto::JwtSigner;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 
 use super::algorithm::Algorithm;
@@ -134,28 +135,65 @@ impl SigningKey {
         self.private.as_ref()
     }
 
-    /// Signs a message. EC signatures are two fixed-length numbers (RFC 7518 3.4).
+    /// Signs a message, as [`Signer::sign`] does.
+    ///
+    /// # Errors
+    /// As [`SigningKey::signer`] and [`Signer::sign`].
+    pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.signer(algorithm)?.sign(message)
+    }
+
+    /// Prepares signatures with one algorithm. The key is parsed once: for an Ed25519 key, this takes
+    /// as long as a signature.
     ///
     /// # Errors
     /// [`KeyError::Algorithm`] or [`KeyError::HmacSecretShort`] if the key does not support the
-    /// algorithm, [`KeyError::Crypto`] if signing fails.
-    pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+    /// algorithm, [`KeyError::Crypto`] if it cannot be parsed.
+    pub fn signer(&self, algorithm: Algorithm) -> Result<Signer, KeyError> {
         if let Some(why) = self.verifying.why_not(algorithm) {
             return Err(why);
         }
-        let failed = || KeyError::Crypto("signing");
-        match (&self.private, by_jsonwebtoken(algorithm)) {
-            (Some(PrivateKey::Ec { curve: curve @ Curve::P521, .. }), _) => {
-                let pair = EcdsaKeyPair::from_pkcs8(signing(*curve), self.encoding.as_bytes())
-                    .map_err(|_| failed())?;
-                let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| failed())?;
+        Ok(Signer(match (&self.private, by_jsonwebtoken(algorithm)) {
+            (Some(PrivateKey::Ec { curve: curve @ Curve::P521, .. }), _) => SignerKey::P521(
+                EcdsaKeyPair::from_pkcs8(signing(*curve), self.encoding.as_bytes()).map_err(|_| FAILED)?,
+            ),
+            (_, Some(name)) => {
+                SignerKey::Jwt((DEFAULT_PROVIDER.signer_factory)(&name, &self.encoding).map_err(|_| FAILED)?)
+            }
+            (_, None) => return Err(KeyError::Algorithm { kind: self.verifying.kind(), algorithm }),
+        }))
+    }
+}
+
+const FAILED: KeyError = KeyError::Crypto("signing");
+
+/// A key that is prepared for signatures with one algorithm.
+pub struct Signer(SignerKey);
+
+enum SignerKey {
+    /// P-521, which jsonwebtoken does not have.
+    P521(EcdsaKeyPair),
+    Jwt(Box<dyn JwtSigner>),
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
+impl Signer {
+    /// Signs a message. EC signatures are two fixed-length numbers (RFC 7518 3.4).
+    ///
+    /// # Errors
+    /// [`KeyError::Crypto`] if signing fails.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match &self.0 {
+            SignerKey::P521(pair) => {
+                let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| FAILED)?;
                 Ok(signature.as_ref().to_vec())
             }
-            (_, Some(name)) => (DEFAULT_PROVIDER.signer_factory)(&name, &self.encoding)
-                .map_err(|_| failed())?
-                .try_sign(message)
-                .map_err(|_| failed()),
-            (_, None) => Err(KeyError::Algorithm { kind: self.verifying.kind(), algorithm }),
+            SignerKey::Jwt(signer) => signer.try_sign(message).map_err(|_| FAILED),
         }
     }
 }

@@ -25,7 +25,7 @@ pub use error::{TokenError, TokenPart};
 pub use format::{TokenFormat, TokenFormatError};
 pub use inspect::{Inspection, inspect};
 pub use jws::{Header, Unverified};
-pub use sign::{HeaderParams, SignError, sign};
+pub use sign::{HeaderParams, SignError, TokenSigner, sign};
 pub use text::bare;
 pub use verify::{Verified, signed_content, verify, verify_owned};
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::MAX_BYTES;
 use super::claims::Claims;
-use crate::key::{Algorithm, KeyError, SigningKey};
+use crate::key::{Algorithm, KeyError, Signer, SigningKey};
 use crate::util::diagnostic::diagnostics;
 use crate::util::json_text::serialize_json;
 use crate::util::kind::Kind;
@@ -61,20 +61,45 @@ diagnostics! { SignError:
 /// Signs the claims, unchanged and in their order, as a compact token.
 ///
 /// # Errors
-/// [`SignError::Key`] if the key does not support the algorithm, [`SignError::TooLong`] if the token
-/// would exceed [`MAX_BYTES`].
+/// As [`TokenSigner::new`] and [`TokenSigner::sign`].
 pub fn sign(header: &HeaderParams, claims: &Claims, key: &SigningKey) -> Result<SecretText, SignError> {
-    let mut token = String::new();
-    for members in [&header.members(), claims.as_object()] {
-        let json = serialize_json(members);
-        URL_SAFE_NO_PAD.encode_string(json, &mut token);
+    TokenSigner::new(header, key)?.sign(claims)
+}
+
+/// Signs many tokens with the same header and key.
+#[derive(Debug)]
+pub struct TokenSigner {
+    /// The encoded header with the period after it.
+    header: String,
+    signer: Signer,
+}
+
+impl TokenSigner {
+    /// Prepares the header and the key.
+    ///
+    /// # Errors
+    /// [`SignError::Key`] if the key does not support the algorithm.
+    pub fn new(header: &HeaderParams, key: &SigningKey) -> Result<Self, SignError> {
+        let signer = key.signer(header.algorithm)?;
+        let mut header = URL_SAFE_NO_PAD.encode(serialize_json(&header.members()));
+        header.push('.');
+        Ok(Self { header, signer })
+    }
+
+    /// Signs the claims, unchanged and in their order, as a compact token.
+    ///
+    /// # Errors
+    /// [`SignError::TooLong`] if the token would exceed [`MAX_BYTES`], [`SignError::Key`] if signing
+    /// fails.
+    pub fn sign(&self, claims: &Claims) -> Result<SecretText, SignError> {
+        let mut token = self.header.clone();
+        URL_SAFE_NO_PAD.encode_string(serialize_json(claims.as_object()), &mut token);
+        let signature = self.signer.sign(token.as_bytes())?;
         token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        if token.len() > MAX_BYTES {
+            return Err(SignError::TooLong(token.len()));
+        }
+        Ok(SecretText::new(token))
     }
-    let signed = token.trim_end_matches('.').len();
-    let signature = key.sign(header.algorithm, &token.as_bytes()[..signed])?;
-    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-    if token.len() > MAX_BYTES {
-        return Err(SignError::TooLong(token.len()));
-    }
-    Ok(SecretText::new(token))
 }

@@ -82,7 +82,9 @@ impl UserDb {
     /// [`UserDbError`] if the database cannot be read.
     pub fn record(&self, username: &str) -> Result<Option<UserRecord>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.layout.select());
-        self.read(|connection| connection.query_row(&query, [username], UserRecord::of).optional())
+        self.read(|connection| {
+            connection.prepare_cached(&query)?.query_row([username], UserRecord::of).optional()
+        })
     }
 
     /// Returns an existing username that differs from this one only in case or blanks.

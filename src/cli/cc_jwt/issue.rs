@@ -11,6 +11,7 @@ use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
+use crate::cli::progress::Progress;
 use crate::cli::token_format::TokenFormatOptions;
 use crate::cli::{settings, stdin};
 use crate::issue::{
@@ -136,9 +137,9 @@ pub(super) struct TokenReport<'a> {
     /// The roles in the token.
     roles: &'a [String],
     /// When the token was issued (`iat`), RFC 3339.
-    issued_at: String,
+    issued_at: &'a str,
     /// When the token expires (`exp`), RFC 3339; null if it does not.
-    expires_at: Option<String>,
+    expires_at: Option<&'a str>,
     /// The token.
     token: &'a str,
 }
@@ -150,25 +151,35 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Failure> {
     let request = issue.request()?;
     let as_object = issue.many.all || issue.many.users_from.is_some() || console.is_json();
-    let form = if as_object { LineForm::Object } else { LineForm::Token(issue.form.format(console)?) };
+    let mut form =
+        if as_object { LineForm::Object(None) } else { LineForm::Token(issue.form.format(console)?) };
     let settings = settings::load(options, console)?;
     let key = keys::signing(issue.key.as_deref(), request.algorithm, &settings, console)?;
     let mut notes = Notes::new();
     let issuance = Issuance::prepare(request, key, &settings, &mut notes).map_err(Failure::several)?;
     let Some(path) = issue.output.as_deref().filter(|path| *path != Path::new("-")) else {
         console.notes(notes);
-        issuance.each(|token| -> Result<(), Failure> { Ok(console.text(&form.line(&token)?)?) })?;
+        let mut progress = Progress::new("tokens", console);
+        let mut count = 0;
+        issuance.each(|token| -> Result<(), Failure> {
+            count += 1;
+            progress.at(count);
+            Ok(console.text(&form.line(&token)?)?)
+        })?;
         return Ok(ExitStatus::Success);
     };
     let existing = if issue.force { Existing::Replace } else { Existing::Reject };
+    let mut progress = Progress::new("tokens", console);
     let mut count = 0;
     // The file appears with all tokens or not at all.
     file::write_in_parts(path, PRIVATE_MODE, existing, |draft| -> Result<(), Failure> {
         issuance.each(|token| {
             count += 1;
+            progress.at(count);
             Ok(draft.add(form.line(&token)?.as_bytes())?)
         })
     })?;
+    drop(progress);
     console.notes(notes);
     warn_if_not_owner([path], console);
     let what = match issuance.only_recipient() {
@@ -179,33 +190,54 @@ pub(super) fn run(
     Ok(ExitStatus::Success)
 }
 
+/// The times of a token, also as text.
+struct TokenTimes {
+    issued_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    shown: (String, Option<String>),
+}
+
+impl TokenTimes {
+    fn new(issued_at: Timestamp, expires_at: Option<Timestamp>) -> Self {
+        Self { issued_at, expires_at, shown: (issued_at.rfc3339(), expires_at.map(Timestamp::rfc3339)) }
+    }
+}
+
 /// The form of each token.
 enum LineForm {
     /// The token, in a form for another program.
     Token(TokenFormat),
-    /// A JSON object with the user.
-    Object,
+    /// A JSON object with the user. The times of the last token are stored as text: most often, all
+    /// tokens have the same.
+    Object(Option<TokenTimes>),
 }
 
 impl LineForm {
     /// Formats a token as a line.
-    fn line(&self, issued: &IssuedToken) -> Result<zeroize::Zeroizing<String>, TokenFormatError> {
-        let text = match self {
-            Self::Token(format) => {
-                format!("{}\n", format.render(&issued.token, issued.expires_at)?.expose())
-            }
-            Self::Object => {
+    fn line(&mut self, issued: &IssuedToken) -> Result<zeroize::Zeroizing<String>, TokenFormatError> {
+        let mut line = zeroize::Zeroizing::new(String::new());
+        match self {
+            Self::Token(format) => line.push_str(format.render(&issued.token, issued.expires_at)?.expose()),
+            Self::Object(times) => {
+                let IssuedToken { issued_at, expires_at, .. } = *issued;
+                let times = match times {
+                    Some(times) if (times.issued_at, times.expires_at) == (issued_at, expires_at) => times,
+                    other => other.insert(TokenTimes::new(issued_at, expires_at)),
+                };
                 let report = TokenReport {
                     username: &issued.recipient.name,
                     roles: &issued.recipient.roles,
-                    issued_at: issued.issued_at.rfc3339(),
-                    expires_at: issued.expires_at.map(Timestamp::rfc3339),
+                    issued_at: &times.shown.0,
+                    expires_at: times.shown.1.as_deref(),
                     token: issued.token.expose(),
                 };
-                format!("{}\n", escape_json(&serialize_json(&report)))
+                let text = zeroize::Zeroizing::new(serialize_json(&report));
+                line.reserve(text.len() + 1);
+                line.push_str(&escape_json(&text));
             }
-        };
-        Ok(zeroize::Zeroizing::new(text))
+        }
+        line.push('\n');
+        Ok(line)
     }
 }
 
