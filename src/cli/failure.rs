@@ -15,6 +15,14 @@ impl Failure {
         Self(errors.into_iter().map(|error| Box::new(error) as Box<dyn Diagnostic>).collect())
     }
 
+    /// Joins the failures of several independent steps; the first one determines the exit status.
+    /// Returns `None` without a failure.
+    #[must_use]
+    pub fn join(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let errors: Vec<_> = failures.into_iter().flat_map(|failure| failure.0).collect();
+        (!errors.is_empty()).then_some(Self(errors))
+    }
+
     /// The errors in order.
     pub(crate) fn errors(&self) -> &[Box<dyn Diagnostic>] {
         &self.0

@@ -58,6 +58,9 @@ const fn hinted(
 const SETTINGS: &[&str] = &["config", "env_file", "db"];
 const RESOURCES: &[&str] = &["set", "strict", "secrets_dir"];
 const PASSWORD: &[&str] = &["password_stdin", "password_file"];
+const SESSION: &[&str] = &["session"];
+/// The settings select a session only if no option or variable does.
+const NO_SESSION: RuleCondition = Without(SESSION);
 const NETWORK: &[&str] = &["ca_file", "connect_timeout", "timeout"];
 /// The configuration is used for the user table only if no option or variable sets it.
 const NO_DB: RuleCondition = Without(&["db"]);
@@ -350,14 +353,26 @@ pub const TABLE: &[Rule] = &[
     rule("cc-login", &["server", "for_name"], Form(&["remote"], "--method remote")),
     rule("cc-login", &["starttls"], Form(&["auto", "ldap"], "--method ldap")),
     rule("cc-login", NETWORK, Form(&["auto", "ldap", "oidc", "remote"], "--method ldap, oidc or remote")),
-    rule("cc-login status", &["at"], Always),
-    rule("cc-login status", SETTINGS, Never),
-    rule("cc-login token", &["at"], Always),
+    rule("cc-login", &["session"], Always),
+    // The settings select the session of their directory.
+    rule("cc-login status", &["at", "session"], Always),
+    rule("cc-login status", SETTINGS, NO_SESSION),
+    rule("cc-login whoami", &["session"], Always),
+    rule("cc-login whoami", SETTINGS, NO_SESSION),
+    rule("cc-login sessions", SESSION, Never),
+    rule("cc-login sessions", SETTINGS, Always),
+    rule("cc-login token", &["at", "session"], Always),
     rule("cc-login token", TOKEN_FORMS, Without(&["json"])),
     rule("cc-login token", SETTINGS, Always),
+    rule("cc-login refresh", SESSION, Always),
     rule("cc-login refresh", SETTINGS, Always),
-    rule("cc-login logout", &["everywhere"], Always),
-    rule("cc-login logout", SETTINGS, With(&["everywhere"])),
+    rule("cc-login logout", &["everywhere", "all"], Always),
+    rule("cc-login logout", SESSION, Without(&["all"])),
+    rule(
+        "cc-login logout",
+        SETTINGS,
+        Any(&[With(&["everywhere"]), Without(&["all", "session"])], "--everywhere"),
+    ),
 ];
 
 /// Returns the rules of a command.

@@ -84,7 +84,7 @@ pub const SYNONYMS: [(&[&str], &[&str]); 34] = [
 ];
 
 /// Mistyped commands and their replacements.
-pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 11] = [
+pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 12] = [
     (&["ls", "users", "all"], &["list"]),
     (&["edit", "mod", "modify", "change", "update", "usermod", "chfn"], &["set"]),
     (&["rm", "delete", "remove"], &["del", "remove"]),
@@ -95,7 +95,8 @@ pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 11] = [
     (&["password", "pw"], &["passwd"]),
     (&["sync", "ldap"], &["sync-ldap"]),
     (&["logoff", "signout", "exit", "quit"], &["logout"]),
-    (&["whoami", "session", "who"], &["status"]),
+    (&["who", "me", "user"], &["whoami"]),
+    (&["session"], &["sessions"]),
 ];
 
 /// Commands that users type and that do not exist: the program and the group of commands, the words, and

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::oidc::error::OidcError;
 use super::oidc::provider_config::ProviderConfigError;
 use super::session_error::SessionError;
+use super::session_key::SessionId;
 use crate::clustercockpit::ServerError;
 use crate::config::ConfigError;
 use crate::http::HttpError;
@@ -135,7 +136,10 @@ diagnostics! { LoginError:
     Self::File(error) => error.kind(), error.hint();
     Self::Issue(error) => error.kind(), error.hint();
     Self::NoDirectory => Kind::NoSessionDirectory, "export XDG_STATE_HOME=$HOME/.local/state";
-    Self::SessionInvalid { .. } => Kind::SessionMalformed, "run 'cc-login logout', then log in again";
+    Self::SessionInvalid { path, .. } => Kind::SessionMalformed, match SessionId::of_path(path) {
+        Some(SessionId::Name(name)) => format!("run 'cc-login logout --session {name}', then log in again"),
+        _ => "run 'cc-login logout', then log in again".to_owned(),
+    };
     Self::SessionForeign(_) => Kind::SessionWrongOwner;
     Self::SessionLength(_) => Kind::SessionLength, "set 'session-max-age' in config.json, as in \"24h\"";
     Self::MistypedCommand { name, command } => Kind::Usage, format!(

@@ -7,7 +7,9 @@ use super::error::LoginError;
 use super::identity::{Identity, Method};
 use super::oidc::flow::OidcRequest;
 use super::remote::RemoteRequest;
-use super::session::{Session, SessionLock, session_file};
+use super::selection::SessionSelection;
+use super::session::Session;
+use super::session_store::{SessionStore, SessionTarget};
 use super::start::start;
 use super::ui::{LoginEnvironment, LoginUi, PasswordPrompt};
 use super::{oidc, remote};
@@ -51,25 +53,28 @@ pub struct TokenRequest {
     pub username: Option<String>,
 }
 
-/// Logs in and stores the session, replacing any other.
+/// Logs in and stores the session under the requested name or, without a name, as the session of
+/// the server or directory of the login. It replaces a session there.
 ///
 /// # Errors
 /// [`LoginError`], and errors of the user interface.
 pub fn log_in<U: LoginUi>(
     request: &LoginRequest,
+    selection: &SessionSelection,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
     match request {
-        LoginRequest::Password(request) => log_in_by_password(request, environment, ui),
-        LoginRequest::Token(request) => log_in_by_token(request, environment, ui),
-        LoginRequest::Oidc(request) => oidc::flow::log_in(request, environment, ui),
-        LoginRequest::Remote(request) => remote::log_in(request, environment, ui),
+        LoginRequest::Password(request) => log_in_by_password(request, selection, environment, ui),
+        LoginRequest::Token(request) => log_in_by_token(request, selection, environment, ui),
+        LoginRequest::Oidc(request) => oidc::flow::log_in(request, selection, environment, ui),
+        LoginRequest::Remote(request) => remote::log_in(request, selection, environment, ui),
     }
 }
 
 fn log_in_by_password<U: LoginUi>(
     request: &PasswordRequest,
+    selection: &SessionSelection,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
@@ -83,6 +88,7 @@ fn log_in_by_password<U: LoginUi>(
         return Err(LoginError::MistypedCommand { name: username.to_owned(), command }.into());
     }
     let directory = xdg::state_directory(environment.variables).ok_or(LoginError::NoDirectory)?;
+    let target = target(selection, environment)?;
     let attempts = Attempts::new(&directory);
     let password = ui.password(PasswordPrompt { username, server: None })?;
     let now = environment.clock.now();
@@ -106,15 +112,17 @@ fn log_in_by_password<U: LoginUi>(
             return Err(error.into());
         }
     };
-    save_session(identity, &settings, &user_db, environment, ui)
+    save_session(identity, &settings, &user_db, &target, environment, ui)
 }
 
 fn log_in_by_token<U: LoginUi>(
     request: &TokenRequest,
+    selection: &SessionSelection,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
     let settings = ui.settings()?;
+    let target = target(selection, environment)?;
     let token = ui.token()?;
     let mut user_db = open_user_db(&settings)?;
     let credentials = Credentials { token: Some(token), ..Credentials::default() };
@@ -129,7 +137,15 @@ fn log_in_by_token<U: LoginUi>(
         let (found, expected) = (identity.user.username, expected.clone());
         return Err(LoginError::OtherSubject { found, expected }.into());
     }
-    save_session(identity, &settings, &user_db, environment, ui)
+    save_session(identity, &settings, &user_db, &target, environment, ui)
+}
+
+/// Returns the place of the session of a login with the settings of a server on this computer.
+fn target(
+    selection: &SessionSelection,
+    environment: &LoginEnvironment<'_>,
+) -> Result<SessionTarget, LoginError> {
+    SessionStore::new(environment.variables)?.target(selection, selection.here.as_ref())
 }
 
 fn open_user_db(settings: &Settings) -> Result<UserDb, LoginError> {
@@ -140,14 +156,15 @@ fn save_session<U: LoginUi>(
     identity: Identity,
     settings: &Settings,
     user_db: &UserDb,
+    target: &SessionTarget,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
     let row = user_db.find(&identity.user.username).map_err(LoginError::from)?;
     let mut notes = Notes::new();
-    let session = start(identity, row, None, settings, environment.clock.now(), &mut notes);
+    let now = environment.clock.now();
+    let session = start(target.key().clone(), identity, row, None, settings, now, &mut notes)
+        .and_then(|session| target.save(&session, &mut notes).map(|()| session));
     ui.notes(notes);
-    let session = session?;
-    SessionLock::acquire(&session_file(environment.variables)?)?.save(&session)?;
-    Ok(session)
+    Ok(session?)
 }

@@ -22,6 +22,8 @@ mod row;
 pub mod selection;
 pub mod session;
 pub mod session_error;
+pub mod session_key;
+pub mod session_store;
 mod start;
 pub mod stored;
 pub mod token;

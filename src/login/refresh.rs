@@ -9,8 +9,10 @@ use super::oidc::error::OidcError;
 use super::oidc::id_token::TokenBinding;
 use super::oidc::provider_config::{self, ProviderConfig, ProviderParameters};
 use super::selection::SessionSelection;
-use super::session::{RefreshGrant, ReplaceOutcome, Session, SessionLock, lock_refresh, session_file};
+use super::session::{RefreshGrant, ReplaceOutcome, Session, SessionLock, lock_refresh};
 use super::session_error::{SessionError, login_command};
+use super::session_key::SessionOrigin;
+use super::session_store::{self, SessionStore};
 use super::ui::{LoginEnvironment, LoginUi};
 use crate::config::Settings;
 use crate::oidc::oauth::{OauthError, Provider, TokenResponse};
@@ -51,7 +53,6 @@ pub(super) fn renew_before<U: LoginUi>(
 /// only once. The result is stored only if the stored session has not changed; after a logout or
 /// another login in the meantime, the new refresh token is revoked.
 struct Renewal<'run> {
-    #[expect(dead_code, reason = "one session")]
     selection: &'run SessionSelection,
     environment: &'run LoginEnvironment<'run>,
     needed_until: Option<Timestamp>,
@@ -66,12 +67,22 @@ struct Stored {
 
 impl Renewal<'_> {
     fn run<U: LoginUi>(&self, ui: &mut U) -> Result<Session, U::Error> {
-        let path = session_file(self.environment.variables)?;
+        let store = SessionStore::new(self.environment.variables)?;
+        let missing =
+            || self.selection.request.as_ref().map_or(SessionError::NotLoggedIn, SessionError::missing);
+        let Some(id) = store.choose(self.selection)? else {
+            return Err(self.failed(missing().into(), ui));
+        };
+        let path = store.path(&id);
+        if path.symlink_metadata().is_err() {
+            return Err(self.failed(missing().into(), ui));
+        }
         let _turn = lock_refresh(&path)?;
         let mut notes = Notes::new();
-        let loaded = SessionLock::acquire(&path).and_then(|lock| lock.load(&mut notes));
+        let loaded =
+            SessionLock::acquire(&path).and_then(|_lock| session_store::load(&id, &path, &mut notes));
         ui.notes(notes);
-        let session = match loaded?.ok_or(SessionError::NotLoggedIn) {
+        let session = match loaded?.ok_or_else(missing) {
             Ok(session) => session,
             Err(error) => return Err(self.failed(error.into(), ui)),
         };
@@ -82,10 +93,19 @@ impl Renewal<'_> {
         let Some(grant) = session.refresh.clone() else {
             let error = match session.method {
                 Method::Oidc => SessionError::NoRefresh,
-                method => SessionError::NoProvider { login: login_command(method, &session.user.username) },
+                method => {
+                    let login = login_command(method, &session.user.username, &session.key);
+                    SessionError::NoProvider { login }
+                }
             };
             return Err(self.failed(error.into(), ui));
         };
+        // The settings of another server have other users and keys.
+        if let Some(origin @ SessionOrigin::Directory(_)) = &session.key.origin
+            && self.selection.here.as_ref() != Some(origin)
+        {
+            return Err(LoginError::from(SessionError::OtherDirectory { directory: origin.text() }).into());
+        }
         let settings = ui.settings()?;
         let mut notes = Notes::new();
         let outcome = self.renew(&Stored { path, session, grant }, &settings, &mut notes);
@@ -115,6 +135,7 @@ impl Renewal<'_> {
             ..ProviderParameters::default()
         };
         let config = provider_config::resolve(settings, &parameters)?;
+        check_issuer(grant, &config)?;
         let variables = self.environment.variables;
         let client = http_client(&config, None, variables)?;
         let cache = key_cache(variables);
@@ -126,6 +147,7 @@ impl Renewal<'_> {
             settings,
             clock: self.environment.clock,
             expected_username: None,
+            key: &before.key,
         };
         let provider = &connection.provider;
         let tokens = match provider.refresh(&grant.token) {
@@ -233,7 +255,22 @@ pub(super) fn log_out_at_provider(
 
 fn config_of(session: &Session, settings: &Settings) -> Result<ProviderConfig, LoginError> {
     let entry = entry_of(session, settings);
-    Ok(provider_config::resolve(settings, &ProviderParameters { entry, ..ProviderParameters::default() })?)
+    let config =
+        provider_config::resolve(settings, &ProviderParameters { entry, ..ProviderParameters::default() })?;
+    if let Some(grant) = &session.refresh {
+        check_issuer(grant, &config)?;
+    }
+    Ok(config)
+}
+
+/// Checks that a refresh token is not sent to another provider than the one that issued it.
+fn check_issuer(grant: &RefreshGrant, config: &ProviderConfig) -> Result<(), SessionError> {
+    match &grant.issuer {
+        Some(issuer) if *issuer != config.issuer => {
+            Err(SessionError::OtherProvider { issuer: issuer.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns the provider entry of a session: that of the refresh token, or the one with the issuer

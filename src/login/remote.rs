@@ -8,12 +8,16 @@ use url::Url;
 use super::error::{LoginError, RemoteTokenError};
 use super::identity::Method;
 use super::oidc::provider_config::read_ca_file;
-use super::session::{Session, SessionLock, session_file};
+use super::selection::SessionSelection;
+use super::session::Session;
+use super::session_key::{SessionKey, SessionOrigin};
+use super::session_store::SessionStore;
 use super::ui::{LoginEnvironment, LoginUi, PasswordPrompt};
 use crate::clustercockpit;
 use crate::http::{Client, HttpOptions, HttpTrust, Proxy};
 use crate::token::{Claims, inspect};
 use crate::user::{AuthSource, User};
+use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
@@ -39,21 +43,27 @@ pub struct RemoteRequest {
 /// Logs in at the server and stores the session.
 pub(super) fn log_in<U: LoginUi>(
     request: &RemoteRequest,
+    selection: &SessionSelection,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
     let client = client_of(request, environment)?;
     // Check before the prompt whether the password may be sent to this URL.
     client.check(&request.server).map_err(LoginError::from)?;
-    let path = session_file(environment.variables)?;
+    let origin = SessionOrigin::server(&request.server);
+    let target = SessionStore::new(environment.variables)?.target(selection, Some(&origin))?;
     let username = request.username.as_str();
     let password = ui.password(PasswordPrompt { username, server: Some(&request.server_text) })?;
     let server =
         clustercockpit::log_in(&client, &request.server, username, &password).map_err(LoginError::from)?;
     let subject = request.subject.as_deref().unwrap_or(username);
     let token = server.token(subject).map_err(LoginError::from)?;
-    let session = session_of(token, subject, environment.clock.now()).map_err(LoginError::from)?;
-    SessionLock::acquire(&path)?.save(&session)?;
+    let session = session_of(target.key().clone(), token, subject, environment.clock.now())
+        .map_err(LoginError::from)?;
+    let mut notes = Notes::new();
+    let saved = target.save(&session, &mut notes);
+    ui.notes(notes);
+    saved?;
     Ok(session)
 }
 
@@ -73,7 +83,12 @@ fn client_of(request: &RemoteRequest, environment: &LoginEnvironment<'_>) -> Res
 
 /// Creates the session of a token that was received from the server over a verified connection. The
 /// signature is not verified, because the key of the server may not be available here.
-fn session_of(token: SecretText, expected: &str, now: Timestamp) -> Result<Session, RemoteTokenError> {
+fn session_of(
+    key: SessionKey,
+    token: SecretText,
+    expected: &str,
+    now: Timestamp,
+) -> Result<Session, RemoteTokenError> {
     let inspection = inspect(token.expose());
     let Some((_, claims)) = inspection.unproven() else {
         let why =
@@ -93,6 +108,7 @@ fn session_of(token: SecretText, expected: &str, now: Timestamp) -> Result<Sessi
         return Err(RemoteTokenError::Expired { has_zero_lifetime });
     }
     Ok(Session {
+        key,
         user,
         method: Method::Remote,
         issued_at: now,

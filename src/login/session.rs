@@ -13,36 +13,28 @@ use zeroize::Zeroizing;
 
 use super::error::LoginError;
 use super::identity::{Identity, Method};
+use super::session_key::{SessionKey, SessionName, SessionOrigin};
+use crate::http::parse_url;
 use crate::key::SigningKey;
 use crate::token::{Claims, HeaderParams, sign};
 use crate::user::{AuthSource, User};
 use crate::util::duration::GoDuration;
-use crate::util::environment::Environment;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, UntrustedReason};
 use crate::util::json;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
-use crate::util::xdg;
 
 /// The maximum size of a session file, in bytes.
 const LIMIT: u64 = 1 << 20;
-
-/// Returns the path of the session file: in the runtime directory, which the system empties at the
-/// end of the user's last session, otherwise in the state directory.
-///
-/// # Errors
-/// [`LoginError::NoDirectory`].
-pub fn session_file(environment: &Environment) -> Result<PathBuf, LoginError> {
-    let directory = xdg::runtime_directory(environment).or_else(|| xdg::state_directory(environment));
-    Ok(directory.ok_or(LoginError::NoDirectory)?.join("session.json"))
-}
 
 /// The data for renewing a session at its provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshGrant {
     /// The name of the provider entry in the settings.
     pub provider: String,
+    /// The issuer, which the entry must still name; `None` if it is not known.
+    pub issuer: Option<String>,
     /// The login role, if one was used.
     pub role: Option<String>,
     /// The subject at the provider (`sub`); the new tokens must have the same.
@@ -54,6 +46,8 @@ pub struct RefreshGrant {
 /// The stored result of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
+    /// The name and origin.
+    pub key: SessionKey,
     /// The user.
     pub user: User,
     /// The method of the login.
@@ -78,10 +72,11 @@ impl Session {
     /// # Errors
     /// [`LoginError::SessionLength`] for a lifetime of less than a second, [`LoginError::Issue`].
     pub fn start(
+        key: SessionKey,
         identity: Identity,
         row: Option<User>,
         lifetime: Option<GoDuration>,
-        key: Option<&SigningKey>,
+        signing_key: Option<&SigningKey>,
         now: Timestamp,
     ) -> Result<Self, LoginError> {
         let Identity { user, method } = identity;
@@ -89,12 +84,12 @@ impl Session {
             return Err(LoginError::SessionLength(lifetime));
         }
         let expires_at = lifetime.map(|lifetime| now.plus(lifetime));
-        let token = match (&row, key) {
-            (Some(row), Some(key)) => Some(token_for(row, expires_at, key, now)?),
+        let token = match (&row, signing_key) {
+            (Some(row), Some(signing_key)) => Some(token_for(row, expires_at, signing_key, now)?),
             _ => None,
         };
         let user = row.unwrap_or(user);
-        Ok(Self { user, method, issued_at: now, expires_at, token, refresh: None, id_token: None })
+        Ok(Self { key, user, method, issued_at: now, expires_at, token, refresh: None, id_token: None })
     }
 
     /// Whether the session is expired; it is from the second of its expiry time.
@@ -137,7 +132,7 @@ impl SessionLock {
     /// # Errors
     /// [`LoginError::File`].
     pub fn acquire(path: &Path) -> Result<Self, LoginError> {
-        Ok(Self { path: path.to_owned(), _file: lock_file(path, "lock")? })
+        Ok(Self { path: path.to_owned(), _file: lock_file(path, ".lock")? })
     }
 
     /// Reads the stored session, expired or not.
@@ -196,14 +191,17 @@ pub enum ReplaceOutcome {
 /// # Errors
 /// [`LoginError::File`].
 pub fn lock_refresh(path: &Path) -> Result<File, LoginError> {
-    lock_file(path, "refresh.lock")
+    lock_file(path, ".refresh.lock")
 }
 
-fn lock_file(session: &Path, extension: &str) -> Result<File, LoginError> {
+/// The suffix follows the complete name, so the locks of two sessions never have the same name.
+fn lock_file(session: &Path, suffix: &str) -> Result<File, LoginError> {
     if let Some(directory) = session.parent() {
         file::create_own_directory(directory)?;
     }
-    let path = session.with_extension(extension);
+    let mut path = session.as_os_str().to_owned();
+    path.push(suffix);
+    let path = PathBuf::from(path);
     let file = file::open_lock(&path)?;
     file.lock().map_err(|source| FileError::WriteFailed { path, source })?;
     Ok(file)
@@ -215,6 +213,15 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
     let User { username, name, roles, projects, email, source } = &session.user;
     let document = json!({
         "version": 1,
+        "session": session.key.name.as_ref().map(SessionName::as_str),
+        "server": match &session.key.origin {
+            Some(origin @ SessionOrigin::Server(_)) => Some(origin.text()),
+            _ => None,
+        },
+        "directory": match &session.key.origin {
+            Some(origin @ SessionOrigin::Directory(_)) => Some(origin.text()),
+            _ => None,
+        },
         "username": username,
         "name": name,
         "roles": roles,
@@ -226,8 +233,9 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
         "expires_at": session.expires_at.map(|expires_at| expires_at.0),
         "token": secret(&session.token),
         "refresh": session.refresh.as_ref().map(|refresh| {
-            let RefreshGrant { provider, role, subject, token } = refresh;
-            json!({"provider": provider, "role": role, "subject": subject, "token": token.expose()})
+            let RefreshGrant { provider, issuer, role, subject, token } = refresh;
+            let token = token.expose();
+            json!({"provider": provider, "issuer": issuer, "role": role, "subject": subject, "token": token})
         }),
         "id_token": secret(&session.id_token),
     });
@@ -238,6 +246,9 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
 #[derive(Deserialize)]
 struct StoredSession {
     version: u32,
+    session: Option<String>,
+    server: Option<String>,
+    directory: Option<String>,
     username: String,
     name: Option<String>,
     roles: Vec<String>,
@@ -256,9 +267,30 @@ struct StoredSession {
 #[derive(Deserialize)]
 struct StoredRefresh {
     provider: String,
+    issuer: Option<String>,
     role: Option<String>,
     subject: String,
     token: String,
+}
+
+impl StoredSession {
+    /// Returns the name and origin; files of versions without named sessions have neither.
+    fn key(&self) -> Option<SessionKey> {
+        let origin = match (&self.server, &self.directory) {
+            (Some(server), None) => Some(SessionOrigin::server(&parse_url(server).ok()?)),
+            (None, Some(directory)) => Some(SessionOrigin::Directory(PathBuf::from(directory))),
+            (None, None) => None,
+            (Some(_), Some(_)) => return None,
+        };
+        let name = self.session.as_ref().map(|name| name.parse().ok());
+        Some(SessionKey {
+            name: match name {
+                Some(name) => Some(name?),
+                None => None,
+            },
+            origin,
+        })
+    }
 }
 
 /// Reads the stored session, expired or not.
@@ -283,7 +315,9 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
         return Err(invalid("it was written by another version"));
     }
     let method = Method::ALL.into_iter().find(|method| method.name() == stored.method);
+    let key = stored.key().ok_or_else(|| invalid("invalid session name, server or directory"))?;
     Ok(Some(Session {
+        key,
         user: User {
             username: stored.username,
             name: stored.name,
@@ -296,11 +330,8 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
         issued_at: Timestamp(stored.issued_at),
         expires_at: stored.expires_at.map(Timestamp),
         token: stored.token.map(SecretText::new),
-        refresh: stored.refresh.map(|StoredRefresh { provider, role, subject, token }| RefreshGrant {
-            provider,
-            role,
-            subject,
-            token: SecretText::new(token),
+        refresh: stored.refresh.map(|StoredRefresh { provider, issuer, role, subject, token }| {
+            RefreshGrant { provider, issuer, role, subject, token: SecretText::new(token) }
         }),
         id_token: stored.id_token.map(SecretText::new),
     }))
@@ -331,7 +362,7 @@ mod tests {
         key: Option<&SigningKey>,
         now: Timestamp,
     ) -> Result<Session, LoginError> {
-        Session::start(identity(), row, length, key, now)
+        Session::start(SessionKey::default(), identity(), row, length, key, now)
     }
 
     #[test]
@@ -357,10 +388,15 @@ mod tests {
                 .unwrap();
         session.refresh = Some(RefreshGrant {
             provider: "site".to_owned(),
+            issuer: Some("https://idp.example".to_owned()),
             role: Some("demo".to_owned()),
             subject: "s-1".to_owned(),
             token: SecretText::new("r".to_owned()),
         });
+        session.key = SessionKey {
+            name: Some("work".parse().unwrap()),
+            origin: Some(SessionOrigin::Directory("/srv/cc".into())),
+        };
         let lock = SessionLock::acquire(&path).unwrap();
         lock.save(&session).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

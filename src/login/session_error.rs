@@ -1,14 +1,25 @@
 //! Errors of the stored session.
 
 use super::identity::Method;
+use super::session_key::{SessionKey, SessionOrigin, SessionRequest};
 use crate::user::{Role, User};
 use crate::util::diagnostic::diagnostics;
 use crate::util::duration::GoDuration;
 use crate::util::file::shell_word;
 use crate::util::kind::Kind;
+use crate::util::quote::quote;
 
 /// The commands of `cc-login`. A username that equals one of them is written as `username=NAME`.
-pub const COMMANDS: [&str; 5] = ["status", "token", "refresh", "logout", "help"];
+pub const COMMANDS: [&str; 7] = ["status", "whoami", "sessions", "token", "refresh", "logout", "help"];
+
+/// Other names of a command, which are not suggested.
+const ALIASES: [&str; 2] = ["ls", "list"];
+
+/// The maximum number of stored sessions. A login that would exceed it is rejected.
+pub const MAX_SESSIONS: usize = 1000;
+
+/// The number of sessions that a message lists.
+const LISTED: usize = 10;
 
 /// The reason there is no valid session, no token, or no refresh.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +27,46 @@ pub enum SessionError {
     /// No session is stored.
     #[error("not logged in")]
     NotLoggedIn,
+    /// The requested session is not stored.
+    #[error("there is no session {session}")]
+    Missing {
+        /// The name, or the server or directory.
+        session: String,
+        /// The command of the next step.
+        login: String,
+    },
+    /// Several sessions can be meant.
+    #[error("{}: {}", ambiguity(.origin.as_deref()), listed(.sessions))]
+    Ambiguous {
+        /// The server or directory to which all of them belong; `None` if none belongs to this one.
+        origin: Option<String>,
+        /// The sessions, as `--session` accepts them.
+        sessions: Vec<String>,
+    },
+    /// A login requests the session of another server or directory.
+    #[error("--session requests the session of {}, and the login is for another server or directory", quote(.requested))]
+    OtherOrigin {
+        /// The requested server or directory.
+        requested: String,
+    },
+    /// The session would have neither name nor origin.
+    #[error("the path of the current directory is not UTF-8 or cannot be read: the session needs a name")]
+    NoOrigin,
+    /// The limit of stored sessions is reached.
+    #[error("{MAX_SESSIONS} sessions are stored: the limit is reached")]
+    TooMany,
+    /// The session cannot be renewed with the settings of another directory.
+    #[error("the session was created in {}: it cannot be renewed with the settings of another directory", quote(.directory))]
+    OtherDirectory {
+        /// The directory of the session.
+        directory: String,
+    },
+    /// The provider entry in the settings has another issuer than the session.
+    #[error("the session is from the provider {}, and the settings have another one", quote(.issuer))]
+    OtherProvider {
+        /// The issuer of the session.
+        issuer: String,
+    },
     /// The session is expired.
     #[error("the session expired {expired}")]
     Expired {
@@ -61,6 +112,16 @@ pub enum SessionError {
 
 diagnostics! { SessionError:
     Self::NotLoggedIn => Kind::NoSession, "cc-login NAME";
+    Self::Missing { login, .. } => Kind::NoSession, login.clone();
+    Self::Ambiguous { .. } => Kind::SessionAmbiguous,
+        "select one with --session NAME or the variable CC_SESSION; 'cc-login sessions' lists them";
+    Self::OtherOrigin { .. } => Kind::Usage, "give the session a name: --session NAME";
+    Self::NoOrigin => Kind::Usage, "give the session a name: --session NAME";
+    Self::TooMany => Kind::SessionLimit,
+        "'cc-login sessions' lists them; end those that are not needed with 'cc-login logout --session NAME'";
+    Self::OtherDirectory { directory } => Kind::SessionOtherOrigin,
+        format!("run the command in this directory: cd {}", shell_word(directory));
+    Self::OtherProvider { .. } => Kind::SessionOtherOrigin, "log in again with cc-login --method oidc";
     Self::Expired { login, .. } => Kind::SessionExpired, login.clone();
     Self::ExpiresSoon { login, .. } => Kind::SessionExpiresSoon, login.clone();
     Self::NoToken { add } => Kind::SessionWithoutToken, format!(
@@ -81,17 +142,62 @@ pub(super) fn add_command(user: &User) -> String {
     format!("cc-user add {} --role {roles} --no-password", shell_word(&user.username))
 }
 
-/// Returns the command that logs this user in again with the same method.
-pub(super) fn login_command(method: Method, username: &str) -> String {
+/// Returns the command that logs a user in again with the same method, server and session name.
+pub(super) fn login_command(method: Method, username: &str, key: &SessionKey) -> String {
     let mut name = shell_word(username).to_string();
     // A name that looks like a command or a parameter requires its key.
-    if username.contains('=') || COMMANDS.contains(&username) {
+    if username.contains('=') || COMMANDS.contains(&username) || ALIASES.contains(&username) {
         name.insert_str(0, "username=");
     }
-    match method {
+    let mut command = match method {
         Method::Local | Method::Ldap => format!("cc-login {name}"),
         Method::Token => "cc-login --method token --token-file FILE".to_owned(),
         Method::Oidc => "cc-login --method oidc".to_owned(),
-        Method::Remote => format!("cc-login {name} --method remote --server URL"),
+        Method::Remote => match &key.origin {
+            Some(origin @ SessionOrigin::Server(_)) => {
+                format!("cc-login {name} --server {}", shell_word(&origin.text()))
+            }
+            _ => format!("cc-login {name} --method remote --server URL"),
+        },
+    };
+    if let Some(session) = &key.name {
+        command.push_str(" --session ");
+        command.push_str(session.as_str());
+    }
+    command
+}
+
+impl SessionError {
+    /// Creates the error of a requested session that is not stored.
+    pub(super) fn missing(request: &SessionRequest) -> Self {
+        let text = request.text();
+        match request {
+            SessionRequest::Name(_) => {
+                Self::Missing { session: quote(&text), login: format!("cc-login NAME --session {text}") }
+            }
+            SessionRequest::Origin(SessionOrigin::Server(_)) => Self::Missing {
+                session: format!("of {}", quote(&text)),
+                login: format!("cc-login NAME --server {}", shell_word(&text)),
+            },
+            SessionRequest::Origin(SessionOrigin::Directory(_)) => Self::Missing {
+                session: format!("of {}", quote(&text)),
+                login: "'cc-login sessions' lists the sessions".to_owned(),
+            },
+        }
+    }
+}
+
+fn ambiguity(origin: Option<&str>) -> String {
+    match origin {
+        Some(origin) => format!("several sessions belong to {}", quote(origin)),
+        None => "several sessions are stored, and none belongs to this directory".to_owned(),
+    }
+}
+
+fn listed(sessions: &[String]) -> String {
+    let names: Vec<String> = sessions.iter().take(LISTED).map(|name| quote(name)).collect();
+    match sessions.len().saturating_sub(LISTED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }

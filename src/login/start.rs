@@ -4,6 +4,7 @@ use super::error::LoginError;
 use super::identity::Identity;
 use super::session::Session;
 use super::session_error::add_command;
+use super::session_key::SessionKey;
 use crate::config::{Settings, Variable};
 use crate::policy::Endpoint;
 use crate::policy::remedy::{Remedy, describe_endpoints};
@@ -21,6 +22,7 @@ use crate::util::time::Timestamp;
 /// # Errors
 /// [`LoginError::Config`] for an invalid private key, and the errors of [`Session::start`].
 pub(super) fn start(
+    key: SessionKey,
     identity: Identity,
     row: Option<User>,
     max_seconds: Option<i64>,
@@ -28,7 +30,7 @@ pub(super) fn start(
     now: Timestamp,
     notes: &mut Notes,
 ) -> Result<Session, LoginError> {
-    let key = match (&row, settings.secret(Variable::JwtPrivateKey)) {
+    let signing_key = match (&row, settings.secret(Variable::JwtPrivateKey)) {
         (None, _) => {
             let name = &identity.user.username;
             notes.warn_with(
@@ -57,7 +59,7 @@ pub(super) fn start(
         (Some(lifetime), Some(max)) => Some(lifetime.min(max)),
         (lifetime, max) => lifetime.or(max),
     };
-    Session::start(identity, row, lifetime, key.as_ref(), now)
+    Session::start(key, identity, row, lifetime, signing_key.as_ref(), now)
 }
 
 /// Notes that the login has other roles than the user table, whose roles are used for the token.

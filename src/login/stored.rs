@@ -1,11 +1,15 @@
-//! Operations on the stored session: status, token and logout.
+//! Operations on the stored sessions: status, list, token and logout.
+
+use std::path::Path;
 
 use super::error::LoginError;
 use super::identity::Method;
 use super::refresh::{log_out_at_provider, renew_before};
 use super::selection::SessionSelection;
-use super::session::{self, Session, SessionLock, session_file};
+use super::session::{Session, SessionLock};
 use super::session_error::{SessionError, add_command, login_command};
+use super::session_key::{SessionId, SessionOrigin, SessionRequest};
+use super::session_store::{SessionStore, StoredSession};
 use super::start::note_missing_api_role;
 use super::ui::{LoginEnvironment, LoginUi};
 use crate::util::duration::GoDuration;
@@ -13,31 +17,56 @@ use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// Returns the stored session if it is valid at this time.
+/// Returns the selected session if it is valid at this time.
 ///
 /// # Errors
-/// [`LoginError::Session`] without a valid session, and the errors of [`session::load`].
+/// [`LoginError::Session`] without a valid session, and the errors of [`SessionStore::load`].
 pub fn status(
+    selection: &SessionSelection,
     now: Timestamp,
     environment: &LoginEnvironment<'_>,
     notes: &mut Notes,
 ) -> Result<Session, LoginError> {
-    let loaded = session::load(&session_file(environment.variables)?, notes)?;
-    Ok(valid(loaded, now)?)
+    let session = SessionStore::new(environment.variables)?.load(selection, notes)?;
+    Ok(valid(session, now)?)
 }
 
-fn valid(session: Option<Session>, now: Timestamp) -> Result<Session, SessionError> {
-    let session = session.ok_or(SessionError::NotLoggedIn)?;
+fn valid(session: Session, now: Timestamp) -> Result<Session, SessionError> {
     match session.expires_at {
         Some(expires_at) if session.is_expired(now) => Err(SessionError::Expired {
             expired: expires_at.relative_to(now),
-            login: login_command(session.method, &session.user.username),
+            login: login_command(session.method, &session.user.username, &session.key),
         }),
         _ => Ok(session),
     }
 }
 
-/// Returns the stored session and its token if they are valid at this time. Never renews.
+/// The stored sessions.
+#[derive(Debug)]
+pub struct SessionList {
+    /// The session files, those without a valid session included.
+    pub sessions: Vec<StoredSession>,
+    /// The session that the commands use; `None` if none is selected.
+    pub chosen: Option<SessionId>,
+}
+
+/// Returns all stored sessions of the account, expired or not.
+///
+/// # Errors
+/// [`LoginError::NoDirectory`], [`LoginError::File`].
+pub fn list(
+    selection: &SessionSelection,
+    environment: &LoginEnvironment<'_>,
+    notes: &mut Notes,
+) -> Result<SessionList, LoginError> {
+    let sessions = SessionStore::new(environment.variables)?.list(notes)?;
+    let candidates: Vec<_> = sessions.iter().map(StoredSession::candidate).collect();
+    // Without an unambiguous selection, no session is marked.
+    let chosen = selection.choose(&candidates).ok().flatten();
+    Ok(SessionList { sessions, chosen })
+}
+
+/// Returns the selected session and its token if they are valid at this time. Never renews.
 ///
 /// # Errors
 /// As [`status`]; [`SessionError::NoToken`].
@@ -51,7 +80,7 @@ pub fn token_at<U: LoginUi>(
     token_of(session, ui)
 }
 
-/// Returns the stored session and its token if they are valid now and for at least `min_ttl`. A
+/// Returns the selected session and its token if they are valid now and for at least `min_ttl`. A
 /// session with a refresh token is renewed first if it expires before. Zero requires a session that
 /// is valid now.
 ///
@@ -66,16 +95,14 @@ pub fn fresh_token<U: LoginUi>(
     let now = environment.clock.now();
     let needed_until = now.plus(min_ttl);
     let loaded = load(selection, environment, ui)?;
-    let can_renew =
-        loaded.as_ref().is_some_and(|session| session.is_expired(needed_until) && session.refresh.is_some());
-    let loaded =
-        if can_renew { Some(renew_before(selection, needed_until, environment, ui)?) } else { loaded };
+    let can_renew = loaded.is_expired(needed_until) && loaded.refresh.is_some();
+    let loaded = if can_renew { renew_before(selection, needed_until, environment, ui)? } else { loaded };
     let session = valid(loaded, now).map_err(LoginError::from)?;
     if let Some(expires_at) = session.expires_at.filter(|_| session.is_expired(needed_until)) {
         let error = SessionError::ExpiresSoon {
             expires: expires_at.relative_to(now),
             min_ttl,
-            login: login_command(session.method, &session.user.username),
+            login: login_command(session.method, &session.user.username, &session.key),
         };
         return Err(LoginError::from(error).into());
     }
@@ -83,12 +110,12 @@ pub fn fresh_token<U: LoginUi>(
 }
 
 fn load<U: LoginUi>(
-    _selection: &SessionSelection,
+    selection: &SessionSelection,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
-) -> Result<Option<Session>, U::Error> {
+) -> Result<Session, U::Error> {
     let mut notes = Notes::new();
-    let loaded = session::load(&session_file(environment.variables)?, &mut notes);
+    let loaded = SessionStore::new(environment.variables)?.load(selection, &mut notes);
     ui.notes(notes);
     Ok(loaded?)
 }
@@ -103,41 +130,95 @@ fn token_of<U: LoginUi>(session: Session, ui: &mut U) -> Result<(Session, Secret
     Ok((session, token))
 }
 
-/// The result of a logout.
+/// The result of the logout of one session.
 #[derive(Debug)]
 #[must_use]
 pub struct LogoutOutcome<E> {
+    /// The session as `--session` accepts it; `None` for the session of this directory, without a
+    /// session, or if it is not known.
+    pub session: Option<String>,
     /// Whether a session was stored.
     pub ended: bool,
     /// Whether the logout at the provider succeeded, if it was requested.
     pub at_provider: Result<(), E>,
 }
 
-/// Removes the stored session. With `everywhere`, also ends the login at the provider; the local
-/// session is removed in any case.
+/// The result of the logout of one session of several.
+pub type LogoutResult<E> = Result<LogoutOutcome<E>, E>;
+
+/// Removes the selected session. With `everywhere`, also ends the login at the provider; the local
+/// session is removed in any case. A session that is not stored is not an error.
 ///
 /// # Errors
-/// The session file cannot be removed or, with `everywhere`, cannot be read.
+/// [`SessionError::Ambiguous`]; the session file cannot be removed.
 pub fn log_out<U: LoginUi>(
+    selection: &SessionSelection,
     everywhere: bool,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<LogoutOutcome<U::Error>, U::Error> {
-    let path = session_file(environment.variables)?;
-    if !path.parent().is_some_and(std::path::Path::exists) {
-        return Ok(LogoutOutcome { ended: false, at_provider: Ok(()) });
+    let store = SessionStore::new(environment.variables)?;
+    let chosen = match store.choose(selection) {
+        Err(LoginError::Session(SessionError::Missing { .. })) => None,
+        chosen => chosen?,
+    };
+    match chosen.map(|id| store.path(&id)).filter(|path| path.symlink_metadata().is_ok()) {
+        Some(path) => {
+            let outcome = end(&path, everywhere, environment, ui)?;
+            // The session of this directory needs no description.
+            let is_own = selection.request.is_none()
+                && outcome.session == selection.here.as_ref().map(SessionOrigin::text);
+            Ok(if is_own { LogoutOutcome { session: None, ..outcome } } else { outcome })
+        }
+        None => Ok(LogoutOutcome {
+            session: selection.request.as_ref().map(SessionRequest::text),
+            ended: false,
+            at_provider: Ok(()),
+        }),
     }
-    let lock = SessionLock::acquire(&path)?;
+}
+
+/// Removes all sessions, the expired and malformed ones included. Continues after an error.
+///
+/// # Errors
+/// The directory of the sessions cannot be read.
+pub fn log_out_all<U: LoginUi>(
+    everywhere: bool,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Vec<LogoutResult<U::Error>>, U::Error> {
+    let files = SessionStore::new(environment.variables)?.files()?;
+    Ok(files.iter().map(|(_, path)| end(path, everywhere, environment, ui)).collect())
+}
+
+fn end<U: LoginUi>(
+    path: &Path,
+    everywhere: bool,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<LogoutOutcome<U::Error>, U::Error> {
+    let lock = SessionLock::acquire(path)?;
     let mut notes = Notes::new();
-    let loaded = if everywhere { lock.load(&mut notes) } else { Ok(None) };
+    let loaded = lock.load(&mut notes);
     let ended = lock.remove()?;
     drop(lock);
-    ui.notes(notes);
-    let at_provider = match loaded? {
-        Some(session) => end_at_provider(&session, environment, ui),
-        None => Ok(()),
+    let session = match (&loaded, SessionId::of_path(path)) {
+        (Ok(Some(session)), _) => session.key.text(),
+        (_, Some(SessionId::Name(name))) => Some(name.to_string()),
+        _ => None,
     };
-    Ok(LogoutOutcome { ended, at_provider })
+    // A malformed file is removed, and only the logout at the provider needs its content.
+    let at_provider = if everywhere {
+        ui.notes(notes);
+        match loaded {
+            Ok(Some(session)) => end_at_provider(&session, environment, ui),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    } else {
+        Ok(())
+    };
+    Ok(LogoutOutcome { session, ended, at_provider })
 }
 
 fn end_at_provider<U: LoginUi>(

@@ -125,6 +125,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("scope-commas", "the scope of a token contains commas"),
     ("scope-form", "the form of the scope in a token profile"),
     ("server", "the configuration of the server"),
+    ("session-file-skipped", "a session file is malformed, or belongs to another account"),
     ("session-lifetime", "the lifetime of sessions"),
     ("signals", "signals cannot be handled"),
     ("signature", "the signature of a token"),

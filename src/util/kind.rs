@@ -267,11 +267,14 @@ kinds! {
     ServerTokenRejected: "server-token-rejected", Negative, "the ClusterCockpit server did not issue a token";
     ServerUnreachable: "server-unreachable", Unavailable, "a server cannot be reached";
     ServerUntrusted: "server-untrusted", Unavailable, "a server's certificate is not trusted";
+    SessionAmbiguous: "session-ambiguous", Usage, "several sessions are stored, and none is selected";
     SessionChanged: "session-changed", Negative, "a logout or another login changed the session during a refresh";
     SessionExpired: "session-expired", Negative, "the session is expired";
     SessionExpiresSoon: "session-expires-soon", Negative, "the session expires earlier than requested";
     SessionLength: "session-length", Config, "the session length in the configuration is invalid";
+    SessionLimit: "session-limit", CantCreate, "the limit of stored sessions is reached";
     SessionMalformed: "session-malformed", Data, "the session file is malformed";
+    SessionOtherOrigin: "session-other-origin", Config, "the session belongs to another server, directory or provider";
     SessionWithoutRefresh: "session-without-refresh", Negative, "the session cannot be refreshed";
     SessionWithoutToken: "session-without-token", Negative, "the session has no token";
     SessionWrongOwner: "session-wrong-owner", NotPermitted, "the session file belongs to another account";

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::slapd::{BASE, Manner, Slapd, TREE, person};
-use crate::support::{TestEnv, has};
+use crate::support::{TestEnv, has, session_path};
 use crate::sync::{configure, directory_for, table};
 
 /// A directory with keys, a database, and the user `fritz` with a password.
@@ -27,7 +27,8 @@ fn session_is_stored_printed_used_and_deleted() {
     let done = directory.sh("echo pw | cc-login fritz --password-stdin").ended(0);
     assert!(done.stdout.starts_with("logged in: fritz (user, api) by local, until 2"), "{}", done.stdout);
     assert!(done.stdout.ends_with("(in 7 days)\n"), "{}", done.stdout);
-    assert_eq!(mode(&directory, &format!("{STATE}/session.json")), 0o600);
+    assert_eq!(mode(&directory, &session_path(directory.path()).display().to_string()), 0o600);
+    assert_eq!(mode(&directory, &format!("{STATE}/sessions")), 0o700);
     assert_eq!(mode(&directory, STATE), 0o700);
     let status = directory.sh("cc-login status --json").ended(0).json();
     assert_eq!(status["username"], "fritz");
@@ -53,7 +54,7 @@ fn session_file_is_in_the_private_runtime_directory() {
     let directory = with_fritz();
     directory.sh("mkdir -m 700 run; mkdir -m 755 open").ended(0);
     directory.sh("echo pw | XDG_RUNTIME_DIR=$PWD/run cc-login fritz --password-stdin").ended(0);
-    assert_eq!(mode(&directory, "run/cc-auth/session.json"), 0o600);
+    directory.sh("ls run/cc-auth/sessions/@*.json").ended(0);
     directory.sh("cc-login token").ended(1);
     directory.sh("XDG_RUNTIME_DIR=$PWD/run cc-login token").ended(0);
     directory.sh("echo pw | XDG_RUNTIME_DIR=$PWD/open cc-login fritz --password-stdin").ended(0);
@@ -67,7 +68,7 @@ fn login_rejection_does_not_show_whether_name_or_password_is_wrong() {
     let unknown = directory.sh("echo no | cc-login frits --password-stdin").ended(1);
     assert_eq!(wrong.stderr.replace("fritz", "frits"), unknown.stderr);
     assert_eq!(wrong.stderr, "cc-login: login of 'fritz' rejected: wrong username or password\n");
-    assert!(!directory.file(&format!("{STATE}/session.json")).exists());
+    assert!(!session_path(directory.path()).exists());
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn files_are_written_by_one_module_only() {
         ("token/bearer_discovery.rs", "fs::open(", "reads a token"),
         ("renew/output.rs", "canonicalize", "a message"),
         ("accounts/disabled.rs", "canonicalize", "the directory of the database"),
+        ("login/session_key.rs", "canonicalize", "the directory of a session"),
         ("user_db/connect.rs", "canonicalize", "the name by which SQLite opens a database"),
         ("user_db/identity.rs", "canonicalize", "the name by which SQLite opens a database"),
     ];
@@ -271,7 +272,7 @@ fn write_modes_do_not_depend_on_the_umask() {
             "cc-jwt renew -q --spec r.yaml -o renewed --mode 0640 > /dev/null",
             "cc-jwt jwks -q --spec r.yaml --out-dir www > /dev/null",
             "cc-jwt spec new -q --issuer https://a.example --kid k -o new.yaml",
-            "cc-login fritz --password-file pw -q > /dev/null",
+            "cc-login fritz --password-file pw --session work -q > /dev/null",
         ] {
             directory.sh(&format!("umask {mask} && {line}")).ended(0);
         }
@@ -296,7 +297,8 @@ fn write_modes_do_not_depend_on_the_umask() {
         ("www/.well-known", "755"),
         ("www/.well-known/openid-configuration", "644"),
         (".home/.local/state/cc-auth", "700"),
-        (".home/.local/state/cc-auth/session.json", "600"),
+        (".home/.local/state/cc-auth/sessions", "700"),
+        (".home/.local/state/cc-auth/sessions/work.json", "600"),
         (".home/.local/state/cc-auth/attempts.json", "600"),
     ] {
         assert_eq!(of(name).as_deref(), Some(mode), "{name} in {usual:?}");

@@ -416,11 +416,40 @@ fn sessions() -> Vec<Situation> {
         .then("cc-login -q --method token --token-file t && cc-login token"),
         case(
             "cc-user passwd fritz --password-file pw -q; cc-login fritz -q --password-file pw
-             for file in $(find .home -name session.json); do echo x > $file; done",
+             for file in $(find .home -name '@*.json'); do echo x > $file; done",
             "cc-login status",
             "run 'cc-login logout', then log in again",
         )
         .then("cc-login fritz -q --password-file pw && cc-login status"),
+        case(PASSWORD, "cc-login status --session site", "cc-login NAME --session site").with(NAME),
+        case(
+            "mkdir a b; for d in a b; do (cd $d; cc-user init -q; cc-user add fritz -q --role user --password-file ../pw;
+             cc-login fritz -q --password-file ../pw); done",
+            "cc-login status",
+            "select one with --session NAME or the variable CC_SESSION; 'cc-login sessions' lists them",
+        )
+        .prints("fritz"),
+        case(
+            "",
+            "cc-login status --session a/b",
+            "'cc-login sessions' lists the sessions that can be selected",
+        )
+        .prints("no sessions"),
+        case("", "cc-login status --session /none", "'cc-login sessions' lists the sessions").prints("no sessions"),
+        case(
+            "cc-user passwd fritz --password-file pw -q; cc-login fritz -q --password-file pw --session site
+             for file in $(find .home -name site.json); do echo x > $file; done",
+            "cc-login status",
+            "run 'cc-login logout --session site', then log in again",
+        )
+        .then("cc-login fritz -q --password-file pw && cc-login status"),
+        case(
+            "cc-user passwd fritz --password-file pw -q; cc-login fritz -q --password-file pw --session site",
+            "cc-login refresh",
+            "cc-login fritz --session site",
+        )
+        .with(&[("cc-login fritz", "cc-login fritz --password-file pw")])
+        .then("cc-login status --session site"),
     ]
 }
 
@@ -586,6 +615,9 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cc-login --method oidc", "needs a provider: oidc.rs and recipes.rs log in at one"),
     ("cc-login --method token", "needs another token of the issuer: cc_login.rs logs in by one"),
     ("cc-login --method remote --server", "needs a server: remote_login.rs logs in at one"),
+    ("cc-login NAME --server {}", "needs a server: remote_login.rs logs in at one"),
+    ("cc-login {name} --server {}", "needs a server: remote_login.rs logs in at one"),
+    ("cc-login logout --session NAME", "printed if 1000 sessions are stored: cc_login.rs ends one"),
     ("cc-login {name} --method remote", "needs a server: remote_login.rs logs in at one"),
     ("cc-user sync-ldap --dry-run", "needs an LDAP directory: recipes.rs runs it"),
     ("cc-user list --names --db", "needs files of another account: database_files.rs runs it"),

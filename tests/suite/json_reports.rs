@@ -94,9 +94,24 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-login", "error", 1, "cc-login max --password-file new-pw --json"),
     ("cc-login status", "", 0, "cc-login max --password-file pw -q > out; cc-login status --json"),
     ("cc-login status", "not-logged-in", 1, "cc-login status --json"),
+    ("cc-login whoami", "", 0, "cc-login max --password-file pw -q > out; cc-login whoami --json"),
+    ("cc-login whoami", "not-logged-in", 1, "cc-login whoami --json"),
+    (
+        "cc-login sessions",
+        "",
+        0,
+        "cc-login max --password-file pw --session site -q > out; cc-login sessions --json",
+    ),
+    ("cc-login sessions", "empty", 0, "cc-login sessions --json"),
     ("cc-login token", "", 0, "cc-login max --password-file pw -q > out; cc-login token --json"),
     ("cc-login refresh", "local", 1, "cc-login max --password-file pw -q > out; cc-login refresh --json"),
     ("cc-login logout", "", 0, "cc-login max --password-file pw -q > out; cc-login logout --json"),
+    (
+        "cc-login logout",
+        "all",
+        0,
+        "cc-login max --password-file pw --session site -q > out; cc-login logout --all --json",
+    ),
 ];
 
 /// Every verb that has `--json`, by the programs' own definitions.

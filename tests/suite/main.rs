@@ -70,6 +70,7 @@ mod secret_leaks;
 mod security;
 mod server_config;
 mod session_changes;
+mod sessions;
 mod slapd;
 mod streams;
 mod support;

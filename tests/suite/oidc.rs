@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::httpd::{Reply, parameter};
 use crate::idp::{Behavior, Idp, Signed};
-use crate::support::{Run, TestEnv, has};
+use crate::support::{Run, TestEnv, has, session_path};
 
 /// A directory of a site with this provider; `more` goes into `auth.oidc`.
 pub fn directory_for(issuer: &str, more: &Value) -> TestEnv {
@@ -44,9 +44,15 @@ pub fn log_in(directory: &TestEnv, more: &str) -> Run {
     ))
 }
 
+/// The only session of the account.
 pub fn session(directory: &TestEnv) -> Option<Value> {
-    let path = directory.file(".home/.local/state/cc-auth/session.json");
-    path.exists().then(|| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
+    let sessions = std::fs::read_dir(directory.file(".home/.local/state/cc-auth/sessions")).ok()?;
+    let mut files = sessions
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let path = files.next()?;
+    assert_eq!(files.next(), None, "a second session");
+    Some(serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
 }
 
 #[test]
@@ -67,7 +73,7 @@ fn login_stores_a_session_and_leaves_no_secret() {
     assert_eq!(kept["name"], "Clara Müller");
     assert_eq!(kept["projects"], json!(["fusion"]));
     assert_eq!(kept["refresh"]["token"], "the-refresh-token");
-    let mode = std::fs::metadata(directory.file(".home/.local/state/cc-auth/session.json")).unwrap().mode();
+    let mode = std::fs::metadata(session_path(directory.path())).unwrap().mode();
     assert_eq!(mode & 0o777, 0o600);
     directory.sh("cc-jwt verify \"$(cc-login token)\" --at +1m -q").ended(0);
     // What was asked: PKCE, state, nonce, the scopes, the hint; and at the token endpoint the

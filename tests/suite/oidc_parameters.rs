@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::httpd::{Authority, Reply, parameter};
 use crate::idp::{Behavior, Idp};
 use crate::oidc::{Waiting, configure, directory_for, log_in, session};
-use crate::support::{Run, TestEnv, has};
+use crate::support::{Run, TestEnv, has, session_path};
 
 fn proper() -> (Idp, TestEnv) {
     let idp = Idp::start(Behavior::default());
@@ -704,7 +704,7 @@ fn login_without_display_and_device_asks_for_the_pasted_url() {
 fn let_it_end(directory: &TestEnv) {
     let mut kept = session(directory).unwrap();
     kept["expires_at"] = json!(1_000_000);
-    directory.write(".home/.local/state/cc-auth/session.json", kept.to_string());
+    std::fs::write(session_path(directory.path()), kept.to_string()).unwrap();
 }
 
 #[test]

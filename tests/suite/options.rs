@@ -103,12 +103,14 @@ const BASES: [(&str, &[&str]); 27] = [
 ];
 
 /// Commands whose options need a server or a browser: the table alone is checked here.
-const WITH_SERVERS: [&str; 6] = [
+const WITH_SERVERS: [&str; 8] = [
     "cc-login",
     "cc-login logout",
     "cc-login refresh",
+    "cc-login sessions",
     "cc-login status",
     "cc-login token",
+    "cc-login whoami",
     "cc-user sync-ldap",
 ];
 

@@ -10,7 +10,7 @@ use crate::httpd::{Reply, Request, Server, parameter};
 use crate::oidc::session;
 use crate::support::{Run, TestEnv};
 
-fn token(name: &str, claims: &Value) -> String {
+pub fn token(name: &str, claims: &Value) -> String {
     let mut all = json!({"sub": name, "roles": ["user", "api"], "iat": 1, "exp": 4_000_000_000_i64});
     all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -23,7 +23,7 @@ fn token(name: &str, claims: &Value) -> String {
 }
 
 /// The recorded server: clara (admin) and fritz have the password `pw`.
-fn clustercockpit(request: &Request) -> Reply {
+pub fn clustercockpit(request: &Request) -> Reply {
     let page = |status, text: &str| Reply::status(status, "text/html", format!("<html>{text}</html>"));
     match (request.method.as_str(), request.path.as_str()) {
         // The real server fails on an old cookie.
@@ -63,7 +63,7 @@ fn clustercockpit(request: &Request) -> Reply {
     }
 }
 
-fn log_in(directory: &TestEnv, server: &str, arguments: &str) -> Run {
+pub fn log_in(directory: &TestEnv, server: &str, arguments: &str) -> Run {
     directory
         .sh(&format!("echo pw | cc-login --method remote --server {server} --password-stdin {arguments}"))
 }
@@ -75,7 +75,10 @@ fn remote_login_stores_the_token_but_not_the_cookie() {
     for _ in 0..2 {
         let done = log_in(&directory, &server.url(), "fritz").ended(0);
         assert!(
-            done.stdout.starts_with("logged in: fritz (user, api) by remote, until 2096-"),
+            done.stdout.starts_with(&format!(
+                "logged in: fritz (user, api) by remote at {}, until 2096-",
+                server.url()
+            )),
             "{}",
             done.stdout
         );

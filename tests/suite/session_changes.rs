@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::idp::{Behavior, Idp};
 use crate::oidc::{directory_for, log_in, session};
-use crate::support::{Run, TestEnv, has};
+use crate::support::{Run, TestEnv, has, session_path};
 
 /// A provider that blocks at a path, and issues a new refresh token each time.
 struct Stopped {
@@ -97,7 +97,7 @@ fn spawn(directory: &TestEnv, line: &str) -> Child {
 fn let_it_end(directory: &TestEnv) {
     let mut stored = session(directory).unwrap();
     stored["expires_at"] = json!(1_000_000);
-    directory.write(".home/.local/state/cc-auth/session.json", stored.to_string());
+    std::fs::write(session_path(directory.path()), stored.to_string()).unwrap();
 }
 
 const LOCAL_LOGIN: &str = "echo 'long password' | cc-login fritz --method local --password-stdin -q";

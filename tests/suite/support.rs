@@ -7,6 +7,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use assert_cmd::Command;
+use cc_auth::login::session_key::{SessionKey, SessionOrigin};
 
 pub use skipped::{is_ci, skip};
 
@@ -139,6 +140,13 @@ impl TestEnv {
     pub fn sh(&self, line: &str) -> Run {
         self.command("sh").args(["-c", line]).output().unwrap().into()
     }
+}
+
+/// The file of the session without a name that a login in this directory creates.
+pub fn session_path(directory: &Path) -> PathBuf {
+    let origin = SessionOrigin::of_settings(None, None, None, Some(directory));
+    let file = SessionKey { name: None, origin }.id().file();
+    directory.join(".home/.local/state/cc-auth").join(file)
 }
 
 /// Whether an external program is installed; otherwise the check is skipped, see [`skip`].

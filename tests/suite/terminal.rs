@@ -13,7 +13,7 @@ use cc_auth::util::note::Notes;
 use cc_auth::util::quote::is_hidden;
 use serde_json::{Value, json};
 
-use crate::support::{TestEnv, has, path_with_programs};
+use crate::support::{TestEnv, has, path_with_programs, session_path};
 
 /// Sets the title, clears the screen, moves back, deletes, sets a color, changes the direction,
 /// breaks the line; U+009B is ESC [ in eight bits.
@@ -262,7 +262,7 @@ fn terminal_output_escapes_files_sessions_and_arguments() {
     let directory = TestEnv::with_setup();
     directory.sh("printf pw > pw; chmod 600 pw; cc-user passwd -q fritz --password-file pw").ended(0);
     directory.sh("cc-login -q fritz --password-file pw").ended(0);
-    let session = directory.file(".home/.local/state/cc-auth/session.json");
+    let session = session_path(directory.path());
     let mut kept: Value = serde_json::from_slice(&fs::read(&session).unwrap()).unwrap();
     for name in ["username", "name"] {
         kept[name] = json!(HOSTILE);

@@ -17,7 +17,7 @@ use crate::cli::prompt::PasswordOptions;
 use crate::cli::suggest;
 use crate::login::flow::{PasswordRequest, TokenRequest};
 use crate::login::session_error::COMMANDS;
-use crate::login::{LoginRequest, Method, log_in};
+use crate::login::{LoginRequest, Method, SessionSelection, log_in};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::environment::Environment;
 
@@ -52,6 +52,7 @@ pub(super) struct LoginOptions {
 
 pub(super) fn run(
     options: &LoginOptions,
+    selection: &SessionSelection,
     settings: &SettingsOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
@@ -62,7 +63,7 @@ pub(super) fn run(
             token_file: options.token_file.clone(),
             ..TerminalUi::without_secrets(console, settings)
         };
-        log_in(&request, environment, &mut ui)
+        log_in(&request, selection, environment, &mut ui)
     })?;
     report::logged_in(&session, session.issued_at, console)?;
     Ok(ExitStatus::Success)

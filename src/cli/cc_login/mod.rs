@@ -7,6 +7,7 @@ mod parameters;
 mod provider;
 mod remote;
 mod report;
+mod selection;
 mod session;
 mod ui;
 
@@ -31,9 +32,13 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<report::SessionReport<'static>>("cc-login"),
     Report::of::<report::SessionReport<'static>>("cc-login status"),
     Report::of::<report::NoSessionReport>("cc-login status").form("no-session", "without a valid session"),
+    Report::of::<report::WhoamiReport<'static>>("cc-login whoami"),
+    Report::of::<report::NoSessionReport>("cc-login whoami").form("no-session", "without a valid session"),
+    Report::of::<report::SessionsReport<'static>>("cc-login sessions"),
     Report::of::<report::TokenReport<'static>>("cc-login token"),
     Report::of::<report::SessionReport<'static>>("cc-login refresh"),
     Report::of::<report::LogoutReport>("cc-login logout"),
+    Report::of::<report::LogoutAllReport<'static>>("cc-login logout").form("all", "with --all"),
 ];
 
 /// Log in and save a session for scripts
@@ -47,6 +52,9 @@ struct Arguments {
     login: login::LoginOptions,
 
     #[command(flatten)]
+    session: selection::SessionOptions,
+
+    #[command(flatten)]
     settings: SettingsOptions,
 
     #[command(flatten)]
@@ -56,6 +64,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Status(StatusArgs),
+    Whoami(Whoami),
+    #[command(aliases = ["ls", "list"])]
+    Sessions(Sessions),
     Token(Token),
     Refresh(Refresh),
     Logout(Logout),
@@ -68,6 +79,14 @@ struct StatusArgs {
     #[command(flatten)]
     at: AtOption,
 }
+
+/// Print the username of the session; exit with 1 if there is no valid one
+#[derive(Debug, Args)]
+struct Whoami {}
+
+/// List the sessions; * marks the one that is used here
+#[derive(Debug, Args)]
+struct Sessions {}
 
 /// Print the token of the session; exit with 1 if there is no valid one
 #[derive(Debug, Args)]
@@ -83,9 +102,13 @@ struct Token {
 #[derive(Debug, Args)]
 struct Refresh {}
 
-/// End the session
+/// End the session, or all sessions
 #[derive(Debug, Args)]
 struct Logout {
+    /// End all sessions of this account, not only the selected one
+    #[arg(long)]
+    all: bool,
+
     /// End the login at the provider as well, if the provider supports it
     #[arg(long)]
     everywhere: bool,
@@ -103,13 +126,19 @@ fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
 }
 
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {
-    let Arguments { verb, login, settings, output: _ } =
+    let Arguments { verb, login, session, settings, output: _ } =
         Arguments::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
+    if let Some(Verb::Logout(Logout { all: true, everywhere })) = verb {
+        return session::logout_all(everywhere, &settings, console);
+    }
+    let selection = session.selection(&settings, console)?;
     match verb {
-        None => login::run(&login, &settings, console),
-        Some(Verb::Status(verb)) => session::status(&verb.at, console),
-        Some(Verb::Token(verb)) => session::token(&verb.at, &verb.form, &settings, console),
-        Some(Verb::Refresh(Refresh {})) => session::refresh(&settings, console),
-        Some(Verb::Logout(Logout { everywhere })) => session::logout(everywhere, &settings, console),
+        None => login::run(&login, &selection, &settings, console),
+        Some(Verb::Status(verb)) => session::status(&verb.at, &selection, console),
+        Some(Verb::Token(verb)) => session::token(&verb.at, &verb.form, &selection, &settings, console),
+        Some(Verb::Refresh(Refresh {})) => session::refresh(&selection, &settings, console),
+        Some(Verb::Logout(verb)) => session::logout(verb.everywhere, &selection, &settings, console),
+        Some(Verb::Whoami(Whoami {})) => session::whoami(&selection, console),
+        Some(Verb::Sessions(Sessions {})) => session::sessions(&selection, console),
     }
 }

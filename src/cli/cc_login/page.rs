@@ -4,9 +4,9 @@ use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 const SESSION_FILES: &[(&str, &str)] = &[
     (
-        "$XDG_RUNTIME_DIR/cc-auth/session.json",
-        "the session, mode 0600; in $XDG_STATE_HOME/cc-auth or ~/.local/state/cc-auth if the variable is not a private \
-         directory of the user",
+        "$XDG_RUNTIME_DIR/cc-auth/sessions/",
+        "the sessions, mode 0600: NAME.json, or @HASH.json for the session of a server or directory; in \
+         $XDG_STATE_HOME/cc-auth or ~/.local/state/cc-auth if the variable is not a private directory of the user",
     ),
     (
         "~/.local/state/cc-auth/attempts.json",
@@ -16,14 +16,20 @@ const SESSION_FILES: &[(&str, &str)] = &[
         "$XDG_CACHE_HOME/cc-auth/keys/",
         "discovery documents and keys of providers, as long as they may be cached; ~/.cache if the variable is not set",
     ),
-    ("session.lock", "beside the session: locked while the session file is read and written"),
+    ("*.json.lock", "beside a session: locked while the session file is read and written"),
     (
-        "session.refresh.lock",
-        "beside the session: locked during a refresh, so that a refresh token is used once",
+        "*.json.refresh.lock",
+        "beside a session: locked during a refresh, so that a refresh token is used once",
     ),
 ];
 
-const PROVIDER_ENVIRONMENT: &[(&str, &str)] = &[OID, BROWSER, DISPLAY, PROXY];
+const SESSION: (&str, &str) =
+    ("CC_SESSION", "the session that is used, unless --session is set: a name, a URL or an absolute path");
+
+/// The environment of the commands that only read a session.
+const SESSION_ENVIRONMENT: &[(&str, &str)] = &[SESSION];
+
+const PROVIDER_ENVIRONMENT: &[(&str, &str)] = &[SESSION, OID, BROWSER, DISPLAY, PROXY];
 
 const OID: (&str, &str) = (
     "OID_CLIENT_ID, OID_CLIENT_SECRET",
@@ -44,8 +50,11 @@ const EXEC_INFO: (&str, &str) = (
     "the request of a Kubernetes client, with the version that --exec-credential answers in",
 );
 
+const TOKEN_ENVIRONMENT: &[(&str, &str)] = &[SESSION, EXEC_INFO, OID, PROXY];
+
 const ENVIRONMENT: &[(&str, &str)] = &[
-    ("XDG_RUNTIME_DIR, XDG_STATE_HOME, HOME", "the directories for the session and for failed logins"),
+    SESSION,
+    ("XDG_RUNTIME_DIR, XDG_STATE_HOME, HOME", "the directories for the sessions and for failed logins"),
     ("USER, LOGNAME", "the username, unless NAME is given"),
     ("JWT_PRIVATE_KEY", "signs the token of the session; in the environment or in .env"),
     ("LDAP_ADMIN_PASSWORD", "the password of search-dn; in the environment or in .env"),
@@ -105,6 +114,16 @@ pub(super) static PAGES: &[ManualPage] = &[
              server as the session. The signature is not verified, since the server's key need not be here. The cookie of the \
              server is not saved. The password is sent only over TLS or to this computer. The server permits 5 logins in 15 \
              minutes for each client address and username, successful ones included, and one more every 3 minutes.",
+            "Several sessions can be stored side by side. A login with --session NAME stores the session under this name. \
+             Without a name, it belongs to the server of --server or, for the other methods, to the directory of the server: \
+             the directory of --config, otherwise of --env-file, otherwise of the database in --db, otherwise the current \
+             directory. A login replaces the session of the same name, server or directory, and no other one.",
+            "All commands select a session by the same rule: --session, then CC_SESSION, then the session of this directory, \
+             then the only session. A session with a name belongs to its directory as well, if there is no other one. If \
+             several sessions remain, the command fails with exit status 2 and lists them. The expiry has no influence on the \
+             selection. 'cc-login sessions' lists the sessions. --session and CC_SESSION also accept the URL of a server or the \
+             absolute path of a directory. A name has at most 64 letters, digits, '.', '_' and '-'.",
+            "A session of a directory is renewed only with the settings of this directory.",
             "After 5 failed logins within 15 minutes, a user has to wait; the exit status is 75. This program counts the logins \
              of the account that runs it, not in the server's database.",
         ],
@@ -122,6 +141,11 @@ pub(super) static PAGES: &[ManualPage] = &[
             Example {
                 command: "cc-login fritz --method ldap --password-stdin < pw.txt",
                 explains: "Log in by LDAP in a script",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-login fritz --server https://cc.example.org --session site",
+                explains: "Log in at a running server, and store the session under a name",
                 test: ExampleTest::Parses,
             },
             Example {
@@ -147,7 +171,49 @@ pub(super) static PAGES: &[ManualPage] = &[
             test: ExampleTest::Parses,
         }],
         files: SESSION_FILES,
-        see_also: &["cc-login(1)"],
+        environment: SESSION_ENVIRONMENT,
+        see_also: &["cc-login(1)", "cc-login-whoami(1)"],
+        ..ManualPage::EMPTY
+    },
+    ManualPage {
+        path: "whoami",
+        description: &[
+            "Prints the username of the session and nothing else, for scripts. Without a valid session the exit status is 1, as \
+             with 'cc-login status', which also prints roles, method, server and expiry. No server is asked: a token that the \
+             server no longer accepts is not noticed.",
+        ],
+        examples: &[Example {
+            command: "cc-login whoami --session site",
+            explains: "Print the username of the session with the name site",
+            test: ExampleTest::Parses,
+        }],
+        files: SESSION_FILES,
+        environment: SESSION_ENVIRONMENT,
+        see_also: &["cc-login(1)", "cc-login-status(1)"],
+        ..ManualPage::EMPTY
+    },
+    ManualPage {
+        path: "sessions",
+        description: &[
+            "Lists the sessions of this account with name, username, method, expiry, and the server or directory that each was \
+             created for. An expired session is listed until it is replaced or ended. '*' marks the session that the other \
+             commands use in this directory. A file that is not a valid session causes a warning. No secret is printed.",
+        ],
+        examples: &[
+            Example {
+                command: "cc-login sessions",
+                explains: "List the sessions",
+                test: ExampleTest::Runs(0),
+            },
+            Example {
+                command: "CC_SESSION=site cc-login sessions",
+                explains: "Show which session CC_SESSION selects",
+                test: ExampleTest::Parses,
+            },
+        ],
+        files: SESSION_FILES,
+        environment: SESSION_ENVIRONMENT,
+        see_also: &["cc-login(1)", "cc-login-logout(1)"],
         ..ManualPage::EMPTY
     },
     ManualPage {
@@ -178,7 +244,7 @@ pub(super) static PAGES: &[ManualPage] = &[
                 test: ExampleTest::Parses,
             },
         ],
-        environment: &[EXEC_INFO],
+        environment: TOKEN_ENVIRONMENT,
         files: SESSION_FILES,
         see_also: &["cc-login(1)", "cc-jwt-verify(1)"],
         ..ManualPage::EMPTY
@@ -203,9 +269,13 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "logout",
         description: &[
-            "Removes the stored session. The token in it remains valid until it expires: copies of it can still be used.",
+            "Removes the selected session; --all removes all sessions of this account. The token in a session remains valid \
+             until it expires: copies of it can still be used. Without a session, the exit status is 0.",
             "With --everywhere, the refresh token is revoked and the login at the provider ends, if the provider supports it. \
-             The session here ends in any case; if the provider is not available, the exit status is 69.",
+             The session here ends in any case; if the provider is not available, the exit status is 69. The settings must \
+             name the provider of the session.",
+            "--everywhere does not change which sessions end here: it adds the logout at the provider to each of them. --all \
+             continues after an error, and prints all errors.",
         ],
         examples: &[
             Example {
@@ -218,8 +288,14 @@ pub(super) static PAGES: &[ManualPage] = &[
                 explains: "End the login at the provider as well",
                 test: ExampleTest::Parses,
             },
+            Example {
+                command: "cc-login logout --all",
+                explains: "End all sessions of this account",
+                test: ExampleTest::Runs(0),
+            },
         ],
         files: SESSION_FILES,
+        environment: SESSION_ENVIRONMENT,
         see_also: &["cc-login(1)"],
         ..ManualPage::EMPTY
     },

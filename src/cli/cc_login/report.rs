@@ -4,9 +4,12 @@ use serde::Serialize;
 
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::cli::table::{Table, TableColumn};
 use crate::login::Session;
+use crate::login::session_key::{SessionName, SessionOrigin};
+use crate::login::stored::{LogoutOutcome, SessionList};
 use crate::util::kind::Kind;
-use crate::util::quote::escape;
+use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
@@ -26,6 +29,12 @@ pub(super) struct SessionReport<'a> {
     projects: &'a [String],
     /// The method of the login: local, ldap, token, oidc or remote.
     method: &'static str,
+    /// The name of the session; null for the session of a server or directory.
+    session: Option<&'a str>,
+    /// The URL of the server that the session was created for; null for one on this computer.
+    server: Option<String>,
+    /// The directory that the session was created for; null for a running server.
+    directory: Option<String>,
     /// The time of the login.
     issued_at: String,
     /// The expiry time; null for a session that does not expire.
@@ -62,6 +71,68 @@ pub(super) struct LogoutReport {
     ended: bool,
 }
 
+/// The report of `cc-login logout --all`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct LogoutAllReport<'a> {
+    /// The sessions that were ended: name, URL or directory; null for a malformed file.
+    ended: &'a [Option<String>],
+}
+
+/// The report of `cc-login whoami`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct WhoamiReport<'a> {
+    /// The username.
+    username: &'a str,
+}
+
+/// The report of `cc-login sessions`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct SessionsReport<'a> {
+    /// The sessions, expired or not.
+    sessions: Vec<ListedSession<'a>>,
+}
+
+/// A session in the report of `cc-login sessions`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ListedSession<'a> {
+    /// The name; null for the session of a server or directory.
+    session: Option<&'a str>,
+    /// The username.
+    username: &'a str,
+    /// The method of the login: local, ldap, token, oidc or remote.
+    method: &'static str,
+    /// The URL of the server that the session was created for; null for one on this computer.
+    server: Option<String>,
+    /// The directory that the session was created for; null for a running server.
+    directory: Option<String>,
+    /// The time of the login.
+    issued_at: String,
+    /// The expiry time; null for a session that does not expire.
+    expires_at: Option<String>,
+    /// Whether the session is not expired.
+    valid: bool,
+    /// Whether the commands use this session here.
+    selected: bool,
+    /// Whether the session has a token for the server.
+    has_token: bool,
+    /// Whether the session has a refresh token.
+    has_refresh_token: bool,
+}
+
+fn server(session: &Session) -> Option<String> {
+    let is_server = |origin: &&SessionOrigin| matches!(origin, SessionOrigin::Server(_));
+    session.key.origin.as_ref().filter(is_server).map(SessionOrigin::text)
+}
+
+fn directory(session: &Session) -> Option<String> {
+    let is_directory = |origin: &&SessionOrigin| matches!(origin, SessionOrigin::Directory(_));
+    session.key.origin.as_ref().filter(is_directory).map(SessionOrigin::text)
+}
+
 impl<'a> SessionReport<'a> {
     fn new(session: &'a Session) -> Self {
         Self {
@@ -71,6 +142,9 @@ impl<'a> SessionReport<'a> {
             roles: &session.user.roles,
             projects: &session.user.projects,
             method: session.method.name(),
+            session: session.key.name.as_ref().map(SessionName::as_str),
+            server: server(session),
+            directory: directory(session),
             issued_at: session.issued_at.rfc3339(),
             expires_at: session.expires_at.map(Timestamp::rfc3339),
             has_token: session.token.is_some(),
@@ -85,8 +159,11 @@ fn line(session: &Session, now: Timestamp) -> String {
         Some(expires_at) => format!("until {}", expires_at.human(now)),
         None => "never expires".to_owned(),
     };
+    let server = server(session).map_or_else(String::new, |server| format!(" at {}", escape(&server)));
+    let name =
+        session.key.name.as_ref().map_or_else(String::new, |name| format!(", session {}", name.as_str()));
     format!(
-        "{} ({}) by {}, {expiry}{}",
+        "{} ({}) by {}{server}{name}, {expiry}{}",
         escape(&session.user.username),
         escape(&roles),
         session.method.name(),
@@ -127,12 +204,103 @@ pub(super) fn token(session: &Session, token: &SecretText, console: &mut Console
     Ok(())
 }
 
-/// Prints whether a logout ended a session.
-pub(super) fn logout(ended: bool, console: &mut Console) -> Result<(), Failure> {
+/// Prints the username.
+pub(super) fn whoami(session: &Session, console: &mut Console) -> Result<(), Failure> {
+    let username = session.user.username.as_str();
     if console.is_json() {
-        console.json(&LogoutReport { ended })?;
+        console.json(&WhoamiReport { username })?;
     } else {
-        console.note(if ended { "session ended" } else { "not logged in" });
+        console.line(&escape(username))?;
+    }
+    Ok(())
+}
+
+/// Prints the list of sessions. The selected one is marked with `*`.
+pub(super) fn sessions(list: &SessionList, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
+    let sessions = list.sessions.iter().filter_map(|stored| {
+        let session = stored.session.as_ref().ok()?;
+        Some((session, list.chosen.as_ref() == Some(&stored.id)))
+    });
+    if console.is_json() {
+        let sessions = sessions.map(|(session, selected)| ListedSession {
+            session: session.key.name.as_ref().map(SessionName::as_str),
+            username: &session.user.username,
+            method: session.method.name(),
+            server: server(session),
+            directory: directory(session),
+            issued_at: session.issued_at.rfc3339(),
+            expires_at: session.expires_at.map(Timestamp::rfc3339),
+            valid: !session.is_expired(now),
+            selected,
+            has_token: session.token.is_some(),
+            has_refresh_token: session.refresh.is_some(),
+        });
+        console.json(&SessionsReport { sessions: sessions.collect() })?;
+        return Ok(());
+    }
+    // Nothing is cut: each name, URL and directory is a value of --session.
+    let headings = ["", "NAME", "USER", "METHOD", "EXPIRES", "SERVER OR DIRECTORY"];
+    let columns = headings.map(|heading| TableColumn { heading, shrink: None });
+    let mut table = Table::new(columns.to_vec(), None);
+    let mut is_empty = true;
+    for (session, selected) in sessions {
+        is_empty = false;
+        let expiry = match session.expires_at {
+            Some(expires_at) if session.is_expired(now) => format!("expired {}", expires_at.relative_to(now)),
+            Some(expires_at) => expires_at.relative_to(now),
+            None => "never".to_owned(),
+        };
+        let lines = table.row(&[
+            if selected { "*" } else { "" },
+            session.key.name.as_ref().map_or("-", SessionName::as_str),
+            &session.user.username,
+            session.method.name(),
+            &expiry,
+            &session.key.origin.as_ref().map_or_else(|| "-".to_owned(), SessionOrigin::text),
+        ]);
+        for line in lines {
+            console.line(&line)?;
+        }
+    }
+    if is_empty {
+        console.note("no sessions");
+        return Ok(());
+    }
+    for line in table.finish() {
+        console.line(&line)?;
+    }
+    Ok(())
+}
+
+/// Prints whether a logout ended a session.
+pub(super) fn logout(outcome: &LogoutOutcome<Failure>, console: &mut Console) -> Result<(), Failure> {
+    let LogoutOutcome { session, ended, .. } = outcome;
+    if console.is_json() {
+        console.json(&LogoutReport { ended: *ended })?;
+        return Ok(());
+    }
+    match session {
+        Some(session) if *ended => console.note(&format!("session {} ended", quote(session))),
+        Some(session) => console.note(&format!("there is no session {}", quote(session))),
+        None => console.note(if *ended { "session ended" } else { "not logged in" }),
+    }
+    Ok(())
+}
+
+/// Prints which sessions a logout of all sessions ended.
+pub(super) fn logout_all(ended: &[Option<String>], console: &mut Console) -> Result<(), Failure> {
+    if console.is_json() {
+        console.json(&LogoutAllReport { ended })?;
+        return Ok(());
+    }
+    for session in ended {
+        match session {
+            Some(session) => console.note(&format!("session {} ended", quote(session))),
+            None => console.note("session ended"),
+        }
+    }
+    if ended.is_empty() {
+        console.note("not logged in");
     }
     Ok(())
 }

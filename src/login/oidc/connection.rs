@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::http::{Client, HttpError, Proxy};
 use crate::login::error::LoginError;
 use crate::login::session::{RefreshGrant, Session};
+use crate::login::session_key::SessionKey;
 use crate::login::start::start;
 use crate::oidc::discovery::Discovery;
 use crate::oidc::jwks_cache::{self, Cache};
@@ -35,6 +36,8 @@ pub(in crate::login) struct ProviderConnection<'run> {
     pub(in crate::login) clock: Clock,
     /// The user who must log in; `None` accepts any user.
     pub(in crate::login) expected_username: Option<&'run str>,
+    /// The name and origin of the session.
+    pub(in crate::login) key: &'run SessionKey,
 }
 
 /// Creates the HTTP client for a provider.
@@ -112,9 +115,11 @@ impl ProviderConnection<'_> {
             None => None,
         };
         let max_seconds = subject.login.as_ref().and_then(|login| login.session_seconds);
-        let mut session = start(identity, row, max_seconds, self.settings, self.clock.now(), notes)?;
+        let mut session =
+            start(self.key.clone(), identity, row, max_seconds, self.settings, self.clock.now(), notes)?;
         session.refresh = subject.refresh_token.map(|token| RefreshGrant {
             provider: config.entry.clone(),
+            issuer: Some(config.issuer.clone()),
             role: config.role.as_ref().map(|(_, role)| role.name.clone()),
             subject: subject.subject,
             token,

@@ -14,7 +14,9 @@ use super::provider_config::{self, ProviderParameters};
 use super::redirect::{self, Ports, RedirectParts};
 use super::request::{self, AuthorizationParams, BrowserChoice, PendingAuthorization};
 use crate::login::error::LoginError;
-use crate::login::session::{Session, SessionLock, session_file};
+use crate::login::selection::SessionSelection;
+use crate::login::session::Session;
+use crate::login::session_store::{SessionStore, SessionTarget};
 use crate::login::ui::{LoginEnvironment, LoginStep, LoginUi};
 use crate::oidc::discovery::ProviderEndpoint;
 use crate::oidc::oauth::{Provider, TokenResponse, pkce};
@@ -70,6 +72,7 @@ pub struct OidcRequest {
 /// Logs in through the provider and stores the session.
 pub(in crate::login) fn log_in<U: LoginUi>(
     request: &OidcRequest,
+    selection: &SessionSelection,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
@@ -82,7 +85,7 @@ pub(in crate::login) fn log_in<U: LoginUi>(
     if config.adds_users || config.updates_users {
         open_user_db(&config, &settings)?;
     }
-    let session_file = session_file(environment.variables)?;
+    let target = SessionStore::new(environment.variables)?.target(selection, selection.here.as_ref())?;
     let mut notes = Notes::new();
     let discovery = discover(&client, &cache, &config.issuer, environment.clock, &mut notes);
     ui.notes(notes);
@@ -94,8 +97,9 @@ pub(in crate::login) fn log_in<U: LoginUi>(
         settings: &settings,
         clock: environment.clock,
         expected_username: request.username.as_deref(),
+        key: target.key(),
     };
-    let login = OidcLogin { connection, request, environment, session_file: &session_file };
+    let login = OidcLogin { connection, request, environment, target: &target };
     let flow = login.flow(ui);
     login.check_endpoints(flow).map_err(LoginError::from)?;
     match flow {
@@ -110,7 +114,7 @@ struct OidcLogin<'run> {
     connection: ProviderConnection<'run>,
     request: &'run OidcRequest,
     environment: &'run LoginEnvironment<'run>,
-    session_file: &'run std::path::Path,
+    target: &'run SessionTarget,
 }
 
 impl OidcLogin<'_> {
@@ -319,11 +323,12 @@ impl OidcLogin<'_> {
         ui: &mut impl LoginUi,
     ) -> Result<Session, LoginError> {
         let mut notes = Notes::new();
-        let session = self.connection.session_of(tokens, binding, &mut notes);
+        let session = self
+            .connection
+            .session_of(tokens, binding, &mut notes)
+            .and_then(|session| self.target.save(&session, &mut notes).map(|()| session));
         ui.notes(notes);
-        let session = session?;
-        SessionLock::acquire(self.session_file)?.save(&session)?;
-        Ok(session)
+        session
     }
 }
 

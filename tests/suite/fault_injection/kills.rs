@@ -13,7 +13,7 @@ use cc_auth::token::Unverified;
 use super::*;
 use crate::httpd::{Reply, Server};
 use crate::slapd::{Manner, Slapd, crowd};
-use crate::support::{has, programs};
+use crate::support::{has, programs, session_path};
 
 /// The state that was found after a kill.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -330,7 +330,7 @@ fn killed_init_is_completed_by_the_next_run() {
 #[test]
 fn killed_login_leaves_old_or_new_session() {
     let directory = fixture();
-    let path = directory.file(".home/.local/state/cc-auth/session.json");
+    let path = session_path(directory.path());
     let old = fs::read(&path).unwrap();
     let state_of = |about: &str| {
         assert_invariants(directory.path(), about);

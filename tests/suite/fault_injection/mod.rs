@@ -29,7 +29,7 @@ use cc_auth::key::PrivateKey;
 use cc_auth::key::encoding::decode_standard;
 use cc_auth::util::file::TEMPORARY;
 
-use crate::support::{TestEnv, data};
+use crate::support::{TestEnv, data, session_path};
 
 /// Whether the long form runs.
 fn is_long() -> bool {
@@ -90,6 +90,8 @@ fn fixture() -> TestEnv {
     let made = MADE.get_or_init(create_fixture);
     let directory = TestEnv::new();
     copy(made.path(), directory.path());
+    // The session belongs to the directory of its login.
+    directory.sh("rm -r .home/.local/state/cc-auth/sessions; cc-login fritz --password-file pw -q").ended(0);
     directory
 }
 
@@ -218,7 +220,7 @@ fn assert_invariants(directory: &Path, about: &str) {
             assert!(text.starts_with("-----BEGIN ") && text.trim_end().ends_with("-----"), "{about}: {name}");
         }
     }
-    let session = directory.join(".home/.local/state/cc-auth/session.json");
+    let session = session_path(directory);
     if session.exists() {
         let text = fs::read(&session).unwrap();
         let kept: serde_json::Value =
