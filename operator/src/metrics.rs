@@ -120,16 +120,13 @@ impl Metrics {
         events.insert(watch.clone(), WatchEvent::now());
     }
 
-    /// The watch that has been silent for longest, with the seconds since its last event.
+    /// The watch that has been silent for longest, with the seconds from its last event to the last request that
+    /// succeeded: while the API server cannot be reached, a watch is not silent.
     pub fn most_silent_watch(&self) -> Option<(Collection, u64)> {
         let events = self.watch_events.lock().unwrap_or_else(PoisonError::into_inner);
         let (watch, event) = events.iter().min_by_key(|(_, event)| event.uptime)?;
-        Some((watch.clone(), uptime().saturating_sub(event.uptime)))
-    }
-
-    /// The seconds since a request last succeeded.
-    pub fn since_success(&self) -> u64 {
-        uptime().saturating_sub(self.last_success.load(Ordering::Relaxed))
+        let last_success = self.last_success.load(Ordering::Relaxed);
+        Some((watch.clone(), last_success.saturating_sub(event.uptime)))
     }
 
     /// The page that Prometheus reads.

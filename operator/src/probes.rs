@@ -87,9 +87,10 @@ fn state(state: Result<(), String>) -> (&'static str, String) {
 /// Whether the process does its work. An API server that does not answer is not a reason to be restarted.
 fn live(health: &Health) -> Result<(), String> {
     match health.metrics.most_silent_watch() {
-        Some((watch, seconds)) if seconds > SILENT_WATCH && health.metrics.since_success() < SILENT_WATCH => {
-            Err(format!("the watch of {} has delivered nothing for {seconds} seconds", watch.path))
-        }
+        Some((watch, seconds)) if seconds > SILENT_WATCH => Err(format!(
+            "the watch of {} delivered nothing for {seconds} seconds, while requests succeed",
+            watch.path
+        )),
         _ => health.progress(),
     }
 }

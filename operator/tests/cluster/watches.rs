@@ -40,7 +40,7 @@ fn silent(server: &Server) {
     let path = format!("/namespaces/{}/", space.name);
     space.wait_for(Duration::from_secs(60), "the probe fails", || {
         let (is_live, body) = live(&space);
-        (!is_live && body.contains("has delivered nothing for") && body.contains(&path)).then_some(())
+        (!is_live && body.contains("delivered nothing for") && body.contains(&path)).then_some(())
     });
     // Watches that deliver again are enough.
     proxy.set(Mode::Forward);
