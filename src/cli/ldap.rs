@@ -1,14 +1,12 @@
 //! Options for the connection to the LDAP server, shared by all commands that use it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
 use super::failure::UsageError;
+use super::quantity::positive_duration;
 use crate::ldap::LdapOptions;
-use crate::util::duration::GoDuration;
-use crate::util::quote::quote;
 
 /// The options for LDAP connections.
 #[derive(Debug, Clone, Args)]
@@ -40,21 +38,10 @@ impl LdapConnectionOptions {
         Ok(LdapOptions {
             starttls: self.starttls,
             ca_file: self.ca_file.clone(),
-            connect_timeout: positive("--connect-timeout", &self.connect_timeout)?,
-            response_timeout: positive("--timeout", self.timeout.as_deref().unwrap_or("1m"))?,
+            connect_timeout: positive_duration("--connect-timeout", &self.connect_timeout)?.to_std(),
+            response_timeout: positive_duration("--timeout", self.timeout.as_deref().unwrap_or("1m"))?
+                .to_std(),
             ..LdapOptions::default()
         })
     }
-}
-
-/// Parses a duration greater than zero.
-///
-/// # Errors
-/// [`UsageError`] for an invalid duration.
-pub fn positive(option: &str, text: &str) -> Result<Duration, UsageError> {
-    let duration: GoDuration = text.parse().map_err(|error| UsageError::new(format!("{option}: {error}")))?;
-    if duration.is_positive() {
-        return Ok(duration.to_std());
-    }
-    Err(UsageError::new(format!("{option}: invalid duration {}: expected a positive duration", quote(text))))
 }

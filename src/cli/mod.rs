@@ -20,6 +20,7 @@ pub mod options;
 pub mod page;
 pub mod progress;
 pub mod prompt;
+mod quantity;
 pub mod rules;
 #[cfg(test)]
 mod schema;

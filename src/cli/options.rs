@@ -59,7 +59,7 @@ pub struct SettingsOptions {
 /// The option for the time of the checks.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AtOption {
-    /// Check as of TIME: RFC 3339, seconds since 1970, or +1h and -1h from now
+    /// Check as of TIME: 2026-11-26, 2026-11-26 12:00, RFC 3339, or +1h and -2d from now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = None::<&str>)]
     pub at: Option<String>,
 }
@@ -70,12 +70,10 @@ impl AtOption {
     /// # Errors
     /// [`super::failure::UsageError`] for an invalid time.
     pub fn clock(&self) -> Result<crate::util::time::Clock, super::failure::UsageError> {
-        use crate::util::time::{Clock, parse};
+        use crate::util::time::Clock;
         match &self.at {
             None => Ok(Clock::System),
-            Some(text) => parse(text, Clock::System.now())
-                .map(Clock::Fixed)
-                .map_err(|error| super::failure::UsageError::new(format!("--at: {error}"))),
+            Some(text) => super::quantity::time("--at", text, Clock::System.now()).map(Clock::Fixed),
         }
     }
 }

@@ -25,22 +25,89 @@ pub struct GoDuration {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// A number is missing.
-    #[error("invalid duration {0}: expected a number and a unit, such as 24h or 1h30m")]
-    MissingNumber(PrintableText),
+    #[error("invalid duration {text}: expected a number and a unit, such as {}", .syntax.examples())]
+    MissingNumber {
+        /// The complete input.
+        text: PrintableText,
+        /// The accepted syntax.
+        syntax: DurationSyntax,
+    },
     /// A number without a unit.
-    #[error("invalid duration {0}: expected a unit after each number (ns us ms s m h)")]
-    MissingUnit(PrintableText),
-    /// A unit that Go does not support, such as `d`.
-    #[error("invalid duration {text}: unknown unit {unit} (ns us ms s m h)")]
+    #[error("invalid duration {text}: expected a unit after each number ({})", .syntax.units())]
+    MissingUnit {
+        /// The complete input.
+        text: PrintableText,
+        /// The accepted syntax.
+        syntax: DurationSyntax,
+    },
+    /// A unit that the syntax does not have, such as `d` in Go.
+    #[error("invalid duration {text}: unknown unit {unit} ({})", .syntax.units())]
     UnknownUnit {
         /// The complete input.
         text: PrintableText,
-        /// The unknown unit.
-        unit: PrintableText,
+        /// The unknown unit; in a box, so that results with this error are small.
+        unit: Box<PrintableText>,
+        /// The accepted syntax.
+        syntax: DurationSyntax,
     },
     /// The duration exceeds 64 bits of nanoseconds.
     #[error("invalid duration {0}: the limit is about 292 years")]
     Overflow(PrintableText),
+}
+
+/// The units of a duration, and whether blanks may be between numbers and units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DurationSyntax {
+    /// Go's syntax, in configuration files.
+    Go,
+    /// Go's syntax, days and weeks, and durations as the programs print them (`3 days`), in options.
+    Option,
+}
+
+impl DurationSyntax {
+    const fn units(self) -> &'static str {
+        match self {
+            Self::Go => "ns us ms s m h",
+            Self::Option => "ns us ms s m h d w",
+        }
+    }
+
+    const fn examples(self) -> &'static str {
+        match self {
+            Self::Go => "24h or 1h30m",
+            Self::Option => "24h, 1h30m or 30d",
+        }
+    }
+
+    /// Returns the nanoseconds of a unit.
+    fn nanoseconds(self, unit: &str) -> Option<u64> {
+        match (unit_nanoseconds(unit), self) {
+            (Some(go), _) => Some(go),
+            (None, Self::Go) => None,
+            (None, Self::Option) => seconds_of_word(unit).map(|seconds| seconds * 1_000_000_000),
+        }
+    }
+
+    const fn trim(self, text: &str) -> &str {
+        match self {
+            Self::Go => text,
+            Self::Option => text.trim_ascii(),
+        }
+    }
+}
+
+/// Returns the seconds of a unit that Go does not have: days, weeks, and the words of
+/// [`super::time::human_span`].
+fn seconds_of_word(unit: &str) -> Option<u64> {
+    Some(match unit {
+        "second" | "seconds" => 1,
+        "minute" | "minutes" => 60,
+        "hour" | "hours" => 3_600,
+        "d" | "day" | "days" => 86_400,
+        "w" | "week" | "weeks" => 7 * 86_400,
+        "year" | "years" => 365 * 86_400,
+        _ => return None,
+    })
 }
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
@@ -90,6 +157,27 @@ impl FromStr for GoDuration {
     type Err = DurationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text, DurationSyntax::Go)
+    }
+}
+
+impl GoDuration {
+    /// Parses a duration in this syntax.
+    ///
+    /// # Errors
+    /// [`DurationError`].
+    ///
+    /// ```
+    /// use cc_auth::util::duration::{DurationSyntax, GoDuration};
+    /// assert_eq!(GoDuration::parse("1d12h", DurationSyntax::Option)?.seconds(), 129_600);
+    /// assert_eq!(GoDuration::parse("3 days", DurationSyntax::Option)?.to_string(), "72h0m0s");
+    /// assert!(GoDuration::parse("1d", DurationSyntax::Go).is_err());
+    /// # Ok::<(), cc_auth::util::duration::DurationError>(())
+    /// ```
+    pub fn parse(text: &str, syntax: DurationSyntax) -> Result<Self, DurationError> {
+        let original = text;
+        let text = syntax.trim(text);
+        let quantity = || PrintableText::quantity(original);
         let (negative, unsigned) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
             Some(b'+') => (false, &text[1..]),
@@ -99,9 +187,9 @@ impl FromStr for GoDuration {
             return Ok(Self::ZERO);
         }
         if unsigned.is_empty() {
-            return Err(DurationError::MissingNumber(PrintableText::quantity(text)));
+            return Err(DurationError::MissingNumber { text: quantity(), syntax });
         }
-        let overflow = || DurationError::Overflow(PrintableText::quantity(text));
+        let overflow = || DurationError::Overflow(quantity());
         // Go accumulates in an unsigned 64-bit integer and accepts 1 << 63 for the most negative
         // duration.
         const LIMIT: u64 = 1 << 63;
@@ -114,18 +202,20 @@ impl FromStr for GoDuration {
                 None => ("", after_whole),
             };
             if whole.is_empty() && fraction.is_empty() {
-                return Err(DurationError::MissingNumber(PrintableText::quantity(text)));
+                return Err(DurationError::MissingNumber { text: quantity(), syntax });
             }
             let whole = whole_number(whole, LIMIT).ok_or_else(overflow)?;
             let unit_end =
                 after_number.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after_number.len());
             let (unit, next) = after_number.split_at(unit_end);
+            let unit = syntax.trim(unit);
             if unit.is_empty() {
-                return Err(DurationError::MissingUnit(PrintableText::quantity(text)));
+                return Err(DurationError::MissingUnit { text: quantity(), syntax });
             }
-            let scale = unit_nanoseconds(unit).ok_or_else(|| DurationError::UnknownUnit {
-                text: PrintableText::quantity(text),
-                unit: PrintableText::quantity(unit),
+            let scale = syntax.nanoseconds(unit).ok_or_else(|| DurationError::UnknownUnit {
+                text: quantity(),
+                unit: Box::new(PrintableText::quantity(unit)),
+                syntax,
             })?;
             let mut part = whole.checked_mul(scale).filter(|v| *v <= LIMIT).ok_or_else(overflow)?;
             part = part
@@ -224,4 +314,69 @@ fn write_decimal(f: &mut fmt::Formatter<'_>, value: u64, unit: u64, name: &str) 
     let width = unit.ilog10() as usize;
     let digits = format!("{fraction:0width$}");
     write!(f, "{whole}.{}{name}", digits.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::util::time::human_span;
+
+    fn option(text: &str) -> Result<GoDuration, DurationError> {
+        GoDuration::parse(text, DurationSyntax::Option)
+    }
+
+    #[test]
+    fn duration_in_options_has_days_weeks_and_words() {
+        let table = [
+            ("30d", 2_592_000),
+            ("2w", 1_209_600),
+            ("1w2d3h4m5s", 788_645),
+            ("1.5d", 129_600),
+            ("-1d", -86_400),
+            ("+1d", 86_400),
+            ("1 day 2 hours", 93_600),
+            (" 90 seconds ", 90),
+            ("1 year", 31_536_000),
+            ("0", 0),
+            ("1h 30m", 5_400),
+        ];
+        for (text, seconds) in table {
+            assert_eq!(option(text).map(GoDuration::seconds), Ok(seconds), "{text:?}");
+        }
+        for text in ["", " ", "d", "5", "1 2h", "1x", "1D", "1 dayy", "1h,2m", "h1", "1 month", "3000000w"] {
+            assert!(option(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn duration_in_go_syntax_has_no_days_words_or_blanks() {
+        for text in ["1d", "1w", "1 h", "3 days", "1hour", " 1h", "1h "] {
+            assert!(text.parse::<GoDuration>().is_err(), "{text:?}");
+        }
+        let error = "1d".parse::<GoDuration>().unwrap_err().to_string();
+        assert_eq!(error, "invalid duration '1d': unknown unit 'd' (ns us ms s m h)");
+        let error = option("1x").unwrap_err().to_string();
+        assert_eq!(error, "invalid duration '1x': unknown unit 'x' (ns us ms s m h d w)");
+    }
+
+    #[test]
+    fn duration_as_printed_is_parsed_to_an_equal_one() {
+        let mut seconds = 1_i64;
+        while seconds < 9_000_000_000 {
+            for value in [seconds - 1, seconds, seconds + 1] {
+                let duration = GoDuration::from_seconds(value);
+                assert_eq!(option(&duration.to_string()), Ok(duration), "{duration}");
+                // Spans are rounded down to whole units, of which there are at least two.
+                let printed = human_span(value.unsigned_abs());
+                let parsed = option(&printed).unwrap().seconds();
+                assert!(parsed <= value && value - parsed <= parsed / 2, "{value}: {printed}");
+            }
+            seconds = seconds * 3 + 7;
+        }
+        for nanoseconds in [1, 999, 1_000, 1_500, 123_456_789, 3_600_000_000_001, i64::MIN, i64::MAX] {
+            let duration = GoDuration::from_nanoseconds(nanoseconds);
+            assert_eq!(option(&duration.to_string()), Ok(duration), "{duration}");
+            assert_eq!(duration.to_string().parse(), Ok(duration), "{duration}");
+        }
+    }
 }

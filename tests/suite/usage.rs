@@ -93,6 +93,99 @@ fn usage_error_suggests_the_option_that_was_meant() {
     }
 }
 
+/// One parser each for durations and times: an option has no syntax of its own.
+#[test]
+fn times_and_durations_of_options_are_parsed_in_one_module() {
+    fn visit(directory: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                visit(&path, found);
+                continue;
+            }
+            let code = crate::support::code_without_tests(&path);
+            let parsers = [
+                "GoDuration::parse",
+                "parse::<GoDuration>",
+                ": GoDuration =",
+                "time::parse(",
+                "GoDuration>()",
+            ];
+            for parser in parsers.iter().filter(|parser| code.contains(**parser)) {
+                found.push(format!("{} {parser}", path.file_name().unwrap().to_string_lossy()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    visit(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli"), &mut found);
+    found.sort();
+    assert_eq!(found, ["quantity.rs GoDuration::parse", "quantity.rs time::parse("]);
+}
+
+/// Each option with a duration or a time rejects a wrong one with the message of this parser.
+#[test]
+fn times_and_durations_of_every_option_are_checked() {
+    let directory = prepared();
+    let mut listed = BTreeSet::new();
+    for (line, option, kind) in [
+        ("cc-jwt issue fritz", "--ttl", "duration"),
+        ("cc-jwt issue fritz", "--not-before", "time"),
+        ("cc-jwt issue fritz", "--at", "time"),
+        ("cc-jwt inspect --token-file token.txt", "--at", "time"),
+        ("cc-jwt verify --token-file token.txt", "--at", "time"),
+        ("cc-jwt renew --spec osdf.yaml -o out.jwt", "--at", "time"),
+        ("cc-jwt spec issue osdf.yaml", "--at", "time"),
+        ("cc-jwt jwks --spec osdf.yaml", "--at", "time"),
+        ("cc-login status", "--at", "time"),
+        ("cc-login token", "--at", "time"),
+        ("cc-login fritz --method ldap", "--timeout", "duration"),
+        ("cc-login fritz --method ldap", "--connect-timeout", "duration"),
+        ("cc-user list", "--wait", "duration"),
+        ("cc-user sync-ldap", "--timeout", "duration"),
+        ("cc-user sync-ldap", "--connect-timeout", "duration"),
+        ("cc-user sync-ldap", "--watch", "duration"),
+    ] {
+        listed.insert(format!("{} {option}", line.split(' ').next().unwrap()));
+        let run = directory.sh(&format!("{line} {option}=1x")).ended(2);
+        let expected = match kind {
+            "time" => "invalid time '1x': expected a date or time",
+            _ => "invalid duration '1x': unknown unit 'x' (ns us ms s m h d w)",
+        };
+        assert!(run.stderr.contains(&format!("{option}: {expected}")), "{line} {option}: {}", run.stderr);
+    }
+    // No other option has such a value.
+    let values = ["DURATION", "TIME", "INTERVAL"];
+    let of_commands: BTreeSet<String> = leaves()
+        .iter()
+        .flat_map(|(path, command)| command.get_arguments().map(move |arg| (path, arg)))
+        .filter(|(_, arg)| arg.get_value_names().is_some_and(|names| values.contains(&names[0].as_str())))
+        .map(|(path, arg)| format!("{} --{}", path.split(' ').next().unwrap(), arg.get_long().unwrap()))
+        .collect();
+    assert_eq!(of_commands, listed, "add the option to the list above");
+}
+
+/// The times of text reports and of JSON reports, as they are printed.
+#[test]
+fn times_of_reports_are_accepted_by_options() {
+    let directory = prepared();
+    for zone in ["UTC", "Europe/Berlin", "America/New_York"] {
+        let shown = directory.sh(&format!("TZ={zone} cc-jwt inspect --token-file token.txt")).ended(0).stdout;
+        let expires =
+            shown.lines().find_map(|line| line.trim().strip_prefix("expires")).unwrap().trim().to_owned();
+        let json = directory.sh("cc-jwt inspect --token-file token.txt --json").ended(0).stdout;
+        let of_json = json.split("\"expires_at\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        for (at, status) in [(&expires, 1), (&of_json, 1)] {
+            let verify = |at: &str| {
+                directory.sh(&format!("TZ={zone} cc-jwt verify --token-file token.txt --no-db --at '{at}'"))
+            };
+            verify(at).ended(status);
+        }
+        let before =
+            directory.sh(&format!("date -u -d '{of_json} - 2 minutes' +%Y-%m-%dT%H:%M:%SZ")).ended(0).stdout;
+        directory.sh(&format!("cc-jwt verify --token-file token.txt --at {before}")).ended(0);
+    }
+}
+
 /// Commands that users type: the command that they select, or the sentence that answers them.
 const TYPED: &[(&str, &str)] = &[
     ("cc-user create", "cc-user add"),

@@ -13,7 +13,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::progress::Progress;
 use crate::cli::token_format::TokenFormatOptions;
-use crate::cli::{settings, stdin};
+use crate::cli::{quantity, settings, stdin};
 use crate::issue::{
     Issuance, IssueRequest, IssuedToken, JwtId, KeyOwner, Lifetime, Recipient, RecipientSelector,
 };
@@ -27,7 +27,7 @@ use crate::util::json_text::serialize_json;
 use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
 use crate::util::quote::{escape_json, quote, quote_path};
-use crate::util::time::{self, Timestamp};
+use crate::util::time::Timestamp;
 
 /// Issue a token for a user, as the server would
 ///
@@ -40,7 +40,7 @@ pub(super) struct Issue {
           required_unless_present_any = ["users_from", "all"])]
     name: Option<String>,
 
-    /// Lifetime of the token (24h, 30m), instead of the configured one
+    /// Lifetime of the token (24h, 30d), instead of the configured one
     #[arg(long, value_name = "DURATION", conflicts_with = "no_expiry", allow_hyphen_values = true)]
     ttl: Option<String>,
 
@@ -48,7 +48,7 @@ pub(super) struct Issue {
     #[arg(long)]
     no_expiry: bool,
 
-    /// Not valid before TIME: RFC 3339, seconds since 1970, or +1h from now
+    /// Not valid before TIME: 2026-11-26, 2026-11-26 12:00, RFC 3339, or +1h from now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     not_before: Option<String>,
 
@@ -253,9 +253,8 @@ impl Issue {
         let not_before = self
             .not_before
             .as_deref()
-            .map(|text| time::parse(text, issued_at))
-            .transpose()
-            .map_err(|error| UsageError::new(format!("--not-before: {error}")))?;
+            .map(|text| quantity::time("--not-before", text, issued_at))
+            .transpose()?;
         let algorithm = self.algorithm.as_deref().map(algorithm).transpose()?;
         let role_name = |role: &String| role.parse::<Role>().map(|role| role.name().to_owned());
         let roles = (!self.roles.is_empty() || self.no_db)
@@ -305,9 +304,7 @@ fn read_list(path: &Path) -> Result<String, FileError> {
 }
 
 fn positive(text: &str) -> Result<GoDuration, UsageError> {
-    let lifetime: GoDuration = text
-        .parse()
-        .map_err(|error| UsageError::new(format!("--ttl: {error}")).hint("a day is 24h, a week 168h"))?;
+    let lifetime = quantity::duration("--ttl", text)?;
     if lifetime.seconds() < 1 {
         return Err(UsageError::new(format!(
             "--ttl: invalid duration {}: expected a positive duration",

@@ -9,10 +9,9 @@ use crate::accounts::init::DEFAULT_DATABASE;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::SettingsOptions;
-use crate::cli::settings;
+use crate::cli::{quantity, settings};
 use crate::config::Settings;
 use crate::user_db::{OpenMode, UserDb};
-use crate::util::duration::GoDuration;
 use crate::util::file::{FileError, check_default_database};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -52,8 +51,7 @@ impl DatabaseOptions {
 
     /// The timeout for the lock of another process that is writing.
     pub(super) fn timeout(&self) -> Result<Duration, UsageError> {
-        let duration: GoDuration =
-            self.wait.parse().map_err(|error| UsageError::new(format!("--wait: {error}")))?;
+        let duration = quantity::duration("--wait", &self.wait)?;
         u64::try_from(duration.nanoseconds()).map(Duration::from_nanos).map_err(|_| {
             UsageError::new(format!("--wait: invalid duration {}: expected zero or more", quote(&self.wait)))
         })

@@ -15,8 +15,9 @@ use self::watch::Signals;
 use super::DatabaseOptions;
 use crate::cli::console::{Console, stamp_lines};
 use crate::cli::failure::{Failure, UsageError};
-use crate::cli::ldap::{LdapConnectionOptions, positive};
+use crate::cli::ldap::LdapConnectionOptions;
 use crate::cli::progress::Progress;
+use crate::cli::quantity::positive_duration;
 use crate::cli::settings;
 use crate::ldap::LdapOptions;
 use crate::sync::{
@@ -85,7 +86,7 @@ impl SyncLdap {
             watch: match self.watch.as_deref() {
                 None => None,
                 Some("") => Some(WatchInterval::Setting),
-                Some(text) => Some(WatchInterval::Every(positive("--watch", text)?)),
+                Some(text) => Some(WatchInterval::Every(positive_duration("--watch", text)?.to_std())),
             },
             ldap: LdapOptions {
                 page_size: self.page_size,
