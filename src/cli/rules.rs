@@ -364,6 +364,8 @@ pub const TABLE: &[Rule] = &[
     rule("cc-login token", &["at", "session"], Always),
     rule("cc-login token", TOKEN_FORMS, Without(&["json"])),
     rule("cc-login token", SETTINGS, Always),
+    rule("cc-login run", &["env", "command", "session"], Always),
+    rule("cc-login run", SETTINGS, Always),
     rule("cc-login refresh", SESSION, Always),
     rule("cc-login refresh", SETTINGS, Always),
     rule("cc-login logout", &["everywhere", "all"], Always),

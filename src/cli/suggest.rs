@@ -212,7 +212,8 @@ fn spelled(arg: &Arg) -> String {
     }
 }
 
-fn value_name(arg: &Arg) -> Option<&str> {
+/// Returns the name of the value of an option, or of an argument.
+pub(super) fn value_name(arg: &Arg) -> Option<&str> {
     arg.get_value_names().and_then(|names| names.first()).map(|name| name.as_str())
 }
 

@@ -21,7 +21,7 @@ pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) 
     let context = Context(error);
     let help = format!("'{path} --help' lists the options");
     let message = match error.kind() {
-        ErrorKind::UnknownArgument => return unknown(&context, leaf, help),
+        ErrorKind::UnknownArgument => return unknown(&context, leaf, &path, help),
         ErrorKind::InvalidSubcommand => return unknown_command(&context, leaf, &path),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let names = verbs(leaf);
@@ -75,8 +75,14 @@ fn leaf<'c>(command: &'c Command, arguments: &[OsString]) -> (&'c Command, Strin
     (leaf, path)
 }
 
-fn unknown(context: &Context<'_>, leaf: &Command, help: String) -> UsageError {
+fn unknown(context: &Context<'_>, leaf: &Command, path: &str, help: String) -> UsageError {
     let typed = context.text(ContextKind::InvalidArg);
+    if let Some(last) =
+        leaf.get_positionals().find(|arg| arg.is_last_set()).filter(|_| !typed.starts_with('-'))
+    {
+        let name = suggest::value_name(last).unwrap_or_default();
+        return UsageError::new(format!("missing -- before {name}")).hint(format!("{path} -- {name}"));
+    }
     let Some(name) = option_name(typed) else {
         let what = if typed.starts_with('-') { "unknown option" } else { "unexpected argument" };
         return UsageError::new(format!("{what} (it is not shown: it may be a password)")).hint(help);

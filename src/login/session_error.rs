@@ -10,7 +10,7 @@ use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
 /// The commands of `cc-login`. A username that equals one of them is written as `username=NAME`.
-pub const COMMANDS: [&str; 7] = ["status", "whoami", "sessions", "token", "refresh", "logout", "help"];
+pub const COMMANDS: [&str; 8] = ["status", "whoami", "sessions", "token", "run", "refresh", "logout", "help"];
 
 /// Other names of a command, which are not suggested.
 const ALIASES: [&str; 2] = ["ls", "list"];

@@ -63,6 +63,8 @@ kinds! {
     CaMalformed: "ca-malformed", Config, "a file of CA certificates contains no usable certificate";
     CaMissing: "ca-missing", Config, "the system has no CA certificates";
     CertificateDates: "certificate-dates", Data, "a certificate is expired or not yet valid";
+    CommandNotExecutable: "command-not-executable", NotExecutable, "a command cannot be executed";
+    CommandNotFound: "command-not-found", NotFound, "a command does not exist";
     ConfigCertificateDates: "config-certificate-dates", Config, "a configured certificate is expired or not yet valid";
     ConfigDriver: "config-driver", Config, "the configuration names a database driver other than SQLite";
     ConfigDuplicate: "config-duplicate", Config, "the configuration has a duplicate member";

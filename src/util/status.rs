@@ -26,6 +26,10 @@ pub enum ExitStatus {
     NotPermitted,
     /// 78: the configuration is missing or invalid.
     Config,
+    /// 126: the command of `cc-login run` cannot be executed.
+    NotExecutable,
+    /// 127: the command of `cc-login run` does not exist.
+    NotFound,
 }
 
 impl ExitStatus {
@@ -44,11 +48,13 @@ impl ExitStatus {
             Self::TryAgain => 75,
             Self::NotPermitted => 77,
             Self::Config => 78,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
         }
     }
 
     /// All statuses with their meaning for the manual, sorted by number.
-    pub const TABLE: [(Self, &'static str); 11] = [
+    pub const TABLE: [(Self, &'static str); 13] = [
         (Self::Success, "success: the token is valid, the login is accepted"),
         (
             Self::Negative,
@@ -66,5 +72,7 @@ impl ExitStatus {
         ),
         (Self::NotPermitted, "not permitted: credentials rejected, file permissions"),
         (Self::Config, "configuration missing or invalid"),
+        (Self::NotExecutable, "the command to run cannot be executed"),
+        (Self::NotFound, "the command to run does not exist"),
     ];
 }

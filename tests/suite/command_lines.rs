@@ -1,5 +1,5 @@
-//! No example has a token in a command line, because the list of processes shows arguments to all
-//! accounts, and the history of a shell keeps them.
+//! No example shows a token to other accounts: in a command line, because the list of processes shows
+//! arguments to all accounts and the history of a shell keeps them, or in a file of mode 0644.
 //!
 //! README, guides, man pages, completions, `contrib` and the texts of the programs are read line by
 //! line. For one path: `COMMAND_LINES=docs cargo test --test suite command_lines::`.
@@ -173,6 +173,15 @@ fn faults(line: &str) -> Vec<&'static str> {
             }
         }
     }
+    let writes = |command: &str| {
+        let Some((command, target)) = command.split_once('>') else { return false };
+        let target = target.trim_start_matches('>').trim_start();
+        let is_file = !target.is_empty() && !target.starts_with(['&', '=', '/']);
+        is_file && prints_a_token(command) && !command.ends_with('2')
+    };
+    if line.split(['|', ';', '`']).any(writes) && !line.contains("umask 077") {
+        found.push("other accounts can read the file with the token: use -o FILE");
+    }
     if is_shell_line && line.contains("eyJ") {
         found.push("a token is written in a command");
     }
@@ -220,6 +229,8 @@ fn token_in_a_command_line_is_found() {
         "x \"${access_token:-}\"",
         "$ x eyJhbGciOiJFZERTQSJ9",
         "$ x --token `cc-login token`",
+        "cc-jwt issue fritz > token.txt",
+        "$ cc-login token -q >token.txt",
     ] {
         assert!(!faults(line).is_empty(), "{line}");
     }
@@ -230,6 +241,8 @@ fn token_in_a_command_line_is_found() {
         "TOKEN=$(cc-login token)",
         "export TOKEN=\"$(cc-login token)\"",
         "$ cc-login run -- python3 report.py",
+        "cc-login token 2>/dev/null | cc-jwt verify -",
+        "umask 077; cc-login token > token.txt",
         "cat \"$TOKEN_FILE\"",
         "cc-jwt verify [OPTIONS] [TOKEN]",
         "cc-jwt verify --token-file token.txt --endpoint api",

@@ -103,10 +103,11 @@ const BASES: [(&str, &[&str]); 27] = [
 ];
 
 /// Commands whose options need a server or a browser: the table alone is checked here.
-const WITH_SERVERS: [&str; 8] = [
+const WITH_SERVERS: [&str; 9] = [
     "cc-login",
     "cc-login logout",
     "cc-login refresh",
+    "cc-login run",
     "cc-login sessions",
     "cc-login status",
     "cc-login token",

@@ -7,6 +7,7 @@ mod parameters;
 mod provider;
 mod remote;
 mod report;
+mod run;
 mod selection;
 mod session;
 mod ui;
@@ -68,6 +69,7 @@ enum Verb {
     #[command(aliases = ["ls", "list"])]
     Sessions(Sessions),
     Token(Token),
+    Run(run::Run),
     Refresh(Refresh),
     Logout(Logout),
 }
@@ -136,6 +138,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         None => login::run(&login, &selection, &settings, console),
         Some(Verb::Status(verb)) => session::status(&verb.at, &selection, console),
         Some(Verb::Token(verb)) => session::token(&verb.at, &verb.form, &selection, &settings, console),
+        Some(Verb::Run(verb)) => run::run(&verb, &selection, &settings, console),
         Some(Verb::Refresh(Refresh {})) => session::refresh(&selection, &settings, console),
         Some(Verb::Logout(verb)) => session::logout(verb.everywhere, &selection, &settings, console),
         Some(Verb::Whoami(Whoami {})) => session::whoami(&selection, console),

@@ -250,6 +250,35 @@ pub(super) static PAGES: &[ManualPage] = &[
         ..ManualPage::EMPTY
     },
     ManualPage {
+        path: "run",
+        description: &[
+            "Runs a command with the token of the session in an environment variable, TOKEN unless --env is set. Other \
+             processes do not get the token, and it is not an argument. The environment of a process can be read by \
+             the same account and root only.",
+            "The command gets the environment of cc-login, without the keys and passwords of a server: JWT_PRIVATE_KEY, \
+             CROSS_LOGIN_JWT_HS512_KEY, SESSION_KEY, LDAP_ADMIN_PASSWORD, OID_CLIENT_SECRET.",
+            "The command replaces the process of cc-login: it gets all signals, and its exit status is that of cc-login. The \
+             exit status is 127 if the command does not exist, and 126 if it cannot be executed. Without a valid token, the \
+             command is not run, and the exit status is that of 'cc-login token'.",
+        ],
+        examples: &[
+            Example {
+                command: "cc-login run -- python3 report.py",
+                explains: "Run a script that reads the variable TOKEN",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-login run --env CCSYNC_APIKEY -- cc-condor-sync",
+                explains: "Run a program that expects the token in another variable",
+                test: ExampleTest::Parses,
+            },
+        ],
+        files: SESSION_FILES,
+        environment: PROVIDER_ENVIRONMENT,
+        see_also: &["cc-login(1)", "cc-login-token(1)"],
+        ..ManualPage::EMPTY
+    },
+    ManualPage {
         path: "refresh",
         description: &[
             "Renews the session of an OpenID login with its refresh token. The provider must return the same subject; roles and \

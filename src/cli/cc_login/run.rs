@@ -1,0 +1,98 @@
+//! `cc-login run`: a command with the token of the session in its environment.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use clap::Args;
+
+use super::ui::{TerminalUi, with_environment};
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::cli::options::SettingsOptions;
+use crate::config::Variable;
+use crate::login::{SessionSelection, stored};
+use crate::token::TokenFormat;
+use crate::util::diagnostic::{ExitStatus, diagnostics};
+use crate::util::duration::GoDuration;
+use crate::util::environment::VariableName;
+use crate::util::file::reason;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
+
+/// Run a command with the token of the session in its environment
+///
+/// Only this command gets the token. The exit status is that of the command.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Variable for the token
+    #[arg(long, value_name = "NAME", default_value = "TOKEN")]
+    env: VariableName,
+
+    /// Command to run, and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// The reason a command is not run.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    /// There is no such command.
+    #[error("cannot run {}: command not found", quote(.0))]
+    NotFound(String),
+    /// The command cannot be executed.
+    #[error("cannot run {}: {}", quote(.command), reason(.source))]
+    NotExecutable {
+        /// The command.
+        command: String,
+        /// The error of the system.
+        source: io::Error,
+    },
+}
+
+diagnostics! { RunError:
+    Self::NotFound(_) => Kind::CommandNotFound;
+    Self::NotExecutable { .. } => Kind::CommandNotExecutable;
+}
+
+impl RunError {
+    fn new(command: &OsString, source: io::Error) -> Self {
+        let command = command.to_string_lossy().into_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::NotFound(command),
+            _ => Self::NotExecutable { command, source },
+        }
+    }
+}
+
+pub(super) fn run(
+    run: &Run,
+    selection: &SessionSelection,
+    settings: &SettingsOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let (session, token) = with_environment(console, |environment, console| {
+        let mut ui = TerminalUi::without_secrets(console, settings);
+        stored::fresh_token(selection, GoDuration::ZERO, environment, &mut ui)
+    })?;
+    let token = TokenFormat::Plain.render(&token, session.expires_at)?;
+    console.flush()?;
+    let Some((mut command, name)) = command(&run.command) else { return Ok(ExitStatus::Success) };
+    command.env(run.env.as_str(), token.expose());
+    // The command replaces this process: it has its process ID, gets all signals, and its status is the
+    // status of this program.
+    Err(RunError::new(name, command.exec()).into())
+}
+
+/// Returns the command with the environment of this process, but without the keys and passwords of a
+/// server.
+fn command(words: &[OsString]) -> Option<(Command, &OsString)> {
+    let (name, arguments) = words.split_first()?;
+    let mut command = Command::new(name);
+    command.args(arguments);
+    for variable in Variable::ALL.iter().filter(|variable| !variable.is_public()) {
+        command.env_remove(variable.name());
+    }
+    Some((command, name))
+}
