@@ -21,7 +21,7 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test operator-test fault-injection mutants lint deny docs messages bench fuzz install uninstall deb static dist reproducible licenses clean
+.PHONY: help build demo test operator-test operator-docs fault-injection mutants lint deny docs messages bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ else
 	operator/kubetest/build
 	$(CARGO) test --locked -p cc-jwt-operator
 endif
+
+operator-docs: ## Generate the man page and completions of the operator
+	$(CARGO) test --locked -p cc-jwt-operator --bins manual::write_generated_files -- --exact --ignored
 
 fault-injection: ## Run the fault tests in their long form (FAULT_SEED=N)
 	@rm -f $(TARGET)/tmp/fault-injection.txt

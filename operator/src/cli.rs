@@ -35,7 +35,7 @@ const DEFAULT_IMAGE: &str = concat!("cc-jwt-operator:", env!("CARGO_PKG_VERSION"
 /// How long a connection to the API server may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Keep a signed token in a Secret for each JWT resource
+/// Sign the token of each JWT resource, write it to a Secret and renew it
 ///
 /// The access to the API server comes from the pod's service account, or from the file that KUBECONFIG names.
 #[derive(Debug, Parser)]
@@ -159,6 +159,12 @@ enum Command {
         #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
         save: Option<PathBuf>,
     },
+}
+
+/// The arguments, for the man page and the completion scripts.
+#[cfg(test)]
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
 }
 
 /// Runs the program.

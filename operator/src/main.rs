@@ -19,6 +19,8 @@ mod jwt;
 mod lease;
 mod log;
 mod manifests;
+#[cfg(test)]
+mod manual;
 mod metrics;
 mod once;
 mod probes;
@@ -31,6 +33,10 @@ mod status;
 mod traffic;
 
 use std::process::ExitCode;
+
+#[cfg(test)]
+#[path = "../../tests/suite/roff.rs"]
+mod roff;
 
 /// The field manager, the label's value and the name in Events.
 const MANAGER: &str = "cc-jwt-operator";

@@ -6,8 +6,9 @@ use cc_auth::util::check::CHECKS;
 use serde_json::Value;
 
 use crate::generated::TOOLS;
-use crate::manual::{DATE, roff, sentence, tidy};
+use crate::manual::{DATE, sentence};
 use crate::report_schema::schemas;
+use crate::roff::{roff, tidy};
 
 /// The conventions, before the commands.
 const CONVENTIONS: &str = r#".SH NAME

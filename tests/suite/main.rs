@@ -65,6 +65,7 @@ mod remote_keys;
 mod remote_login;
 mod renew;
 mod report_schema;
+mod roff;
 mod roles;
 mod secret_leaks;
 mod security;
