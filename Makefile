@@ -21,7 +21,7 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test operator-test operator-docs fault-injection mutants lint deny docs messages bench fuzz install uninstall deb static dist reproducible licenses clean
+.PHONY: help build demo test operator-test operator-image operator-docs fault-injection mutants lint deny docs messages bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,10 +44,17 @@ operator-test: ## Lint and test the Kubernetes operator (OPERATOR_TEST=long for 
 	$(CARGO) clippy --locked -p cc-jwt-operator --all-targets -- -D warnings
 ifeq ($(OPERATOR_TEST),long)
 	HELM="$$(operator/kubetest/build --helm)/helm" $(CARGO) test --locked -p cc-jwt-operator
+	CARGO_TARGET_DIR="$(abspath $(TARGET))/static" contrib/build-release --static -p cc-jwt-operator
+	.ci/check-image $(TARGET)/static/*/release/cc-jwt-operator
 else
 	operator/kubetest/build
 	$(CARGO) test --locked -p cc-jwt-operator
 endif
+
+# The program is static, so that the image contains nothing else.
+operator-image: ## Build the container image of the operator (IMAGE=name)
+	CARGO_TARGET_DIR="$(abspath $(TARGET))/static" contrib/build-release --static -p cc-jwt-operator
+	CARGO_TARGET_DIR="$(abspath $(TARGET))" contrib/operator-image $(TARGET)/static/*/release/cc-jwt-operator
 
 operator-docs: ## Generate the man page and completions of the operator
 	$(CARGO) test --locked -p cc-jwt-operator --bins manual::write_generated_files -- --exact --ignored

@@ -31,7 +31,7 @@ use crate::traffic::TrafficLayer;
 /// The custom resource definition.
 const DEFINITION: &str = include_str!("../manifests/crd.yaml");
 /// The image that the manifests name.
-const DEFAULT_IMAGE: &str = concat!("cc-jwt-operator:", env!("CARGO_PKG_VERSION"));
+pub const DEFAULT_IMAGE: &str = concat!("cc-jwt-operator:", env!("CARGO_PKG_VERSION"));
 /// How long a connection to the API server may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 

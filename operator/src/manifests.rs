@@ -184,6 +184,44 @@ mod tests {
         }
     }
 
+    /// The pod runs the program of the image as the user of the image, and reaches its port.
+    #[test]
+    fn image_has_the_user_and_the_port_of_the_deployment() {
+        let text = include_str!("../Containerfile");
+        let value = |word: &str| {
+            let mut found = text.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+            let value = found.next().unwrap_or_else(|| panic!("no {word}"));
+            assert_eq!(found.next(), None, "{word}");
+            value.to_owned()
+        };
+        assert_eq!(value("FROM"), "scratch");
+        assert_eq!(value("ENTRYPOINT"), format!("[\"/{MANAGER}\"]"));
+        assert!(text.contains(&format!("COPY {MANAGER} /\n")));
+        let deployment = deployment(&request()).unwrap();
+        let pod = &deployment["spec"]["template"]["spec"];
+        let context = &pod["securityContext"];
+        assert_eq!(value("USER"), format!("{}:{}", context["runAsUser"], context["runAsGroup"]));
+        assert_eq!(context["runAsNonRoot"], true);
+        let container = &pod["containers"][0];
+        assert_eq!(value("EXPOSE"), container["ports"][0]["containerPort"].to_string());
+        assert_eq!(container["command"], Value::Null, "the entry point of the image");
+        let arguments: Vec<&str> =
+            container["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let words = std::iter::once(MANAGER).chain(arguments.iter().copied());
+        crate::cli::command().try_get_matches_from(words).unwrap();
+        assert!(arguments.iter().any(|word| word.ends_with(&format!(":{}", value("EXPOSE")))));
+    }
+
+    #[test]
+    fn manifests_and_chart_have_the_version_of_the_program() {
+        let container = &read(DEPLOYMENT).unwrap()["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["image"], crate::cli::DEFAULT_IMAGE);
+        let chart = read(include_str!("../chart/Chart.yaml")).unwrap();
+        for member in ["version", "appVersion"] {
+            assert_eq!(chart[member], env!("CARGO_PKG_VERSION"), "{member}");
+        }
+    }
+
     #[test]
     fn printed_documents_are_read_as_the_same_objects() {
         let request = ManifestRequest { leader_election: true, watched: Namespaces::All, ..request() };
