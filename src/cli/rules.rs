@@ -299,6 +299,28 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt renew", &["force"], Without(&["watch"])),
     rule("cc-jwt renew", &["published"], Without(&["check"])),
     rule("cc-jwt renew", SETTINGS, Never),
+    // cc-jwt scan
+    rule(
+        "cc-jwt scan",
+        &[
+            "paths",
+            "key",
+            "depends_on",
+            "expiring",
+            "max_age",
+            "nagios",
+            "metrics_file",
+            "follow_symlinks",
+            "max_size",
+            "timeout",
+            "jobs",
+            "at",
+            "config",
+            "env_file",
+            "db",
+        ],
+        Always,
+    ),
     // cc-jwt spec
     rule("cc-jwt spec check", &["files", "no_key", "set", "strict"], Always),
     rule("cc-jwt spec check", &["secrets_dir", "published"], Without(&["no_key"])),

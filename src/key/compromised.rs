@@ -1,13 +1,21 @@
 //! Compromised keys: sample keys whose private key is published.
 
-use super::encoding::encode_url;
+use super::encoding::{decode_url, encode_url};
 use super::public::PublicKey;
+use super::verifying::VerifyingKey;
 
 /// The public key in base64url (for an EC key, its x coordinate), and where the key pair was published.
 const PUBLISHED: [(&str, &str); 2] = [
     ("kzfYrYy-TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0", "the sample key of ClusterCockpit's template"),
     ("dN_1YF8Q1BGJdmL9zWDMi5D-2Nfc6iAAXXFvA88HPEk", "the example key of OSDF's documentation"),
 ];
+
+/// Returns the sample key of ClusterCockpit's template.
+#[must_use]
+pub fn template_key() -> Option<VerifyingKey> {
+    let bytes = decode_url(PUBLISHED[0].0, "sample key").ok()?;
+    PublicKey::ed25519(&bytes).ok().map(VerifyingKey::public)
+}
 
 /// Returns where the private key of this key was published, or `None` if no publication is known.
 #[must_use]
@@ -35,6 +43,7 @@ mod tests {
         );
         let osdf = osdf.unwrap().verifying_key(crate::key::KeyStrength::Enforce).unwrap();
         assert!(published(osdf.public_key().unwrap()).is_some_and(|place| place.contains("OSDF")));
+        assert_eq!(template_key().unwrap().public_key(), Some(&sample));
         let other = server_base64("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=").unwrap();
         assert_eq!(published(&other), None);
     }

@@ -12,13 +12,13 @@
 //! | `cc_user_sync_ldap_entries` | the entries that the LDAP search returned; only after a successful run |
 //! | `cc_user_sync_ldap_users{what="..."}` | the numbers of [`SyncCounts`]; only after a successful run |
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use super::report::SyncCounts;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::util::metrics::Metrics;
 use crate::util::time::{Clock, Timestamp};
 
 /// The end of the last successful run. A failed run copies it from the old file.
@@ -102,60 +102,38 @@ fn text(
     now: Timestamp,
     last_success: Option<Timestamp>,
 ) -> String {
-    let mut out = String::new();
-    let mut gauge = |name: &str, help: &str, samples: &[(&str, String)]| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
-        for (labels, value) in samples {
-            let _ = writeln!(out, "{name}{labels} {value}");
-        }
-    };
-    let one = |value: String| [("", value)];
-    gauge(
-        "cc_user_sync_ldap_exit_status",
-        "Exit status of the last synchronization; 0 is success.",
-        &one(status.to_string()),
-    );
-    gauge(
+    let mut metrics = Metrics::default();
+    metrics.gauge("cc_user_sync_ldap_exit_status", "Exit status of the last synchronization; 0 is success.");
+    metrics.sample(&[], &status.to_string());
+    metrics.gauge(
         "cc_user_sync_ldap_last_run_timestamp_seconds",
         "Time of the end of the last synchronization.",
-        &one(now.0.to_string()),
     );
+    metrics.sample(&[], &now.0.to_string());
     if let Some(last) = last_success {
-        gauge(
-            LAST_SUCCESS,
-            "Time of the end of the last successful synchronization.",
-            &one(last.0.to_string()),
-        );
+        metrics.gauge(LAST_SUCCESS, "Time of the end of the last successful synchronization.");
+        metrics.sample(&[], &last.0.to_string());
     }
-    gauge(
-        "cc_user_sync_ldap_duration_seconds",
-        "Duration of the last synchronization.",
-        &one(format!("{:.3}", duration.as_secs_f64())),
-    );
+    metrics.gauge("cc_user_sync_ldap_duration_seconds", "Duration of the last synchronization.");
+    metrics.sample(&[], &format!("{:.3}", duration.as_secs_f64()));
     if let Some(counts) = counts {
-        gauge(
-            "cc_user_sync_ldap_entries",
-            "Entries that the LDAP search returned.",
-            &one(counts.entries.to_string()),
-        );
-        let samples = [
-            ("{what=\"added\"}", counts.added),
-            ("{what=\"renamed\"}", counts.renamed),
-            ("{what=\"deleted\"}", counts.deleted),
-            ("{what=\"unchanged\"}", counts.unchanged),
-            ("{what=\"missing\"}", counts.missing),
-            ("{what=\"conflict\"}", counts.conflicts),
-            ("{what=\"skipped\"}", counts.skipped),
-        ]
-        .map(|(labels, count)| (labels, count.to_string()));
-        gauge(
-            "cc_user_sync_ldap_users",
-            "Users by the result of the last successful synchronization.",
-            &samples,
-        );
+        metrics.gauge("cc_user_sync_ldap_entries", "Entries that the LDAP search returned.");
+        metrics.sample(&[], &counts.entries.to_string());
+        metrics
+            .gauge("cc_user_sync_ldap_users", "Users by the result of the last successful synchronization.");
+        for (what, count) in [
+            ("added", counts.added),
+            ("renamed", counts.renamed),
+            ("deleted", counts.deleted),
+            ("unchanged", counts.unchanged),
+            ("missing", counts.missing),
+            ("conflict", counts.conflicts),
+            ("skipped", counts.skipped),
+        ] {
+            metrics.sample(&[("what", what)], &count.to_string());
+        }
     }
-    out
+    metrics.into_text()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod file;
 pub mod json;
 pub mod json_text;
 pub mod kind;
+pub mod metrics;
 pub mod monotonic;
 pub mod note;
 pub mod printable;

@@ -30,6 +30,8 @@ pub enum ExitStatus {
     NotExecutable,
     /// 127: the command of `cc-login run` does not exist.
     NotFound,
+    /// 0 to 3: the state of a Nagios plugin, only with `--nagios`.
+    Nagios(u8),
 }
 
 impl ExitStatus {
@@ -50,6 +52,7 @@ impl ExitStatus {
             Self::Config => 78,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
+            Self::Nagios(state) => state,
         }
     }
 
@@ -58,7 +61,7 @@ impl ExitStatus {
         (Self::Success, "success: the token is valid, the login is accepted"),
         (
             Self::Negative,
-            "the answer is negative: token not valid, login rejected, user not found, renewal due with --check",
+            "the answer is negative: token not valid, login rejected, user not found, renewal due with --check, a problem found by a scan",
         ),
         (Self::Usage, "wrong usage"),
         (Self::Data, "invalid input data: no PEM, no token, a malformed CSV line"),

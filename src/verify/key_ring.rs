@@ -59,6 +59,14 @@ pub enum KeySetSource {
 }
 
 impl GivenKeys {
+    /// Returns no keys: those of the settings apply, and nothing is fetched.
+    #[must_use]
+    pub fn none() -> Self {
+        let cache = Cache { directory: None, offline: true };
+        let access = KeyAccess { options: HttpOptions::default(), cache, strength: KeyStrength::Enforce };
+        Self { files: Vec::new(), hmac_secret: None, sets: Vec::new(), bearer_token: None, access }
+    }
+
     /// Returns whether no keys are given, so that the configured keys apply.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -296,6 +304,40 @@ impl KeyRing {
         Ok(Self { fixed: keys.len(), keys, remotes: Vec::new() })
     }
 
+    /// Returns the keys of the server that are set, each replaced by a given key of the same owner.
+    ///
+    /// A key that cannot be used is a warning.
+    pub(super) fn known(settings: &Settings, given: Vec<(Signer, VerifyingKey)>, notes: &mut Notes) -> Self {
+        let is_given = |signer: Signer| given.iter().any(|(owner, _)| *owner == signer);
+        let is_set = |variables: &[Variable]| variables.iter().any(|name| settings.secret(*name).is_some());
+        let mut own_notes = Notes::new();
+        let mut found = Vec::new();
+        if !is_given(Signer::Own) && is_set(&[Variable::JwtPublicKey, Variable::JwtPrivateKey]) {
+            found.push((Signer::Own, settings.verifying_key(&mut own_notes)));
+        }
+        if !is_given(Signer::CrossLogin) && is_set(&[Variable::CrossLoginJwtPublicKey]) {
+            found.push((Signer::CrossLogin, settings.cross_login_key(&mut own_notes)));
+        }
+        if is_set(&[Variable::CrossLoginJwtHs512Key]) {
+            found.push((Signer::HmacSecret, settings.hmac_secret(KeyStrength::AllowWeak)));
+        }
+        notes.append(own_notes);
+        let mut keys: Vec<OwnedKey> =
+            given.into_iter().map(|(signer, key)| OwnedKey::new(signer, key)).collect();
+        for (signer, key) in found {
+            match key {
+                Ok(key) => keys.push(OwnedKey::new(signer, key)),
+                Err(error) => notes.warn("key-skipped", error.to_string()),
+            }
+        }
+        Self { fixed: keys.len(), keys, remotes: Vec::new() }
+    }
+
+    /// Iterates over the keys with their owners.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Signer, &VerifyingKey)> {
+        self.keys.iter().map(|owned| (owned.owner.signer, &owned.key))
+    }
+
     /// Returns whether a key has this owner.
     pub(super) fn has(&self, signer: Signer) -> bool {
         self.keys.iter().any(|owned| owned.owner.signer == signer)
@@ -378,6 +420,28 @@ pub(super) fn warn_of_weak<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>,
 fn read_secret(path: &Path, notes: &mut Notes) -> Result<SecretText, VerifyError> {
     let text = SecretText::new(file::read_named_text(path, SETTINGS_LIMIT, FileContents::Secret, notes)?);
     Ok(SecretText::new(text.expose().trim().to_owned()))
+}
+
+/// Reads the public keys of a file in any supported format, also those of its private keys.
+/// Certificates must be valid at `at`.
+///
+/// # Errors
+/// [`VerifyError::File`], [`VerifyError::Key`].
+pub fn read_known_keys(
+    path: &Path,
+    at: Timestamp,
+    notes: &mut Notes,
+) -> Result<Vec<VerifyingKey>, VerifyError> {
+    const WEAK: KeyStrength = KeyStrength::AllowWeak;
+    let bytes = zeroize::Zeroizing::new(file::read(path, SETTINGS_LIMIT)?);
+    match public_keys(&bytes, WEAK, at, notes) {
+        Err(error @ (KeyError::WrongType { .. } | KeyError::PrivateForPublic)) => {
+            parse::read_signing(&bytes, WEAK, notes)
+                .map(|key| vec![key.verifying_key()])
+                .map_err(|_| error.at(quote_path(path)).into())
+        }
+        other => other.map_err(|error| error.at(quote_path(path)).into()),
+    }
 }
 
 fn public_keys(

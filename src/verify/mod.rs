@@ -15,12 +15,15 @@ mod login_role_keys;
 mod published_keys;
 mod refetch;
 mod scope_requirement;
+mod stored;
 
 use std::sync::RwLock;
 
 pub use context::{EndpointResult, VerifyRequest, server_notes};
 pub use error::VerifyError;
-pub use key_ring::{GivenKeys, KeyAccess, KeyOwner, KeyRing, KeySetSource, OwnedToken, warn_of_short_secret};
+pub use key_ring::{
+    GivenKeys, KeyAccess, KeyOwner, KeyRing, KeySetSource, OwnedToken, read_known_keys, warn_of_short_secret,
+};
 pub use lines::{Line, StreamError, StreamOutput, StreamSummary, check_lines, open_lines};
 pub use login_role::{
     LoginRoleRequest, LoginRoleResult, LoginRoleSource, LoginRoleVerifier, RoleDocument, RoleFindings,
@@ -29,6 +32,7 @@ pub use login_role_keys::LoginRoleKeys;
 pub use published_keys::{PublishedKeys, PublishedKeysError};
 pub use refetch::{Attempt, VerificationKeys, verify_with_refetch};
 pub use scope_requirement::{ProfileChoice, RequiredOperation, ScopeRequirement};
+pub use stored::{StoredTokenResult, StoredTokenVerifier};
 
 use context::{SubjectRow, VerifyContext};
 

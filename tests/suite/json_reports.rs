@@ -67,6 +67,7 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-jwt role check", "", 0, "cc-jwt role check role.json --json"),
     ("cc-jwt renew", "", 0, "cc-jwt renew --spec r.yaml -o renewed --json"),
     ("cc-jwt renew", "check", 1, "cc-jwt renew --spec r.yaml -o renewed --check --json"),
+    ("cc-jwt scan", "", 0, "chmod 600 token.txt; cc-jwt scan .env token.txt --expiring 1h --json"),
     ("cc-jwt spec issue", "", 0, "cc-jwt spec issue r.yaml --json"),
     ("cc-jwt spec check", "", 0, "cc-jwt spec check r.yaml --json"),
     ("cc-jwt spec check", "error", 65, "cc-jwt spec check more.csv --json"),
@@ -180,6 +181,7 @@ fn redact(value: &mut Value, name: &str, directory: &str) {
         Value::Number(_) if ["iat", "exp", "nbf", "auth_time", "seconds"].contains(&name) => {
             *value = "[seconds]".into()
         }
+        Value::String(text) if name == "fingerprint" => *text = format!("[{} digits]", text.len()),
         // A random UUID.
         Value::String(text) if name == "jti" => *text = format!("[{} characters]", text.len()),
         Value::String(text) => {

@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 6] = [
     &["key", "user", "token"],
     &["config", "policy"],
     &["http", "user_db", "ldap", "oidc", "clustercockpit"],
-    &["verify", "accounts", "issue", "osdf", "renew", "sync", "login"],
+    &["verify", "accounts", "issue", "osdf", "renew", "scan", "sync", "login"],
     &["cli"],
 ];
 

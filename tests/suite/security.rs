@@ -249,7 +249,9 @@ fn options_do_not_accept_secrets_as_values() {
             let values: Vec<String> =
                 option.get_value_names().unwrap_or_default().iter().map(ToString::to_string).collect();
             let harmless = !option.get_action().takes_values()
-                || values.iter().all(|value| ["FILE", "DIR", "VAR", "KID"].contains(&value.as_str()));
+                || values
+                    .iter()
+                    .all(|value| ["FILE", "NAME=FILE", "DIR", "VAR", "KID"].contains(&value.as_str()));
             assert!(harmless, "{path} --{name} takes {values:?}");
         }
         for sub in command.get_subcommands() {

@@ -135,6 +135,10 @@ fn times_and_durations_of_every_option_are_checked() {
         ("cc-jwt verify --token-file token.txt", "--at", "time"),
         ("cc-jwt renew --spec osdf.yaml -o out.jwt", "--at", "time"),
         ("cc-jwt spec issue osdf.yaml", "--at", "time"),
+        ("cc-jwt scan token.txt", "--at", "time"),
+        ("cc-jwt scan token.txt", "--expiring", "duration"),
+        ("cc-jwt scan token.txt", "--max-age", "duration"),
+        ("cc-jwt scan token.txt", "--timeout", "duration"),
         ("cc-jwt jwks --spec osdf.yaml", "--at", "time"),
         ("cc-login status", "--at", "time"),
         ("cc-login token", "--at", "time"),
@@ -283,7 +287,7 @@ fn command_that_users_type_works_or_is_answered_by_one_sentence() {
 }
 
 /// Successful lines, and whether standard output is the result.
-const QUIET: [(&str, bool); 43] = [
+const QUIET: [(&str, bool); 44] = [
     ("gen-keypair -q", true),
     ("gen-keypair -q -f pem -o new", false),
     ("gen-keypair -q --env-file new.env --write", false),
@@ -315,6 +319,7 @@ const QUIET: [(&str, bool); 43] = [
     ("cc-jwt -q verify --token-file token.txt -e user-api", false),
     ("cc-jwt -q verify --token-file token.txt --login-role role.json --role-config shared.json", false),
     ("cc-jwt -q role check role.json", false),
+    ("cc-jwt -q scan token.txt", true),
     ("cc-jwt -q renew --spec osdf.yaml --out-dir tokens", false),
     ("cc-jwt -q renew --spec osdf.yaml --out-dir tokens --check", false),
     ("cc-jwt -q spec check osdf.yaml", false),

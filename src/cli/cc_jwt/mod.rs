@@ -9,6 +9,7 @@ mod keys;
 mod osdf;
 mod pages;
 mod pages_osdf;
+mod pages_scan;
 mod pages_verify;
 mod remote;
 mod renew;
@@ -16,6 +17,7 @@ mod renew_watch;
 mod report;
 mod resources;
 mod role;
+mod scan;
 mod source;
 mod spec;
 mod spec_issue;
@@ -41,6 +43,7 @@ pub static TOOL: Tool = Tool { name: "cc-jwt", command, run, form, single_dash: 
 pub(super) static REPORTS: &[Report] = &[
     Report::of::<issue::TokenReport>("cc-jwt issue").stream(),
     Report::of::<crate::renew::RenewEvent>("cc-jwt renew").stream(),
+    Report::of::<crate::scan::ScanReport>("cc-jwt scan"),
     Report::of::<spec_issue::ResourceToken>("cc-jwt spec issue").stream(),
     Report::of::<inspect::InspectReport>("cc-jwt inspect"),
     Report::of::<inspect::InspectTokensReport>("cc-jwt inspect")
@@ -88,6 +91,7 @@ enum Verb {
     Verify(Box<verify_options::Verify>),
     Role(role::RoleCommand),
     Renew(Box<renew::Renew>),
+    Scan(Box<scan::Scan>),
     Spec(Box<spec::SpecArguments>),
     Jwks(Box<jwks::Jwks>),
 }
@@ -118,6 +122,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Role(verb) => role::run(&verb, console),
         Verb::Renew(verb) if verb.watch => renew_watch::run(&verb, console),
         Verb::Renew(verb) => renew::run(&verb, console),
+        Verb::Scan(verb) => scan::run(&verb, &settings, console),
         Verb::Spec(verb) => spec::run(&verb, console),
         Verb::Jwks(verb) => jwks::run(&verb, &settings, console),
     }

@@ -1,7 +1,7 @@
 //! The manual of `cc-jwt`.
 
 use super::pages_verify::FILES;
-use super::{pages_osdf, pages_verify};
+use super::{pages_osdf, pages_scan, pages_verify};
 use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 pub(super) static PAGES: &[ManualPage] = &[
@@ -99,6 +99,7 @@ pub(super) static PAGES: &[ManualPage] = &[
     pages_verify::ROLE,
     pages_verify::ROLE_CHECK,
     pages_osdf::RENEW,
+    pages_scan::SCAN,
     pages_osdf::SPEC,
     pages_osdf::SPEC_CHECK,
     pages_osdf::SPEC_NEW,

@@ -1,0 +1,84 @@
+//! The manual of `cc-jwt scan`.
+
+use super::pages_verify::FILES;
+use crate::cli::page::{Example, ExampleTest, ManualPage};
+
+pub(super) const SCAN: ManualPage = ManualPage {
+    path: "scan",
+    description: &[
+        "Finds tokens and keys in files and reports for each: where it is, the key that signed it, the endpoints that \
+         accept it (as cc-jwt verify does), when it expires, and its problems. The report never contains a token or a \
+         key. A fingerprint names it: the first 12 hexadecimal digits of SHA-256 of the token without 'Bearer ', or of \
+         the raw bytes of the key.",
+        "Tokens and keys are found by their form, in any file and at any place, also in comments: signed and encrypted \
+         tokens, private and public keys in PEM, the server's private key in base64, seeds of nkeys, and NATS \
+         credentials. JSON, YAML, environment files, TOML, INI, systemd units, shell scripts and curl configurations \
+         show the member as well. The values of Kubernetes Secrets are decoded, also whole files in them. An HMAC \
+         secret is found by the name of its member only, and a public key in base64 if the name of its member \
+         announces it or if the key is known.",
+        "Without --expiring, --max-age and --nagios the exit status is 0, whatever is found.",
+    ],
+    sections: &[
+        (
+            "PROBLEMS",
+            &[
+                "expired, expires-soon (with --expiring), no-expiry, token-old (with --max-age), token-malformed: every \
+                 key rejects the token.",
+                "role-too-wide: a token in the configuration of a collector, an adapter or cc-metric-store has a role \
+                 that its use does not require. user-not-in-table: the user of a token is not in the user table.",
+                "key-compromised: a key of the server's template, whose private key is public knowledge, or a token that \
+                 it signed.",
+                "file-mode: other accounts have access to the file. several-places: the same token or key is in \
+                 another place as well.",
+                "bearer-prefix: the value begins with 'Bearer ', which the program adds itself. variable-overrides: a \
+                 variable in another file overrides this value. member-misplaced: jwt-public-key is at the root of the \
+                 configuration of cc-metric-store.",
+            ],
+        ),
+        (
+            "LIMITS",
+            &[
+                "The members of a file are read up to 4 MiB; a larger text is searched by form only. A file has at most \
+                 10,000 items. Symbolic links in directories are not followed without --follow-symlinks. FIFOs, sockets, \
+                 devices and the file systems of the kernel, such as /proc, are skipped. A file that a member names, such as \
+                 sinks-file, is searched as well.",
+                "UTF-16 is read if it begins with a byte order mark. Other text with NUL bytes is binary and skipped. \
+                 Compressed files are skipped: pipe them, as in zcat FILE | cc-jwt scan -. An uncompressed tar archive in \
+                 a directory is searched.",
+                "Outside of Secrets, base64 is decoded only if it is a token by itself. A token that is split over several \
+                 strings or lines is not found. A published sample token is reported like every other token. The claims \
+                 of an encrypted token are not shown.",
+            ],
+        ),
+    ],
+    examples: &[
+        Example {
+            command: "cc-jwt scan .env token.txt",
+            explains: "List the tokens and keys in two files",
+            test: ExampleTest::Runs(0),
+        },
+        Example {
+            command: "cc-jwt scan /etc/cc-metric-collector --expiring 14d",
+            explains: "Check for cron: exit status 1 if a token expires within two weeks",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-jwt scan /etc --nagios --expiring 14d --metrics-file /var/lib/node_exporter/tokens.prom",
+            explains: "Check for Nagios, and metrics for Prometheus",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "ssh node01 tar -c /etc/cc-metric-collector | cc-jwt scan -",
+            explains: "The files of another host",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-jwt scan /etc --key previous=old-public.pem --depends-on leaked.pem",
+            explains: "List what depends on a key that leaked",
+            test: ExampleTest::Parses,
+        },
+    ],
+    files: FILES,
+    see_also: &["cc-jwt-verify(1)", "cc-jwt-renew(1)"],
+    ..ManualPage::EMPTY
+};

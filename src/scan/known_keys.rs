@@ -1,0 +1,47 @@
+//! The keys whose tokens and copies a scan reports by name.
+
+use crate::key::{PublicKey, VerifyingKey, published};
+use crate::token::{Unverified, verify};
+
+/// A key with the name that reports use.
+#[derive(Debug, Clone)]
+pub(super) struct KnownKey {
+    /// The name, such as `own`, `cross-login` or the name of `--key`.
+    pub(super) name: String,
+    /// The key.
+    pub(super) key: VerifyingKey,
+}
+
+/// The known keys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KnownKeys {
+    keys: Vec<KnownKey>,
+}
+
+impl KnownKeys {
+    /// Creates the list.
+    #[must_use]
+    pub(super) const fn new(keys: Vec<KnownKey>) -> Self {
+        Self { keys }
+    }
+
+    /// Returns whether a public key is known or its private key is published.
+    pub(super) fn contains(&self, key: &PublicKey) -> bool {
+        self.name(key).is_some() || published(key).is_some()
+    }
+
+    /// Returns the name of a public key.
+    pub(super) fn name(&self, key: &PublicKey) -> Option<&str> {
+        self.keys.iter().find(|known| known.key.public_key() == Some(key)).map(|known| known.name.as_str())
+    }
+
+    /// Returns the key that signed a token.
+    pub(super) fn signer(&self, token: &str) -> Option<&KnownKey> {
+        let verifies = |known: &&KnownKey| {
+            Unverified::parse_with_embedded_keys(token)
+                .and_then(|token| verify(token, std::slice::from_ref(&known.key)))
+                .is_ok()
+        };
+        self.keys.iter().find(verifies)
+    }
+}

@@ -1,0 +1,172 @@
+//! The settings of formats with one setting on a line: environment files, INI, TOML, systemd units,
+//! shell scripts, curl configurations, crontabs.
+
+use zeroize::Zeroizing;
+
+use super::field::{Field, MAX_FIELDS};
+use crate::config::dotenv;
+
+/// Reads an environment file as the server does, or line by line if it has an error.
+pub(super) fn dotenv_fields(bytes: &[u8], text: &str) -> Vec<Field> {
+    match dotenv::read(dotenv::without_mark(bytes)) {
+        Ok(file) => file
+            .entries()
+            .iter()
+            .filter(|entry| !entry.expanded)
+            .take(MAX_FIELDS)
+            .map(|entry| Field {
+                path: vec![entry.key.clone()],
+                value: Zeroizing::new(entry.value.expose().to_owned()),
+                line: entry.line as u64,
+                is_block: true,
+            })
+            .collect(),
+        Err(_) => fields(text),
+    }
+}
+
+/// Reads the assignments of a text, each with its section.
+pub(super) fn fields(text: &str) -> Vec<Field> {
+    let mut found = Vec::new();
+    let mut section: Option<&str> = None;
+    for (index, line) in text.lines().enumerate() {
+        if found.len() >= MAX_FIELDS {
+            break;
+        }
+        let line = line.trim();
+        if line.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(name) = section_name(line) {
+            section = Some(name);
+            continue;
+        }
+        let Some((name, value)) = assignment(line) else { continue };
+        let mut add = |path: Vec<&str>, value: &str| {
+            let path = section.into_iter().chain(path).map(str::to_owned).collect();
+            let value = Zeroizing::new(value.to_owned());
+            found.push(Field { path, value, line: index as u64 + 1, is_block: false });
+        };
+        if matches!(name, "Environment" | "DefaultEnvironment") {
+            for word in words(value) {
+                if let Some((variable, value)) = word.split_once('=') {
+                    add(vec![name, variable], value);
+                }
+            }
+        } else {
+            add(vec![name], unquoted(value));
+        }
+    }
+    found
+}
+
+fn section_name(line: &str) -> Option<&str> {
+    let name = line.strip_prefix('[')?.split(']').next()?.trim_start_matches('[').trim();
+    let is_name = |c: char| c.is_alphanumeric() || " -_.:\"'/@".contains(c);
+    (line.contains(']') && !name.is_empty() && name.chars().all(is_name)).then_some(name)
+}
+
+/// Splits `NAME = VALUE` or `NAME: VALUE`, after `export` or `setenv`.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let line = ["export ", "setenv ", "declare -x ", "set -x ", "env "]
+        .iter()
+        .find_map(|word| line.strip_prefix(word))
+        .unwrap_or(line)
+        .trim_start();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let end = line.find(|c| !is_name(c))?;
+    let (name, rest) = line.split_at(end);
+    let value = rest.trim_start().strip_prefix(['=', ':'])?;
+    (!name.is_empty()).then(|| (name, value.trim()))
+}
+
+/// Removes quotes, or the comment after a value without quotes.
+fn unquoted(value: &str) -> &str {
+    for mark in ['"', '\''] {
+        if let Some(inside) = value.strip_prefix(mark) {
+            return inside.split(mark).next().unwrap_or(inside);
+        }
+    }
+    value.split(" #").next().unwrap_or(value).trim_end()
+}
+
+/// Splits the words of `Environment=`: `A=b "C=d e"`.
+fn words(value: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = value.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let (word, after) = match rest.strip_prefix(['"', '\'']) {
+            Some(inside) => inside.split_once(first).unwrap_or((inside, "")),
+            None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+        };
+        words.push(word);
+        rest = after.trim_start();
+    }
+    words
+}
+
+/// Returns the name that a text assigns to what follows it, such as `TOKEN` for `curl -H "TOKEN: `.
+pub(super) fn name_before(text: &str) -> Option<&str> {
+    let text = text.trim_end_matches(['"', '\'', ' ']);
+    let text = text.strip_suffix("Bearer").or_else(|| text.strip_suffix("bearer")).unwrap_or(text);
+    let text = text.trim_end_matches(['"', '\'', ' ']).strip_suffix(['=', ':'])?;
+    let text = text.trim_end_matches(['"', '\'', ' ']);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    let start = text.char_indices().rev().take_while(|(_, c)| is_name(*c)).last()?.0;
+    text.get(start..)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(String, String, u64)> {
+        fields(text).iter().map(|field| (field.path.join("."), field.value.to_string(), field.line)).collect()
+    }
+
+    fn one(path: &str, value: &str, line: u64) -> (String, String, u64) {
+        (path.to_owned(), value.to_owned(), line)
+    }
+
+    #[test]
+    fn settings_have_section_name_value_and_line() {
+        let text = "# A=1\n[Service]\nEnvironment=A=x \"B=y z\" 'C=w'\nEnvironmentFile=-/etc/e\n\n[[sinks.http]]\njwt = \"t\" # old\nexport D='u'\nuser: v # c\nheader = \"Authorization: Bearer q\"\n0 * * * * x\n";
+        assert_eq!(
+            read(text),
+            [
+                one("Service.Environment.A", "x", 3),
+                one("Service.Environment.B", "y z", 3),
+                one("Service.Environment.C", "w", 3),
+                one("Service.EnvironmentFile", "-/etc/e", 4),
+                one("sinks.http.jwt", "t", 7),
+                one("sinks.http.D", "u", 8),
+                one("sinks.http.user", "v", 9),
+                one("sinks.http.header", "Authorization: Bearer q", 10),
+            ]
+        );
+    }
+
+    #[test]
+    fn environment_file_values_have_several_lines() {
+        let text = "A=\"one\ntwo\"\nexport B=$A\nC: x\n";
+        let found = dotenv_fields(text.as_bytes(), text);
+        let seen: Vec<_> =
+            found.iter().map(|field| (field.name(), field.value.as_str(), field.line)).collect();
+        assert_eq!(seen, [("A", "one\ntwo", 1), ("C", "x", 4)]);
+    }
+
+    #[test]
+    fn name_is_found_before_a_value() {
+        for (text, name) in [
+            ("TOKEN=", Some("TOKEN")),
+            ("  curl -H \"Authorization: Bearer ", Some("Authorization")),
+            ("  \"jwt\": \"", Some("jwt")),
+            ("x TOKEN='", Some("TOKEN")),
+            ("see ", None),
+            ("=", None),
+            ("", None),
+        ] {
+            assert_eq!(name_before(text), name, "{text}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The scan of files for tokens and keys.
+//!
+//! [`ScanRequest`] -> files -> documents -> items by their form, each with its member -> verdicts and
+//! problems -> [`ScanReport`]. A report never contains a token or a key, only fingerprints.
+//!
+//! This module does not print and does not read a clock.
+
+mod content;
+#[cfg(test)]
+mod corpus;
+mod document;
+mod error;
+mod field;
+mod format;
+mod inventory;
+mod item;
+mod json;
+mod known_keys;
+mod lines;
+mod manifest;
+mod metrics;
+mod nagios;
+mod names;
+mod queue;
+mod recognize;
+mod report;
+mod tar;
+#[cfg(test)]
+mod testing;
+mod walk;
+mod yaml;
+
+use std::io::Read;
+use std::path::PathBuf;
+
+pub use error::ScanError;
+pub use item::OccurrenceKind;
+pub use metrics::write_metrics;
+pub use nagios::{NagiosState, nagios_line};
+pub use report::{Occurrence, ScanReport};
+pub use walk::ScanCounts;
+
+use content::Limits;
+use inventory::{Evaluation, key_name};
+use known_keys::{KnownKey, KnownKeys};
+use walk::{Walk, Walker};
+
+use crate::config::Settings;
+use crate::key::compromised::template_key;
+use crate::key::{PublicKey, VerifyingKey};
+use crate::policy::Signer;
+use crate::util::duration::GoDuration;
+use crate::util::note::{Notes, Warning};
+use crate::util::time::Timestamp;
+use crate::verify::{StoredTokenVerifier, VerifyError, read_known_keys};
+
+/// The name of the sample key of ClusterCockpit's template.
+const TEMPLATE_KEY: &str = "sample-key";
+
+/// What is searched, and what counts as a problem.
+#[derive(Debug, Clone)]
+pub struct ScanRequest {
+    /// Files and directories; `-` is standard input.
+    pub paths: Vec<PathBuf>,
+    /// Additional known keys: a name and a file.
+    pub keys: Vec<(String, PathBuf)>,
+    /// Only tokens that the key in this file signed, and its copies.
+    pub depends_on: Option<PathBuf>,
+    /// The time before the expiry at which a token has a problem.
+    pub expiring: Option<GoDuration>,
+    /// The age after which a token has a problem.
+    pub max_age: Option<GoDuration>,
+    /// Whether symbolic links are followed.
+    pub follows_links: bool,
+    /// The most bytes of a file.
+    pub max_bytes: u64,
+    /// The number of threads.
+    pub threads: usize,
+    /// The time of the checks.
+    pub now: Timestamp,
+}
+
+/// Scans files. `is_over` returns whether the time limit is reached.
+///
+/// # Errors
+/// [`ScanError`]; a file in a directory that cannot be read is a warning of the report.
+pub fn scan(
+    request: &ScanRequest,
+    settings: &Settings,
+    stdin: &mut dyn Read,
+    is_over: &(dyn Fn() -> bool + Sync),
+    notes: &mut Notes,
+) -> Result<ScanReport, ScanError> {
+    let RequestKeys { server, others: mut known } = RequestKeys::read(request, notes)?;
+    let verifier = StoredTokenVerifier::open(settings, server, request.now, notes);
+    let server_keys =
+        verifier.keys().map(|(signer, key)| KnownKey { name: key_name(signer).to_owned(), key: key.clone() });
+    known.splice(0..0, server_keys);
+    known.extend(template_key().map(|key| KnownKey { name: TEMPLATE_KEY.to_owned(), key }));
+    let depends_on = match &request.depends_on {
+        Some(path) => Some(dependency_keys(path, request, &mut known, notes)?),
+        None => None,
+    };
+    let known = KnownKeys::new(known);
+    let limits = Limits { bytes: request.max_bytes, is_over };
+    let walker =
+        Walker { known: &known, limits, follows_links: request.follows_links, threads: request.threads };
+    let walk = walker.walk(&request.paths, stdin)?;
+    let mut occurrences = Evaluation::new(request, &known, &verifier).occurrences(&walk.files);
+    if let Some(names) = depends_on {
+        occurrences
+            .retain(|occurrence| occurrence.signed_by.as_ref().is_some_and(|name| names.contains(name)));
+    }
+    let warnings = warnings(&walk);
+    Ok(ScanReport { complete: warnings.is_empty(), occurrences, files: walk.counts, warnings })
+}
+
+/// The keys of a request.
+#[derive(Default)]
+struct RequestKeys {
+    /// The keys that replace a key of the server.
+    server: Vec<(Signer, VerifyingKey)>,
+    others: Vec<KnownKey>,
+}
+
+impl RequestKeys {
+    fn read(request: &ScanRequest, notes: &mut Notes) -> Result<Self, VerifyError> {
+        let mut keys = Self::default();
+        for (name, path) in &request.keys {
+            for key in read_known_keys(path, request.now, notes)? {
+                match name.as_str() {
+                    "own" => keys.server.push((Signer::Own, key)),
+                    "cross-login" => keys.server.push((Signer::CrossLogin, key)),
+                    _ => keys.others.push(KnownKey { name: name.clone(), key }),
+                }
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// Returns the names of the keys in a file. A key without a name gets that of the file.
+fn dependency_keys(
+    path: &std::path::Path,
+    request: &ScanRequest,
+    known: &mut Vec<KnownKey>,
+    notes: &mut Notes,
+) -> Result<Vec<String>, VerifyError> {
+    let mut names = Vec::new();
+    for key in read_known_keys(path, request.now, notes)? {
+        let public: Option<&PublicKey> = key.public_key();
+        let same = known.iter().find(|known| known.key.public_key() == public);
+        let name = match same {
+            Some(known) => known.name.clone(),
+            None => {
+                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                known.push(KnownKey { name: name.clone(), key });
+                name
+            }
+        };
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// What was not searched.
+fn warnings(walk: &Walk) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> =
+        walk.errors.iter().map(|error| Warning::new("file-not-scanned", error.to_string())).collect();
+    let more = walk.counts.unreadable.saturating_sub(walk.errors.len() as u64);
+    if more > 0 {
+        warnings.push(Warning::new("file-not-scanned", format!("{more} more files cannot be read")));
+    }
+    if walk.counts.too_large > 0 {
+        let count = walk.counts.too_large;
+        let files = if count == 1 { "file is" } else { "files are" };
+        let message = format!("{count} {files} larger than --max-size: only the beginning was searched");
+        warnings.push(Warning::new("scan-limit", message));
+    }
+    if walk.is_timed_out {
+        warnings.push(Warning::new("scan-limit", "the time limit was reached: not all files were searched"));
+    }
+    warnings
+}
