@@ -13,6 +13,9 @@ use cc_auth::util::note::Notes;
 use cc_auth::util::quote::is_hidden;
 use serde_json::{Value, json};
 
+use crate::httpd::{Reply, Request};
+use crate::idp::{Behavior, Idp};
+use crate::oidc::directory_for;
 use crate::support::{TestEnv, has, path_with_programs, session_path};
 
 /// Sets the title, clears the screen, moves back, deletes, sets a color, changes the direction,
@@ -332,4 +335,54 @@ fn terminal_output_escapes_files_sessions_and_arguments() {
         trial.shows(line);
     }
     trial.end();
+}
+
+/// The lines of a terminal of 80x24 while a device login waits.
+fn device_screen(url: &'static str) -> Vec<String> {
+    let device = move |request: &Request| {
+        (request.path == "/device").then(|| {
+            Reply::json(&json!({
+                "device_code": "the-device-code", "user_code": "WDJB-MJHT", "expires_in": 600, "interval": 1,
+                "verification_uri": url, "verification_uri_complete": format!("{url}?user_code=WDJB-MJHT"),
+            }))
+        })
+    };
+    let idp = Idp::start(Behavior { instead: Box::new(device), ..Behavior::default() });
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let seen = Trial::new(directory).run("stty cols 80 rows 24; cc-login --method oidc --device", true);
+    let waiting = seen.replace("\r\n", "\n");
+    let (waiting, after) = waiting.split_once("logged in: clara").unwrap_or_else(|| panic!("{waiting}"));
+    assert!(after.contains("by oidc"), "{after}");
+    let mut rows = Vec::new();
+    for line in waiting.lines() {
+        let line: Vec<char> = line.chars().collect();
+        rows.extend(line.chunks(80).map(String::from_iter));
+        rows.extend(line.is_empty().then(String::new));
+    }
+    // The cursor is in the last row.
+    rows.split_off(rows.len().saturating_sub(23))
+}
+
+#[test]
+fn device_login_shows_url_and_code_below_the_qr_code_in_24_rows() {
+    if !has("script") {
+        return;
+    }
+    const SHORT: &str = "https://idp.example.org/realms/hpc/device";
+    let screen = device_screen(SHORT);
+    let at = |text: &str| {
+        screen.iter().position(|row| row.contains(text)).unwrap_or_else(|| panic!("{screen:#?}"))
+    };
+    let blocks = |row: &String| row.chars().filter(|c| "█▀▄".contains(*c)).count();
+    assert!(screen.iter().filter(|row| blocks(row) > 10).count() >= 17, "a QR code: {screen:#?}");
+    let last = screen.iter().rposition(|row| blocks(row) > 10).unwrap();
+    assert!(last < at(SHORT) && at(SHORT) < at("WDJB-MJHT"), "{screen:#?}");
+    // A code that is larger than the terminal cannot be read by a device: the URL replaces it.
+    let long: &'static str =
+        Box::leak(format!("https://idp.example.org/{}", "x".repeat(300)).into_boxed_str());
+    let screen = device_screen(long);
+    assert_eq!(screen.iter().filter(|row| blocks(row) > 10).count(), 0, "{screen:#?}");
+    let joined = screen.concat();
+    assert!(joined.contains(&format!("{long}?user_code=WDJB-MJHT")), "{screen:#?}");
+    assert!(joined.contains("    WDJB-MJHT") && joined.contains(&format!("    {long}with")), "{screen:#?}");
 }

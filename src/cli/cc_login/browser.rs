@@ -130,6 +130,23 @@ fn begin(command: &mut Command, environment: &Environment) -> io::Result<Option<
     Ok(None)
 }
 
+/// Returns the lines of a QR code for the terminal on standard error; empty without a terminal, or if
+/// the code is larger than the terminal and no device could read it.
+pub(super) fn qr_code_for_terminal(url: &Url, color: bool) -> Vec<String> {
+    let stderr = io::stderr();
+    if !stderr.is_terminal() {
+        return Vec::new();
+    }
+    let lines = qr_code(url, color);
+    // A terminal that does not report its size reports zero.
+    let is_larger = |count: usize, limit: u16| limit > 0 && count > usize::from(limit);
+    let is_too_large = rustix::termios::tcgetwinsize(&stderr).is_ok_and(|size| {
+        // Two modules are above each other in a character, and none beside each other.
+        is_larger(lines.len(), size.ws_row) || is_larger(lines.len() * 2, size.ws_col)
+    });
+    if is_too_large { Vec::new() } else { lines }
+}
+
 /// Returns the URL as lines of a QR code for a terminal, empty if it is too long. It is black on
 /// white, because some phones cannot read inverted codes; without color, it is for a dark terminal.
 pub(super) fn qr_code(url: &Url, color: bool) -> Vec<String> {

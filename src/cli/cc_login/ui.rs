@@ -73,17 +73,31 @@ impl<'run> TerminalUi<'run> {
         }
     }
 
+    /// Prints URL and code of a login on another device. On a terminal, a QR code precedes them, so
+    /// that the text is still visible on a small terminal while the command waits.
     fn show_device(&mut self, device: &DeviceAuthorization) {
         let console = &mut *self.console;
         let url = device.verification_uri_complete.as_ref().unwrap_or(&device.verification_uri);
-        console.instruct("Log in on another device at this URL:");
-        console.instruct(&format!("\n    {}\n", device.verification_uri));
-        console.instruct(&format!("with the code\n\n    {}\n", escape(&device.user_code)));
-        if io::stderr().is_terminal() && !console.is_quiet() {
-            for line in browser::qr_code(url, console.colors_errors()) {
+        let code = escape(&device.user_code);
+        let qr_code = if console.is_quiet() || console.is_json() {
+            Vec::new()
+        } else {
+            browser::qr_code_for_terminal(url, console.colors_errors())
+        };
+        if !qr_code.is_empty() {
+            for line in qr_code {
                 console.instruct(&line);
             }
-        } else if device.verification_uri_complete.is_some() {
+            console.instruct(&format!(
+                "Log in on another device at this URL:\n    {}\nwith the code\n    {code}",
+                device.verification_uri
+            ));
+            return;
+        }
+        console.instruct("Log in on another device at this URL:");
+        console.instruct(&format!("\n    {}\n", device.verification_uri));
+        console.instruct(&format!("with the code\n\n    {code}\n"));
+        if device.verification_uri_complete.is_some() {
             console.instruct(&format!("or at this URL, which contains the code\n\n    {url}\n"));
         }
     }
