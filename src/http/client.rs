@@ -14,10 +14,10 @@ use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 
 use rustls::ClientConfig;
-use ureq::Agent;
 use ureq::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
+use ureq::{Agent, RequestBuilder};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -125,7 +125,7 @@ impl Client {
         let mut left = redirects;
         let mut url = url.clone();
         loop {
-            let response = self.exchange(&url, headers, None)?;
+            let response = self.exchange(&url, headers, &Method::Get)?;
             match response.redirect_target() {
                 Some(next) if left > 0 && next.origin() == url.origin() => {
                     log::debug!("{} redirects to {}", quote(&display_url(&url)), quote(&display_url(&next)));
@@ -151,30 +151,52 @@ impl Client {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(form);
         let body = Zeroizing::new(body.finish());
-        self.exchange(url, headers, Some(&body))
+        self.exchange(url, headers, &Method::Post { content_type: FORM, body: &body })
+    }
+
+    /// Sends a JSON document in a POST request. Redirects are not followed.
+    ///
+    /// # Errors
+    /// Same as [`Client::get`].
+    pub fn post_json(
+        &self,
+        url: &Url,
+        headers: &[(&str, &str)],
+        document: &serde_json::Value,
+    ) -> Result<Response, HttpError> {
+        let body = document.to_string();
+        self.exchange(url, headers, &Method::Post { content_type: "application/json", body: &body })
+    }
+
+    /// Sends a DELETE request. Redirects are not followed.
+    ///
+    /// # Errors
+    /// Same as [`Client::get`].
+    pub fn delete(&self, url: &Url, headers: &[(&str, &str)]) -> Result<Response, HttpError> {
+        self.exchange(url, headers, &Method::Delete)
     }
 
     fn exchange(
         &self,
         url: &Url,
         headers: &[(&str, &str)],
-        form: Option<&str>,
+        method: &Method<'_>,
     ) -> Result<Response, HttpError> {
         self.check(url)?;
         let proxy = self.options.proxy.as_ref().filter(|proxy| proxy.applies_to(url));
         let agent = self.agent(url, proxy.is_some())?;
         let mut target = url.clone();
         target.set_fragment(None);
-        let method = if form.is_some() { "POST" } else { "GET" };
+        let name = method.name();
         match proxy {
             Some(proxy) => {
                 log::info!(
-                    "{method} {} through the proxy {}",
+                    "{name} {} through the proxy {}",
                     quote(&display_url(url)),
                     quote(&proxy.display_url())
                 );
             }
-            None => log::info!("{method} {}", quote(&display_url(url))),
+            None => log::info!("{name} {}", quote(&display_url(url))),
         }
         let mut map = HeaderMap::new();
         for (name, value) in headers {
@@ -182,20 +204,12 @@ impl Client {
                 .ok_or_else(|| invalid_url(url, "a header contains an invalid character"))?;
             map.insert(name, value);
         }
-        let answer = match form {
-            None => {
-                let mut request = agent.get(target.as_str());
-                if let Some(own) = request.headers_mut() {
-                    own.extend(map);
-                }
-                request.call()
-            }
-            Some(form) => {
-                let mut request = agent.post(target.as_str());
-                if let Some(own) = request.headers_mut() {
-                    own.extend(map);
-                }
-                request.content_type("application/x-www-form-urlencoded").send(form)
+        let target = target.as_str();
+        let answer = match method {
+            Method::Get => with_headers(agent.get(target), map).call(),
+            Method::Delete => with_headers(agent.delete(target), map).call(),
+            Method::Post { content_type, body } => {
+                with_headers(agent.post(target), map).content_type(*content_type).send(*body)
             }
         };
         let through = |source: HttpError| match proxy {
@@ -257,6 +271,33 @@ impl Client {
                 .chain(tls::Tls(client_config(&options.trust)?));
         Ok(Agent::with_parts(config, connector, DefaultResolver::default()))
     }
+}
+
+/// The content type of a form.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The method of a request, with its body.
+enum Method<'a> {
+    Get,
+    Delete,
+    Post { content_type: &'static str, body: &'a str },
+}
+
+impl Method<'_> {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Delete => "DELETE",
+            Self::Post { .. } => "POST",
+        }
+    }
+}
+
+fn with_headers<B>(mut request: RequestBuilder<B>, headers: HeaderMap) -> RequestBuilder<B> {
+    if let Some(own) = request.headers_mut() {
+        own.extend(headers);
+    }
+    request
 }
 
 /// Creates a header. Headers with credentials are marked as sensitive, so that logs do not show them.

@@ -258,6 +258,8 @@ kinds! {
     SecretUnreadable: "secret-unreadable", NoInput, "the secret cannot be read";
     SecretsDirMissing: "secrets-dir-missing", Config, "the directory of the Kubernetes Secrets was not given";
     ServerAuthenticationDisabled: "server-authentication-disabled", Unavailable, "authentication is switched off at the ClusterCockpit server";
+    ServerChangeRejected: "server-change-rejected", Negative, "the ClusterCockpit server rejects the change of a user";
+    ServerCredentialsRejected: "server-credentials-rejected", NotPermitted, "the ClusterCockpit server rejects a token or a web session";
     ServerExpectsTls: "server-expects-tls", Unavailable, "a plain http request reached a port that speaks TLS";
     ServerFailed: "server-failed", Unavailable, "the ClusterCockpit server reports an error";
     ServerNotClustercockpit: "server-not-clustercockpit", Unavailable, "the URL does not belong to a ClusterCockpit server";
@@ -268,6 +270,7 @@ kinds! {
     ServerTokenOtherSubject: "server-token-other-subject", Unavailable, "the ClusterCockpit server's token is for another user";
     ServerTokenRejected: "server-token-rejected", Negative, "the ClusterCockpit server did not issue a token";
     ServerUnreachable: "server-unreachable", Unavailable, "a server cannot be reached";
+    ServerUnsupported: "server-unsupported", Usage, "a ClusterCockpit server has no request for the action";
     ServerUntrusted: "server-untrusted", Unavailable, "a server's certificate is not trusted";
     SessionAmbiguous: "session-ambiguous", Usage, "several sessions are stored, and none is selected";
     SessionChanged: "session-changed", Negative, "a logout or another login changed the session during a refresh";
@@ -331,6 +334,7 @@ kinds! {
     UsernameBlank: "username-blank", Usage, "a username begins or ends with a blank";
     UsernameEmpty: "username-empty", Usage, "a username is empty";
     UsernameHiddenCharacter: "username-hidden-character", Usage, "a username contains a control or invisible character";
+    UsernameNotInUrl: "username-not-in-url", Negative, "a username cannot be a part of the URL of a request";
     UsernameTooLong: "username-too-long", Usage, "a username is longer than 100 bytes";
     VariableMissing: "variable-missing", Config, "an environment variable named by a token resource is not set";
     VariableNotText: "variable-not-text", Config, "an environment variable is not UTF-8 text";
