@@ -7,11 +7,13 @@ use serde::Serialize;
 use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors, unknown_user};
 use super::report::{UserReport, list};
-use super::sessions::{SessionPolicy, UserChange};
+use super::server_limit::ServerLimit;
+use super::sessions::UserChange;
+use super::store::{UserStore, UserTable};
 use crate::policy::Endpoint;
 use crate::user::account::{MANY_PROJECTS, distinct};
 use crate::user::{AccountError, AuthSource, EmailAddress, Field, FullName, ProjectName, Role, User};
-use crate::user_db::{Transaction, UserDb, UserDbError, UserRecord};
+use crate::user_db::{Transaction, UserDbError, UserRecord};
 use crate::util::file::shell_word;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -90,6 +92,20 @@ impl ChangeRequest {
             dry_run: false,
         }
     }
+
+    /// Checks that the requests of a running server can do the change.
+    ///
+    /// # Errors
+    /// [`AccountsError::NotAtServer`] for each field that they cannot change.
+    pub fn check_for_server(&self) -> Result<(), AccountsErrors> {
+        let limits = [
+            (self.name != Field::Keep, ServerLimit::FullName),
+            (self.email != Field::Keep, ServerLimit::Email),
+        ];
+        let errors: Vec<AccountsError> =
+            limits.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, limit)| limit.into()).collect();
+        if errors.is_empty() { Ok(()) } else { Err(AccountsErrors(errors)) }
+    }
 }
 
 /// A user before and after a change.
@@ -108,20 +124,28 @@ pub struct ChangeReport {
     pub notes: Notes,
 }
 
-/// Changes a user in one transaction. An entry that exists already, or does not exist to be
-/// removed, is a note.
+/// Changes a user: in one transaction of the database, or by one request to the server for each role and project. An
+/// entry that exists already, or does not exist to be removed, is a note.
 ///
 /// # Errors
-/// All that is wrong with the change together; the errors of the database.
-pub fn change(
-    db: &mut UserDb,
+/// All that is wrong with the change together; the errors of the database or server.
+pub fn change(store: &mut UserStore, request: &ChangeRequest) -> Result<ChangeReport, AccountsErrors> {
+    let options = store.options();
+    change_user(store, request, &options).map_err(|errors| errors.with_options(&options))
+}
+
+fn change_user(
+    store: &mut UserStore,
     request: &ChangeRequest,
-    sessions: &SessionPolicy,
+    options: &str,
 ) -> Result<ChangeReport, AccountsErrors> {
-    let database = db.path().to_owned();
-    let mut transaction = db.transaction()?;
-    let mut disabled = DisabledUsers::load(&database)?;
-    let before = existing(&transaction, &request.username)?;
+    if store.is_server() {
+        request.check_for_server()?;
+    }
+    let sessions = store.sessions();
+    let mut table = store.begin()?;
+    let mut disabled = table.disabled_users()?;
+    let before = table.existing(&request.username)?;
     if disabled.contains(&before) && request.roles != ListChange::Keep {
         return Err(AccountsError::Disabled(before.user.username).into());
     }
@@ -129,20 +153,17 @@ pub fn change(
     if request.dry_run {
         notes.note("dry run, nothing is changed: the other messages describe the state after the change");
     }
-    let after = changed(&before, request, &mut notes)?;
-    let changes = write(&mut transaction, &before, &after)?;
+    let after = table.stored_after(&before, changed(&before, request, &mut notes)?);
+    let changes = Changes::between(&before, &after);
     let loses_last_admin = before.user.has_role(Role::Admin)
         && !after.user.has_role(Role::Admin)
-        && !transaction.has_other_admin(&[&request.username])?;
+        && !table.has_other_admin(&[&request.username])?;
     // An entry of a user who is not disabled would disable the user whose last role is removed.
     let has_old_entry = changes.roles && disabled.remove(&request.username);
-    if !request.dry_run && changes.any() {
-        if has_old_entry {
-            disabled.save()?;
-        }
-        transaction.commit()?;
-    }
-    report(&before.user, &after.user, changes, &mut notes);
+    let reports = (table.report(&before, &disabled), table.report(&after, &disabled));
+    let old_entry_removed = has_old_entry.then_some(&disabled);
+    write(table, &before, &after, changes, old_entry_removed, request.dry_run)?;
+    report(&before.user, &after.user, changes, options, &mut notes);
     if loses_last_admin {
         warn_of_last_admin(&after.user.username, &mut notes);
     }
@@ -152,7 +173,7 @@ pub fn change(
     if changes.projects && loses_entry(&before.user.projects, &after.user.projects) {
         sessions.warn(UserChange::Projects, &[&after.user.username], &mut notes);
     }
-    let (before, after) = (UserReport::new(&before, &disabled), UserReport::new(&after, &disabled));
+    let (before, after) = reports;
     Ok(ChangeReport { before, after, dry_run: request.dry_run, notes })
 }
 
@@ -166,6 +187,19 @@ struct Changes {
 }
 
 impl Changes {
+    /// The columns that differ, and those that are no longer invalid.
+    fn between(before: &UserRecord, after: &UserRecord) -> Self {
+        let is_repaired = |column| is_invalid(before, column) && !is_invalid(after, column);
+        let (roles_repaired, projects_repaired) = (is_repaired("roles"), is_repaired("projects"));
+        let (before, after) = (&before.user, &after.user);
+        Self {
+            name: before.name != after.name,
+            email: before.email != after.email,
+            roles: before.roles != after.roles || roles_repaired,
+            projects: before.projects != after.projects || projects_repaired,
+        }
+    }
+
     const fn any(self) -> bool {
         self.name || self.email || self.roles || self.projects
     }
@@ -212,35 +246,39 @@ fn changed(
     if errors.is_empty() { Ok(after) } else { Err(AccountsErrors(errors)) }
 }
 
-/// Writes the columns that differ, and those that are no longer invalid.
+/// Writes what differs, and the file of disabled users if an entry of it was removed. A dry run of a database writes too, and does not commit, so that it has the same errors.
 fn write(
-    transaction: &mut Transaction<'_>,
+    table: UserTable<'_>,
     before: &UserRecord,
     after: &UserRecord,
-) -> Result<Changes, UserDbError> {
-    let is_repaired = |column| is_invalid(before, column) && !is_invalid(after, column);
-    let (roles_repaired, projects_repaired) = (is_repaired("roles"), is_repaired("projects"));
-    let (before, after) = (&before.user, &after.user);
-    let changes = Changes {
-        name: before.name != after.name,
-        email: before.email != after.email,
-        roles: before.roles != after.roles || roles_repaired,
-        projects: before.projects != after.projects || projects_repaired,
+    changes: Changes,
+    disabled: Option<&DisabledUsers>,
+    dry_run: bool,
+) -> Result<(), AccountsErrors> {
+    let mut transaction = match table {
+        UserTable::Database { transaction, .. } => transaction,
+        UserTable::Server(_) if dry_run => return Ok(()),
+        UserTable::Server(server) => return Ok(server.change(&before.user, &after.user)?),
     };
-    let username = &after.username;
+    let user = &after.user;
+    let username = &user.username;
     if changes.name {
-        transaction.set_name(username, after.name.as_deref())?;
+        transaction.set_name(username, user.name.as_deref())?;
     }
     if changes.email {
-        transaction.set_email(username, after.email.as_deref())?;
+        transaction.set_email(username, user.email.as_deref())?;
     }
     if changes.roles {
-        transaction.set_roles(username, &after.roles)?;
+        transaction.set_roles(username, &user.roles)?;
     }
     if changes.projects {
-        transaction.set_projects(username, &after.projects)?;
+        transaction.set_projects(username, &user.projects)?;
     }
-    Ok(changes)
+    if !dry_run && changes.any() {
+        disabled.map(DisabledUsers::save).transpose()?;
+        transaction.commit()?;
+    }
+    Ok(())
 }
 
 /// The record of a user, or the error with a similar username.
@@ -348,7 +386,7 @@ fn remove_entries(list: &mut Vec<String>, entries: &[String]) {
 }
 
 /// Reports the new values, and what is unusual about them.
-fn report(before: &User, user: &User, changes: Changes, notes: &mut Notes) {
+fn report(before: &User, user: &User, changes: Changes, options: &str, notes: &mut Notes) {
     let name = quote(&user.username);
     let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), quote);
     if changes.name {
@@ -371,10 +409,10 @@ fn report(before: &User, user: &User, changes: Changes, notes: &mut Notes) {
         ));
     }
     if changes.roles {
-        report_roles(user, notes);
+        report_roles(user, options, notes);
     }
     if changes.projects {
-        report_projects(user, notes);
+        report_projects(user, options, notes);
     }
     if !changes.any() && notes.is_empty() {
         notes.note(format!("{name} already has these values: nothing was changed"));
@@ -392,7 +430,7 @@ pub(super) fn warn_of_last_admin(username: &str, notes: &mut Notes) {
     );
 }
 
-fn report_roles(user: &User, notes: &mut Notes) {
+fn report_roles(user: &User, options: &str, notes: &mut Notes) {
     let name = quote(&user.username);
     notes.note(format!("{name} has the roles {}", list(&user.roles)));
     if user.roles.is_empty() {
@@ -405,7 +443,7 @@ fn report_roles(user: &User, notes: &mut Notes) {
         notes.warn(
             "manager-without-project",
             format!(
-                "the manager {name} does not have a project yet: add one with 'cc-user project add {} PROJECT'",
+                "the manager {name} does not have a project yet: add one with 'cc-user project add {} PROJECT{options}'",
                 shell_word(&user.username)
             ),
         );
@@ -416,7 +454,7 @@ fn report_roles(user: &User, notes: &mut Notes) {
     }
 }
 
-fn report_projects(user: &User, notes: &mut Notes) {
+fn report_projects(user: &User, options: &str, notes: &mut Notes) {
     let name = quote(&user.username);
     notes.note(format!("{name} has the projects {}", list(&user.projects)));
     if user.has_role(Role::Manager) && user.projects.is_empty() {
@@ -425,7 +463,7 @@ fn report_projects(user: &User, notes: &mut Notes) {
             format!("the manager {name} no longer has a project and does not see any jobs"),
         );
     }
-    warn_of_many_projects(user, notes);
+    warn_of_many_projects(user, options, notes);
 }
 
 /// Notes that endpoints treat the role api beside other roles differently.
@@ -440,13 +478,13 @@ pub(super) fn note_api_with_other_roles(user: &User, notes: &mut Notes) {
 }
 
 /// Warns of a manager whose session cookie may become too long for the server.
-pub(super) fn warn_of_many_projects(user: &User, notes: &mut Notes) {
+pub(super) fn warn_of_many_projects(user: &User, options: &str, notes: &mut Notes) {
     if user.projects.len() >= MANY_PROJECTS {
         notes.warn(
             "many-projects",
             format!(
                 "{} has {} projects: from about 300 on the server cannot create the session cookie, and the web \
-                 login fails (list them with 'cc-user show {}')",
+                 login fails (list them with 'cc-user show {}{options}')",
                 quote(&user.username),
                 user.projects.len(),
                 shell_word(&user.username)

@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::change::warn_of_last_admin;
 use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors, unknown_user};
-use super::sessions::{SessionPolicy, UserChange};
+use super::sessions::UserChange;
+use super::store::{UserStore, UserTable};
 use crate::user::account::distinct;
 use crate::user::{AuthSource, Role, User};
-use crate::user_db::UserDb;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
@@ -36,24 +36,26 @@ pub struct DeleteReport {
     pub notes: Notes,
 }
 
-/// Deletes users and the settings that the server has for them.
+/// Deletes users and the settings that the server has for them: in one transaction of the database, or by one request
+/// to the server for each user.
 ///
 /// # Errors
-/// All users that are unknown or have another auth source, together; the errors of the database.
-pub fn delete(
-    db: &mut UserDb,
-    request: DeleteRequest,
-    sessions: &SessionPolicy,
-) -> Result<DeleteReport, AccountsErrors> {
+/// All users that are unknown or have another auth source, together; the errors of the database or server.
+pub fn delete(store: &mut UserStore, request: DeleteRequest) -> Result<DeleteReport, AccountsErrors> {
+    let options = store.options();
+    delete_users(store, request).map_err(|errors| errors.with_options(&options))
+}
+
+fn delete_users(store: &mut UserStore, request: DeleteRequest) -> Result<DeleteReport, AccountsErrors> {
     let DeleteRequest { usernames, source } = request;
-    let database = db.path().to_owned();
-    let mut transaction = db.transaction()?;
+    let sessions = store.sessions();
+    let mut table = store.begin()?;
     let mut users = Vec::new();
     let mut errors = Vec::new();
     let mut missing = Vec::new();
     let usernames = distinct(usernames);
     for username in &usernames {
-        match transaction.record(username)? {
+        match table.record(username)? {
             None => missing.push(username.as_str()),
             Some(record) if may_delete(record.user.source, source) => users.push(record.user),
             Some(record) => {
@@ -66,20 +68,16 @@ pub fn delete(
             }
         }
     }
-    let similar = transaction.similar_usernames(&missing)?;
+    let similar = table.similar_usernames(&missing)?;
     errors.extend(
         missing.iter().zip(similar).map(|(username, similar)| unknown_user(username, similar).into()),
     );
     if !errors.is_empty() {
         return Err(AccountsErrors(errors));
     }
-    for user in &users {
-        transaction.delete(&user.username)?;
-    }
     let admins: Vec<&str> = users.iter().filter(|user| user.has_role(Role::Admin)).map(name_of).collect();
-    let loses_last_admin = !admins.is_empty() && !transaction.has_other_admin(&admins)?;
-    transaction.commit()?;
-    forget_disabled(&database, &users)?;
+    let loses_last_admin = !admins.is_empty() && !table.has_other_admin(&admins)?;
+    delete_from(table, &users)?;
 
     let mut notes = Notes::new();
     if loses_last_admin {
@@ -101,6 +99,19 @@ pub fn delete(
     let names: Vec<&str> = deleted.iter().map(String::as_str).collect();
     sessions.warn(UserChange::Deleted, &names, &mut notes);
     Ok(DeleteReport { deleted, notes })
+}
+
+fn delete_from(table: UserTable<'_>, users: &[User]) -> Result<(), AccountsErrors> {
+    match table {
+        UserTable::Database { mut transaction, path } => {
+            for user in users {
+                transaction.delete(&user.username)?;
+            }
+            transaction.commit()?;
+            Ok(forget_disabled(&path, users)?)
+        }
+        UserTable::Server(server) => Ok(server.delete(users)?),
+    }
 }
 
 /// Removes deleted users from the file of disabled users, so that a new user with the name does not

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::server_limit::ServerLimit;
+use crate::clustercockpit::ServerError;
 use crate::user::{AccountError, AuthSource, PasswordError};
 use crate::user_db::{UserDbError, UserReferences};
 use crate::util::diagnostic::Diagnostic;
@@ -91,6 +93,69 @@ pub enum AccountsError {
     /// The user table.
     #[error(transparent)]
     UserDb(#[from] UserDbError),
+    /// A request to a running server failed, and nothing was changed before.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// A request to a running server failed, after others or with an unknown result.
+    #[error("{source}{}", parts(.done, .left, *.is_unknown))]
+    Incomplete {
+        /// What the server did before.
+        done: Vec<String>,
+        /// What was not requested after the failure.
+        left: Vec<String>,
+        /// Whether it is unknown if the server did what failed.
+        is_unknown: bool,
+        /// The failure.
+        source: Box<ServerError>,
+    },
+    /// No request of a running server does this.
+    #[error("a running server has no request to {0}")]
+    NotAtServer(ServerLimit),
+    /// A token is not enough for the requests that add and delete users.
+    #[error("a running server adds and deletes users only in a web session: a token is not enough")]
+    TokenCannotAdd,
+    /// An error at a running server.
+    #[error("{error}")]
+    AtServer {
+        /// The error.
+        error: Box<AccountsError>,
+        /// The options that select the server, with a blank before each.
+        options: String,
+    },
+}
+
+impl From<ServerLimit> for AccountsError {
+    fn from(limit: ServerLimit) -> Self {
+        Self::NotAtServer(limit)
+    }
+}
+
+impl AccountsError {
+    /// The error of a request after these others.
+    pub(super) fn incomplete(
+        done: Vec<String>,
+        left: Vec<String>,
+        is_unknown: bool,
+        source: ServerError,
+    ) -> Self {
+        if done.is_empty() && left.is_empty() && !is_unknown {
+            return Self::Server(source);
+        }
+        Self::Incomplete { done, left, is_unknown, source: Box::new(source) }
+    }
+}
+
+fn parts(done: &[String], left: &[String], is_unknown: bool) -> String {
+    let mut text = String::new();
+    if is_unknown {
+        text.push_str("; it is unknown whether the server did this");
+    }
+    for (label, actions) in [("done before", done), ("not done", left)] {
+        if !actions.is_empty() {
+            text.push_str(&format!("; {label}: {}", actions.join(", ")));
+        }
+    }
+    text
 }
 
 impl Diagnostic for AccountsError {
@@ -110,15 +175,29 @@ impl Diagnostic for AccountsError {
             Self::LdapNoUsers => Kind::SyncNoUsers,
             Self::LdapNoUsernames { .. } => Kind::SyncNoUsernames,
             Self::UserDb(error) => error.kind(),
+            Self::Server(error) => error.kind(),
+            Self::Incomplete { source, .. } => source.kind(),
+            Self::NotAtServer(_) | Self::TokenCannotAdd => Kind::ServerUnsupported,
+            Self::AtServer { error, .. } => error.kind(),
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::AtServer { error, options } => error.hint_with(options),
+            other => other.hint_with(""),
+        }
+    }
+}
+
+impl AccountsError {
+    /// The hint, with options of the command that select the users.
+    fn hint_with(&self, options: &str) -> Option<String> {
+        match self {
             Self::Account(error) => error.hint(),
             Self::Password(error) => error.hint(),
             Self::OtherSource { username, auth_source, requested: None } => Some(format!(
-                "{}; to delete the user nevertheless: cc-user del --source {} {}",
+                "{}; to delete the user nevertheless: cc-user del --source {} {}{options}",
                 match auth_source {
                     AuthSource::Ldap =>
                         "the next sync adds the user again if the LDAP directory still has the entry",
@@ -129,14 +208,16 @@ impl Diagnostic for AccountsError {
             )),
             // A comma separates projects in arguments.
             Self::ProjectsLeft { username, projects } if projects.iter().any(|name| name.contains(',')) => {
-                Some(format!("cc-user set {} --clear-projects", shell_word(username)))
+                Some(format!("cc-user set {} --clear-projects{options}", shell_word(username)))
             }
             Self::ProjectsLeft { username, projects } => Some(format!(
-                "cc-user project remove {} {}",
+                "cc-user project remove {} {}{options}",
                 shell_word(username),
                 projects.iter().map(|project| shell_word(project)).collect::<Vec<_>>().join(" ")
             )),
-            Self::NotManager(username) => Some(format!("cc-user role add {} manager", shell_word(username))),
+            Self::NotManager(username) => {
+                Some(format!("cc-user role add {} manager{options}", shell_word(username)))
+            }
             Self::OtherSource { .. }
             | Self::NotLocal { .. }
             | Self::NameOfSource { .. }
@@ -151,6 +232,11 @@ impl Diagnostic for AccountsError {
                 Some("check 'uid-attr' in auth.ldap, and what the search-dn may see".to_owned())
             }
             Self::UserDb(error) => error.hint(),
+            Self::Server(error) => error.hint(),
+            Self::Incomplete { source, .. } => source.hint(),
+            Self::NotAtServer(limit) => Some(limit.hint().to_owned()),
+            Self::TokenCannotAdd => Some("log in as an administrator with --admin NAME".to_owned()),
+            Self::AtServer { error, options } => error.hint_with(options),
         }
     }
 }
@@ -174,6 +260,18 @@ fn referring(references: UserReferences) -> String {
 /// All reasons why an action is rejected, at least one.
 #[derive(Debug)]
 pub struct AccountsErrors(pub Vec<AccountsError>);
+
+impl AccountsErrors {
+    /// Adds the options that select the users to the commands in hints.
+    pub(super) fn with_options(self, options: &str) -> Self {
+        if options.is_empty() {
+            return self;
+        }
+        let at_server =
+            |error| AccountsError::AtServer { error: Box::new(error), options: options.to_owned() };
+        Self(self.0.into_iter().map(at_server).collect())
+    }
+}
 
 impl<E: Into<AccountsError>> From<E> for AccountsErrors {
     fn from(error: E) -> Self {

@@ -1,10 +1,11 @@
 //! Listing users.
 
 use super::disabled::DisabledUsers;
-use super::error::AccountsError;
+use super::error::{AccountsError, AccountsErrors};
+use super::store::UserStore;
 use crate::ldap::LdapSnapshot;
 use crate::user::{AuthSource, Role, UsernamePattern};
-use crate::user_db::{SortKey, UserDb, UserDbError, UserFilter, UserRecord};
+use crate::user_db::{SortKey, UserDbError, UserFilter, UserRecord};
 
 /// Users to list: those who meet all of these conditions.
 #[derive(Debug, Default)]
@@ -95,12 +96,12 @@ impl<E: From<UserDbError>> From<UserDbError> for VisitEnd<E> {
 }
 
 /// Calls `visit` with each listed user, while the user table is read. Only the row numbers of a
-/// sorted list are in memory.
+/// sorted list are in memory; of a running server, all users are.
 ///
 /// # Errors
-/// What `visit` returns, and the errors of the user table.
-pub fn list<E: From<UserDbError>>(
-    db: &UserDb,
+/// What `visit` returns, and the errors of the user table or the server.
+pub fn list<E: From<AccountsErrors> + From<UserDbError>>(
+    store: &mut UserStore,
     request: &ListRequest,
     disabled: &DisabledUsers,
     mut visit: impl FnMut(UserRecord) -> Result<(), E>,
@@ -112,7 +113,7 @@ pub fn list<E: From<UserDbError>>(
     } else {
         request.filter.clone()
     };
-    let visited = db.for_each_sorted(&filter, &request.order, |record| {
+    let mut visit = |record| {
         if !request.matches(&record, disabled) {
             return Ok(());
         }
@@ -122,7 +123,15 @@ pub fn list<E: From<UserDbError>>(
         }
         count.listed += 1;
         visit(record).map_err(VisitEnd::Failed)
-    });
+    };
+    let visited = match store {
+        UserStore::Database { db, .. } => db.for_each_sorted(&filter, &request.order, visit),
+        UserStore::Server(server) => {
+            let mut records = server.records(&request.order).map_err(AccountsErrors::from)?;
+            records.retain(|record| filter.matches(record));
+            records.into_iter().try_for_each(&mut visit)
+        }
+    };
     match visited {
         Ok(()) | Err(VisitEnd::LimitReached) => Ok(count),
         Err(VisitEnd::Failed(error)) => Err(error),

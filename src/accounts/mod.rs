@@ -19,7 +19,10 @@ pub mod list;
 pub mod password;
 pub mod rename;
 pub mod report;
+pub mod server_limit;
+pub mod server_users;
 pub mod sessions;
+pub mod store;
 
 pub use add::{AddReport, AddRequest, add};
 pub use change::{ChangeReport, ChangeRequest, ListChange, change};
@@ -36,4 +39,7 @@ pub use password::{
 };
 pub use rename::{RenameRequest, rename};
 pub use report::UserReport;
+pub use server_limit::ServerLimit;
+pub use server_users::ServerUsers;
 pub use sessions::SessionPolicy;
+pub use store::UserStore;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::disabled::DisabledUsers;
+use crate::user::User;
 use crate::user_db::UserRecord;
 use crate::util::quote::escape;
 
@@ -24,10 +25,10 @@ pub struct UserReport {
     pub source: &'static str,
     /// The number of the auth source in the database.
     pub source_number: i64,
-    /// Whether the password column has content.
-    pub has_password: bool,
-    /// Whether 'cc-user disable' disabled the user.
-    pub disabled: bool,
+    /// Whether the password column has content; null if a running server does not report it.
+    pub has_password: Option<bool>,
+    /// Whether 'cc-user disable' disabled the user; null if a running server does not report it.
+    pub disabled: Option<bool>,
     /// The columns that the server cannot read: roles, projects, or both; usually empty.
     pub invalid_columns: Vec<&'static str>,
 }
@@ -36,13 +37,24 @@ impl UserReport {
     /// The user of a record.
     #[must_use]
     pub fn new(record: &UserRecord, disabled: &DisabledUsers) -> Self {
-        Self { disabled: disabled.contains(record), ..Self::enabled(record) }
+        Self { disabled: Some(disabled.contains(record)), ..Self::enabled(record) }
     }
 
     /// The user of a record who is not disabled.
     #[must_use]
     pub fn enabled(record: &UserRecord) -> Self {
         let UserRecord { user, has_password, invalid_columns } = record;
+        Self {
+            has_password: Some(*has_password),
+            disabled: Some(false),
+            invalid_columns: invalid_columns.iter().map(|invalid| invalid.column).collect(),
+            ..Self::at_server(user)
+        }
+    }
+
+    /// A user that a running server reports.
+    #[must_use]
+    pub fn at_server(user: &User) -> Self {
         Self {
             username: user.username.clone(),
             name: user.name.clone(),
@@ -51,9 +63,9 @@ impl UserReport {
             projects: user.projects.clone(),
             source: user.source.name(),
             source_number: user.source.number(),
-            has_password: *has_password,
-            disabled: false,
-            invalid_columns: invalid_columns.iter().map(|invalid| invalid.column).collect(),
+            has_password: None,
+            disabled: None,
+            invalid_columns: Vec::new(),
         }
     }
 }

@@ -13,7 +13,8 @@ const LONGEST_SESSION: GoDuration = GoDuration::from_seconds(30 * 24 * 3600);
 #[derive(Debug, Clone)]
 pub struct SessionPolicy {
     longest_session: GoDuration,
-    validates_users: bool,
+    /// `None` if the settings are unknown.
+    validates_users: Option<bool>,
     updates_token_users: bool,
     updates_oidc_users: bool,
     /// What adds unknown users to the user table.
@@ -28,13 +29,19 @@ impl SessionPolicy {
         let age = age.filter(|age| age.is_positive() && age.to_std() <= LONGEST_SESSION.to_std());
         Self {
             longest_session: age.unwrap_or(LONGEST_SESSION),
-            validates_users: settings.is_some_and(|settings| settings.jwts.validate_user.value),
+            validates_users: Some(settings.is_some_and(|settings| settings.jwts.validate_user.value)),
             updates_token_users: settings.is_some_and(|settings| settings.jwts.update_user_on_login.value),
             updates_oidc_users: settings.is_some_and(|settings| {
                 settings.oidc.iter().any(|provider| provider.update_user_on_login.value)
             }),
             adding_sources: settings.map(adding_sources).unwrap_or_default(),
         }
+    }
+
+    /// The policy of a running server, whose settings are unknown.
+    #[must_use]
+    pub fn of_unknown_settings() -> Self {
+        Self { validates_users: None, ..Self::from_settings(None) }
     }
 
     /// Warns of the web sessions and tokens of these users that remain valid after the change.
@@ -63,24 +70,30 @@ impl SessionPolicy {
         match change {
             UserChange::Projects => {}
             UserChange::Password => notes.warn("tokens-remain-valid", format!("tokens {users} {tokens}")),
-            UserChange::Disabled if self.validates_users => notes.warn(
+            UserChange::Disabled if self.validates_users == Some(true) => notes.warn(
                 "tokens-remain-valid",
                 format!(
                     "tokens {users} no longer have rights, but GraphQL and the web pages accept them until they expire"
                 ),
             ),
-            UserChange::Renamed if self.validates_users => notes.warn(
+            UserChange::Renamed if self.validates_users == Some(true) => notes.warn(
                 "tokens-invalid",
                 format!("the server rejects tokens {users} from now on: issue new tokens for the new username"),
             ),
-            UserChange::Deleted | UserChange::Roles if self.validates_users => {}
-            UserChange::Deleted | UserChange::Renamed | UserChange::Roles | UserChange::Disabled => notes.warn(
-                "tokens-remain-valid",
-                format!(
-                    "tokens {users} {tokens}, because 'validate-user' is off; set 'auth.jwts.validate-user' or use a \
-                     new key pair to reject them"
-                ),
-            ),
+            UserChange::Deleted | UserChange::Roles if self.validates_users == Some(true) => {}
+            UserChange::Deleted | UserChange::Renamed | UserChange::Roles | UserChange::Disabled => {
+                let condition = match self.validates_users {
+                    Some(_) => "because 'validate-user' is off",
+                    None => "unless 'validate-user' is set at the server",
+                };
+                notes.warn(
+                    "tokens-remain-valid",
+                    format!(
+                        "tokens {users} {tokens}, {condition}; set 'auth.jwts.validate-user' or use a new key pair to \
+                         reject them"
+                    ),
+                );
+            }
         }
     }
 }

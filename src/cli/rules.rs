@@ -5,6 +5,7 @@
 //! require others are declared here. A test requires a row for every option of every command.
 
 mod check;
+mod server;
 
 pub(super) use check::{RuledProgram, check};
 
@@ -19,6 +20,8 @@ pub enum RuleCondition {
     With(&'static [&'static str]),
     /// With none of these.
     Without(&'static [&'static str]),
+    /// With none of these on the command line. Environment variables that set them have no effect.
+    WithoutTyped(&'static [&'static str]),
     /// In one of these forms of the command. The text describes how to select the form.
     Form(&'static [&'static str], &'static str),
     /// If all of these conditions are met.
@@ -73,7 +76,7 @@ const WRITES: RuleCondition = With(&["output"]);
 /// The forms of a printed token; see [`super::token_format`].
 const TOKEN_FORMS: &[&str] = &["header", "curl_config", "export", "exec_credential"];
 
-/// The table of all rules.
+/// The table of all rules, except those of the options for a running server.
 pub const TABLE: &[Rule] = &[
     rule("", &["quiet", "verbose", "json", "color", "help", "version"], Always),
     // gen-keypair
@@ -134,11 +137,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-user del", &["names", "source", "db", "wait"], Always),
     rule("cc-user del", &["config"], NO_DB),
     rule("cc-user del", &["env_file"], Never),
-    rule(
-        "cc-user list",
-        &["patterns", "role", "source", "project", "disabled", "not_in_ldap", "db", "wait"],
-        Always,
-    ),
+    rule("cc-user list", &["patterns", "role", "source", "project", "db", "wait"], Always),
     rule("cc-user list", &["sort", "limit", "columns", "wide", "names"], Always),
     rule(
         "cc-user list",
@@ -147,9 +146,11 @@ pub const TABLE: &[Rule] = &[
     ),
     rule(
         "cc-user list",
-        &["env_file", "starttls", "ca_file", "connect_timeout", "timeout", "ignore_references"],
+        &["env_file", "starttls", "connect_timeout", "timeout", "ignore_references"],
         With(&["not_in_ldap"]),
     ),
+    rule("cc-user list", &["ca_file"], With(&["not_in_ldap", "server"])),
+    rule("cc-user list", &["disabled", "not_in_ldap"], Without(&["server"])),
     // The login methods depend on the settings.
     rule("cc-user show", &["names", "config", "env_file", "db", "wait"], Always),
     rule("cc-user passwd", &["name", "delete", "password_stdin", "password_file", "db", "wait"], Always),
@@ -401,5 +402,5 @@ pub const TABLE: &[Rule] = &[
 
 /// Returns the rules of a command.
 pub fn rules(path: &str) -> impl Iterator<Item = &'static Rule> + '_ {
-    TABLE.iter().filter(move |rule| rule.command == path)
+    TABLE.iter().filter(move |rule| rule.command == path).chain(server::rules(path))
 }

@@ -4,6 +4,7 @@ use crate::http::HttpError;
 use crate::policy::Endpoint;
 use crate::user::Role;
 use crate::util::diagnostic::diagnostics;
+use crate::util::file::shell_word;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
@@ -48,19 +49,20 @@ impl RejectedCredentials {
     }
 
     /// The next step for the user.
-    fn hint(&self) -> &'static str {
+    fn hint(&self, url: &str) -> String {
         match self {
             Self::Token { roles }
                 if [Role::Admin, Role::Api]
                     .iter()
                     .all(|role| roles.iter().any(|name| name == role.name())) =>
             {
-                "request a new token: cc-login NAME --method remote --server URL"
+                format!("request a new token: cc-login NAME --server {}", shell_word(url))
             }
             Self::Token { .. } => {
                 "use the token of a user with the roles admin and api, or log in as an administrator with --admin NAME"
+                    .to_owned()
             }
-            Self::Session { .. } => "log in as a user with the role admin",
+            Self::Session { .. } => "log in as a user with the role admin".to_owned(),
         }
     }
 }
@@ -200,8 +202,8 @@ diagnostics! { ServerError:
     Self::Failed { status: 500, .. } => Kind::ServerFailed,
         "a user with very many projects cannot log in on the web; for other causes read the log of the server";
     Self::Failed { .. } => Kind::ServerFailed;
-    Self::CredentialsRejected { credentials, .. } => Kind::ServerCredentialsRejected, credentials.hint();
-    Self::NotAdmin { credentials, .. } => Kind::ServerNotPermitted, credentials.hint();
+    Self::CredentialsRejected { url, credentials } => Kind::ServerCredentialsRejected, credentials.hint(url);
+    Self::NotAdmin { url, credentials } => Kind::ServerNotPermitted, credentials.hint(url);
     Self::ChangeRejected { .. } => Kind::ServerChangeRejected;
     Self::RequestFailed { .. } => Kind::ServerFailed, "read the log of the server";
     Self::NameNotInUrl(_) => Kind::UsernameNotInUrl,

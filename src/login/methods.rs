@@ -22,7 +22,7 @@ pub struct UserDetails {
     /// The row of the user table.
     #[serde(flatten)]
     pub user: UserReport,
-    /// The roles before 'cc-user disable', or null if the user is not disabled.
+    /// The roles before 'cc-user disable', or null if the user is not disabled or a running server does not report it.
     pub disabled_roles: Option<Vec<String>>,
     /// The endpoints that accept a token with these roles: api, user-api, metric-store-api, query.
     pub endpoints: Vec<&'static str>,
@@ -36,7 +36,7 @@ pub struct UserDetails {
 pub struct LoginMethodReport {
     /// The method: local, ldap, token or oidc.
     pub method: &'static str,
-    /// Whether the login works, or null if the settings cannot be read.
+    /// Whether the login works, or null if the settings cannot be read or a running server does not report it.
     pub works: Option<bool>,
     /// Why it does not work, or the limitation of a login that works, or null.
     pub reason: Option<String>,
@@ -69,6 +69,32 @@ impl UserDetails {
         Self {
             user: UserReport::new(record, disabled),
             disabled_roles: disabled.roles(record).map(<[String]>::to_vec),
+            endpoints: accepting_endpoints(&roles).into_iter().map(Endpoint::name).collect(),
+            login_methods: login_methods.into(),
+        }
+    }
+}
+
+impl UserDetails {
+    /// The details of a user that a running server reports, without its settings and passwords.
+    #[must_use]
+    pub fn at_server(user: &User) -> Self {
+        let roles: Vec<&str> = user.roles.iter().map(String::as_str).collect();
+        let login_methods = [Method::Local, Method::Ldap, Method::Token, Method::Oidc].map(|method| {
+            let is_of_source = match method {
+                Method::Local => user.source == AuthSource::Local,
+                Method::Ldap => user.source == AuthSource::Ldap,
+                _ => true,
+            };
+            if !is_of_source {
+                return LoginMethodReport::new(method, other_source(user));
+            }
+            let reason = Some("a running server does not report it".to_owned());
+            LoginMethodReport { method: method.name(), works: None, reason }
+        });
+        Self {
+            user: UserReport::at_server(user),
+            disabled_roles: None,
             endpoints: accepting_endpoints(&roles).into_iter().map(Endpoint::name).collect(),
             login_methods: login_methods.into(),
         }

@@ -1,5 +1,6 @@
 //! Validation of usernames.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -99,6 +100,52 @@ impl fmt::Display for Username {
 #[must_use]
 pub fn normalized(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// The search for usernames that differ from given ones only in case or blanks. Its cost is linear in the number of
+/// all names.
+#[derive(Debug)]
+pub struct SimilarNames<'a> {
+    usernames: &'a [&'a str],
+    positions: HashMap<String, Vec<usize>>,
+    found: Vec<Option<String>>,
+}
+
+impl<'a> SimilarNames<'a> {
+    /// A search for names that are similar to these.
+    #[must_use]
+    pub fn new(usernames: &'a [&'a str]) -> Self {
+        let mut positions: HashMap<String, Vec<usize>> = HashMap::with_capacity(usernames.len());
+        for (position, username) in usernames.iter().enumerate() {
+            positions.entry(plain(username)).or_default().push(position);
+        }
+        Self { usernames, positions, found: vec![None; usernames.len()] }
+    }
+
+    /// Compares the given names with an existing one.
+    pub fn compare(&mut self, existing: &str) {
+        let Some(alike) = self.positions.get_mut(&plain(existing)) else { return };
+        // The first match settles a username, so the cost stays linear.
+        alike.retain(|position| {
+            if self.usernames.get(*position).is_none_or(|username| *username == existing) {
+                return true;
+            }
+            if let Some(slot) = self.found.get_mut(*position) {
+                *slot = Some(existing.to_owned());
+            }
+            false
+        });
+    }
+
+    /// The first similar name of each given one.
+    #[must_use]
+    pub fn into_found(self) -> Vec<Option<String>> {
+        self.found
+    }
+}
+
+fn plain(name: &str) -> String {
+    name.split_whitespace().collect::<String>().to_lowercase()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub use connect::{DEFAULT_TIMEOUT, OpenMode, UserDb};
 pub use create::{check_no_leftovers, create};
 pub use error::UserDbError;
 pub use layout::Migration;
-pub use order::{SortColumn, SortKey};
+pub use order::{SortColumn, SortKey, sort_users};
 pub use record::{UserFilter, UserRecord};
 pub use rename::UserReferences;
 pub use transaction::{Transaction, UserSummary};

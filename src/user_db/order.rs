@@ -1,5 +1,9 @@
 //! The order of a list of users.
 
+use std::cmp::Ordering;
+
+use crate::user::User;
+
 /// A column by which a list of users can be sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortColumn {
@@ -50,6 +54,46 @@ impl SortKey {
             SortColumn::Password => format!("(password IS NOT NULL AND password <> '') {direction}"),
         }
     }
+}
+
+impl SortKey {
+    /// Compares two users as ORDER BY does; all users are equal in the column of the password.
+    fn compare(self, a: &User, b: &User) -> Ordering {
+        let text = |text: &User| match self.column {
+            SortColumn::Username => Some(text.username.clone()),
+            SortColumn::Name => text.name.clone(),
+            SortColumn::Roles => stored_list(&text.roles),
+            SortColumn::Source => Some(text.source.name().to_owned()),
+            SortColumn::Projects => stored_list(&text.projects),
+            SortColumn::Email => text.email.clone(),
+            SortColumn::Password => None,
+        };
+        let has_case = self.column == SortColumn::Username;
+        let key = |user: &User| {
+            let text = text(user).filter(|text| !text.is_empty());
+            text.map(|text| if has_case { text } else { text.to_ascii_lowercase() })
+        };
+        let (a, b) = (key(a), key(b));
+        let by_value = a.cmp(&b);
+        match a.is_none().cmp(&b.is_none()) {
+            Ordering::Equal if self.is_descending => by_value.reverse(),
+            Ordering::Equal => by_value,
+            unequal => unequal,
+        }
+    }
+}
+
+/// The text of a list, in an order like that of its column; `None` for an empty one.
+fn stored_list(entries: &[String]) -> Option<String> {
+    if entries.is_empty() { None } else { Some(format!("{}\"]", entries.join("\",\""))) }
+}
+
+/// Sorts users as a list of the user table is sorted.
+pub fn sort_users(users: &mut [User], keys: &[SortKey]) {
+    users.sort_by(|a, b| {
+        let order = keys.iter().map(|key| key.compare(a, b)).find(|order| order.is_ne());
+        order.unwrap_or_else(|| a.username.cmp(&b.username))
+    });
 }
 
 /// The terms of ORDER BY for these keys; users who are equal in all of them are in the order of

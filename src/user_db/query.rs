@@ -1,6 +1,5 @@
 //! Opening and reading the database.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use super::layout::{self, Layout, Migration};
 use super::order::{self, SortKey};
 use super::record::{UserFilter, UserRecord};
 use crate::user::exchange::{StoredRow, StoredValue};
+use crate::user::name::SimilarNames;
 use crate::user::{PasswordHash, User};
 use crate::util::note::Notes;
 
@@ -258,27 +258,12 @@ pub(super) fn similar_usernames(
     layout: Layout,
     usernames: &[&str],
 ) -> rusqlite::Result<Vec<Option<String>>> {
-    let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
-    let mut positions: HashMap<String, Vec<usize>> = HashMap::with_capacity(usernames.len());
-    for (position, username) in usernames.iter().enumerate() {
-        positions.entry(plain(username)).or_default().push(position);
-    }
-    let mut found = vec![None; usernames.len()];
+    let mut similar = SimilarNames::new(usernames);
     let mut statement = connection.prepare(&format!("SELECT username FROM {}", layout.table))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let Some(name) = column::text(row.get_ref(0)?) else { continue };
-        let Some(alike) = positions.get_mut(&plain(&name)) else { continue };
-        // The first match settles a username, so the cost stays linear.
-        alike.retain(|position| {
-            if usernames.get(*position).is_none_or(|username| *username == name) {
-                return true;
-            }
-            if let Some(slot) = found.get_mut(*position) {
-                *slot = Some(name.clone());
-            }
-            false
-        });
+        similar.compare(&name);
     }
-    Ok(found)
+    Ok(similar.into_found())
 }

@@ -688,9 +688,9 @@ fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() {
+        if path.is_dir() && name != "rules" {
             sources(&path, found);
-        } else if name != "rules.rs" && !name.starts_with("page") {
+        } else if path.is_file() && name != "rules.rs" && !name.starts_with("page") {
             found.push((path.display().to_string(), crate::support::code_without_tests(&path)));
         }
     }

@@ -8,6 +8,7 @@
 mod able_to_fail;
 mod agreement;
 mod attacks;
+mod backend;
 mod batch;
 mod cc_jwt;
 mod cc_login;
@@ -63,6 +64,7 @@ mod proxy;
 mod recipes;
 mod remote_keys;
 mod remote_login;
+mod remote_users;
 mod renew;
 mod report_schema;
 mod roff;

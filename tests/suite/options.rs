@@ -38,7 +38,9 @@ pub fn leaves() -> Vec<(String, Command)> {
 
 fn conditions(when: &RuleCondition, found: &mut Vec<&'static str>) {
     match when {
-        RuleCondition::With(options) | RuleCondition::Without(options) => found.extend(*options),
+        RuleCondition::With(options)
+        | RuleCondition::Without(options)
+        | RuleCondition::WithoutTyped(options) => found.extend(*options),
         RuleCondition::All(all) | RuleCondition::Any(all, _) => {
             all.iter().for_each(|when| conditions(when, found))
         }
@@ -124,6 +126,9 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
     let value = match (path, id) {
         // How much is printed, and how: tests of their own.
         (_, "help" | "version" | "quiet" | "verbose" | "color") => return None,
+        // A running server and the credentials for it: tests of their own.
+        (_, "server" | "admin" | "admin_password_stdin" | "admin_password_file") => return None,
+        (path, "token_file" | "ca_file" | "request_timeout") if path.starts_with("cc-user ") => return None,
         // How long another process is waited for.
         (_, "wait") => return None,
         // Runs until it is ended.

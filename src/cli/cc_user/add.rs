@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::error::AddArgumentError;
+use super::server::ServerLoginOptions;
 use super::{DatabaseOptions, complete};
 use crate::accounts::{self, AddRequest, PasswordInput};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::prompt::PasswordOptions;
 use crate::user::{AccountDraft, AccountError, AuthSource, PasswordError, Role, password};
-use crate::user_db::OpenMode;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
@@ -44,6 +44,9 @@ pub(super) struct Add {
 
     #[command(flatten)]
     password: PasswordOptions,
+
+    #[command(flatten)]
+    server: ServerLoginOptions,
 }
 
 pub(super) fn run(
@@ -51,7 +54,7 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let Add { names, roles, name, email, projects, no_password, password: options } = add;
+    let Add { names, roles, name, email, projects, no_password, password: options, server } = add;
     let [username] = names.as_slice() else {
         // The message of clap would show the other arguments, which may contain a password.
         return Err(UsageError::new(format!("found {} names: expected one", names.len()))
@@ -83,8 +86,13 @@ pub(super) fn run(
         None if no_password || has_server_form => PasswordInput::None,
         None => PasswordInput::Prompt,
     };
-    let mut db = database.open(OpenMode::Write, console)?;
-    let report = accounts::add(&mut db, AddRequest { user, password }, |query| {
+    let request = AddRequest { user, password };
+    if database.server.is_some() {
+        // Before a prompt for the password of the administrator.
+        request.check_for_server()?;
+    }
+    let mut store = database.open_users_with_login(&server, console)?;
+    let report = accounts::add(&mut store, request, |query| {
         console.notes(query.notes);
         if query.is_required {
             let prompt = format!("Password for {}", quote(&query.username));

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::server::ServerLoginOptions;
 use super::{DatabaseOptions, complete};
 use crate::accounts::{self, DeleteRequest};
 use crate::cli::console::Console;
@@ -20,10 +21,13 @@ pub(super) struct Del {
     /// again
     #[arg(long, value_name = "SOURCE", add = complete::sources())]
     source: Option<String>,
+
+    #[command(flatten)]
+    server: ServerLoginOptions,
 }
 
 pub(super) fn run(
-    del: &Del,
+    del: Del,
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
@@ -33,9 +37,9 @@ pub(super) fn run(
         .map(str::parse::<AuthSource>)
         .transpose()
         .map_err(|error| UsageError::new(format!("--source: {error}")))?;
-    let (mut db, sessions) = database.open_with_sessions(console)?;
-    let request = DeleteRequest { usernames: del.names.clone(), source };
-    let report = accounts::delete(&mut db, request, &sessions)?;
+    let mut store = database.open_users_with_login(&del.server, console)?;
+    let request = DeleteRequest { usernames: del.names, source };
+    let report = accounts::delete(&mut store, request)?;
     console.notes(report.notes.clone());
     if console.is_json() {
         console.json(&report)?;

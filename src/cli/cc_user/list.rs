@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::columns::{self, Column};
+use super::server::{CredentialOptions, RequestOptions, ServerOptions};
 use super::{DatabaseOptions, complete};
-use crate::accounts::{self, DisabledUsers, LdapUsers, ListCount, ListRequest, UserReport};
+use crate::accounts::{self, DisabledUsers, LdapUsers, ListCount, ListRequest, UserReport, UserStore};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::ldap::LdapConnectionOptions;
@@ -13,10 +14,10 @@ use crate::cli::settings;
 use crate::cli::table::Table;
 use crate::ldap::{LdapConfig, LdapOptions};
 use crate::user::{AuthSource, Role, RoleError, UsernamePattern};
-use crate::user_db::{OpenMode, UserDb, UserDbError, UserFilter, UserRecord};
+use crate::user_db::{UserDb, UserDbError, UserFilter, UserRecord};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
-use crate::util::quote::escape;
+use crate::util::quote::{escape, quote};
 
 /// List the users
 #[derive(Debug, Args)]
@@ -64,6 +65,12 @@ pub(super) struct List {
     /// Ignore references to other LDAP servers, so that an answer with references counts as complete
     #[arg(long, help_heading = "LDAP server")]
     ignore_references: bool,
+
+    #[command(flatten)]
+    credentials: CredentialOptions,
+
+    #[command(flatten)]
+    request: RequestOptions,
 }
 
 /// The users that match all of these options.
@@ -117,6 +124,9 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let form = form(&arguments, console)?;
+    if database.server.is_some() {
+        check_columns_of_server(&arguments)?;
+    }
     let ldap_options =
         LdapOptions { ignore_references: arguments.ignore_references, ..arguments.directory.options()? };
     let mut request = ListRequest {
@@ -127,25 +137,38 @@ pub(super) fn run(
         order: arguments.sort.iter().map(|text| columns::sort_key(text)).collect::<Result<_, _>>()?,
         limit: arguments.limit,
     };
+    let List { credentials, request: request_options, directory, .. } = arguments;
+    let server = ServerOptions::with_ca_file(credentials, request_options, directory.ca_file);
     // A database that cannot be opened is an error before the LDAP search.
-    let store = database.open(OpenMode::Read, console)?;
+    let mut store = database.open_users_to_read(&server, console)?;
     if arguments.not_in_ldap {
         request.not_in_ldap = Some(ldap_users(database, &ldap_options, console)?);
     }
-    let disabled = if request.only_disabled {
-        DisabledUsers::load(store.path())?
-    } else if matches!(form, Form::Names) {
-        DisabledUsers::default()
-    } else {
-        disabled_users(&store, console)
+    let disabled = match &store {
+        UserStore::Database { db, .. } if request.only_disabled => DisabledUsers::load(db.path())?,
+        UserStore::Database { db, .. } if !matches!(form, Form::Names) => disabled_users(db, console),
+        UserStore::Database { .. } | UserStore::Server(_) => DisabledUsers::default(),
     };
     let is_for_scripts = matches!(form, Form::Json | Form::Names);
-    let (status, count) = List::print(&store, &request, &disabled, form, console)?;
+    let (status, count) = List::print(&mut store, &request, &disabled, form, console)?;
     if !is_for_scripts && !console.is_reader_gone() {
         console.flush()?;
         print_count(count, console);
     }
     Ok(status)
+}
+
+/// Rejects columns that a running server does not report.
+fn check_columns_of_server(arguments: &List) -> Result<(), UsageError> {
+    let sorted = arguments.sort.iter().map(|name| name.trim_start_matches('-'));
+    let mut columns = arguments.columns.iter().map(String::as_str).chain(sorted);
+    match columns.find(|name| matches!(name.parse(), Ok(Column::Password | Column::Disabled))) {
+        None => Ok(()),
+        Some(name) => {
+            Err(UsageError::new(format!("a running server does not report the column {}", quote(name)))
+                .hint("list the users in the directory of the server, without --server"))
+        }
+    }
 }
 
 /// The form of the output that the options select: a table on a terminal, otherwise fields with a tab
@@ -232,13 +255,13 @@ impl<F: Into<Failure>> From<F> for ListEnd {
 impl List {
     /// Prints the users while they are read.
     fn print(
-        store: &UserDb,
+        store: &mut UserStore,
         request: &ListRequest,
         disabled: &DisabledUsers,
         form: Form,
         console: &mut Console,
     ) -> Result<(ExitStatus, ListCount), Failure> {
-        let mut printer = Printer::new(form);
+        let mut printer = Printer { is_server: store.is_server(), ..Printer::new(form) };
         let mut status = ExitStatus::Success;
         let listed = accounts::list(store, request, disabled, |record| {
             printer.print(&record, disabled, console)?;
@@ -265,6 +288,7 @@ impl List {
 /// for the others.
 struct Printer {
     output: Output,
+    is_server: bool,
     is_first: bool,
     line: String,
 }
@@ -287,7 +311,7 @@ impl Printer {
                 Output::Table(columns, table)
             }
         };
-        Self { output, is_first: true, line: String::new() }
+        Self { output, is_server: false, is_first: true, line: String::new() }
     }
 
     fn print(
@@ -299,7 +323,11 @@ impl Printer {
         match &mut self.output {
             Output::Json => {
                 console.text(if self.is_first { "[\n" } else { ",\n" })?;
-                console.json_item(&UserReport::new(record, disabled))?;
+                console.json_item(&if self.is_server {
+                    UserReport::at_server(&record.user)
+                } else {
+                    UserReport::new(record, disabled)
+                })?;
             }
             Output::Names => console.line(&escape(&record.user.username))?,
             Output::Tsv(columns) => {

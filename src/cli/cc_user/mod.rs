@@ -16,6 +16,7 @@ mod passwd;
 mod project;
 mod rename;
 mod role;
+mod server;
 mod set;
 mod show;
 mod sync_ldap;
@@ -85,6 +86,10 @@ struct DatabaseOptions {
     /// Timeout for another process that is writing, such as 30s or 1m
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s", allow_hyphen_values = true)]
     wait: String,
+
+    /// Use the running server at URL instead of a database: for add, set, del, list, show, role and project
+    #[arg(long, global = true, value_name = "URL", value_hint = clap::ValueHint::Url)]
+    server: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -130,6 +135,7 @@ fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {
     let Arguments { verb, database, output: _ } =
         Arguments::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
+    database.check_verb(&verb)?;
     match verb {
         Verb::Init(verb) => init::run(&verb, &database, console),
         Verb::Add(verb) => add::run(verb, &database, console),
@@ -139,7 +145,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Rename(verb) => rename::run(verb, &database, console),
         Verb::List(verb) => list::run(verb, &database, console),
         Verb::Show(verb) => show::run(&verb, &database, console),
-        Verb::Del(verb) => del::run(&verb, &database, console),
+        Verb::Del(verb) => del::run(verb, &database, console),
         Verb::Passwd(verb) => passwd::run(&verb, &database, console),
         Verb::Role(verb) => role::run(verb, &database, console),
         Verb::Project(verb) => project::run(verb, &database, console),

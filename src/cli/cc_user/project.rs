@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::server::ServerOptions;
 use super::set::parse_all;
 use super::{DatabaseOptions, complete};
 use crate::accounts::{self, ChangeRequest, ListChange};
@@ -36,6 +37,9 @@ struct Projects {
     /// Names of projects; separated by commas
     #[arg(value_name = "PROJECT", required = true, value_delimiter = ',')]
     projects: Vec<String>,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 pub(super) fn run(
@@ -43,15 +47,15 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let (name, projects) = match arguments.verb {
-        Verb::Add(Projects { name, projects }) => {
-            (name, ListChange::add(parse_all(&projects).map_err(Failure::several)?))
+    let (name, projects, server) = match arguments.verb {
+        Verb::Add(Projects { name, projects, server }) => {
+            (name, ListChange::add(parse_all(&projects).map_err(Failure::several)?), server)
         }
-        Verb::Remove(Projects { name, projects }) => (name, ListChange::remove(projects)),
+        Verb::Remove(Projects { name, projects, server }) => (name, ListChange::remove(projects), server),
     };
     let request = ChangeRequest { projects, ..ChangeRequest::new(name) };
-    let (mut db, sessions) = database.open_with_sessions(console)?;
-    let report = accounts::change(&mut db, &request, &sessions)?;
+    let mut store = database.open_users(&server, console)?;
+    let report = accounts::change(&mut store, &request)?;
     console.notes(report.notes);
     if console.is_json() {
         console.json(&report.after)?;

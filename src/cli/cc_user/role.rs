@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::server::ServerOptions;
 use super::set::parse_all;
 use super::{DatabaseOptions, complete};
 use crate::accounts::{self, ChangeRequest, ListChange};
@@ -36,6 +37,9 @@ struct Roles {
     /// Roles: admin, support, manager, user, api or anonymous; separated by commas
     #[arg(value_name = "ROLE", required = true, value_delimiter = ',', add = complete::roles())]
     roles: Vec<String>,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 pub(super) fn run(
@@ -43,15 +47,15 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let (name, roles) = match arguments.verb {
-        Verb::Add(Roles { name, roles }) => {
-            (name, ListChange::add(parse_all(&roles).map_err(Failure::several)?))
+    let (name, roles, server) = match arguments.verb {
+        Verb::Add(Roles { name, roles, server }) => {
+            (name, ListChange::add(parse_all(&roles).map_err(Failure::several)?), server)
         }
-        Verb::Remove(Roles { name, roles }) => (name, ListChange::remove(roles)),
+        Verb::Remove(Roles { name, roles, server }) => (name, ListChange::remove(roles), server),
     };
     let request = ChangeRequest { roles, ..ChangeRequest::new(name) };
-    let (mut db, sessions) = database.open_with_sessions(console)?;
-    let report = accounts::change(&mut db, &request, &sessions)?;
+    let mut store = database.open_users(&server, console)?;
+    let report = accounts::change(&mut store, &request)?;
     console.notes(report.notes);
     if console.is_json() {
         console.json(&report.after)?;

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::server::ServerOptions;
 use super::{DatabaseOptions, complete};
 use crate::accounts::{self, ChangeRequest, ListChange};
 use crate::cli::console::Console;
@@ -68,6 +69,9 @@ pub(super) struct Set {
     /// Check the change and print its result without changing the user
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 pub(super) fn run(
@@ -75,9 +79,14 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
+    let server = set.server.clone();
     let request = request(set)?;
-    let (mut db, sessions) = database.open_with_sessions(console)?;
-    let report = accounts::change(&mut db, &request, &sessions)?;
+    if database.server.is_some() {
+        // Before a prompt for the password of the administrator.
+        request.check_for_server()?;
+    }
+    let mut store = database.open_users(&server, console)?;
+    let report = accounts::change(&mut store, &request)?;
     console.notes(report.notes.clone());
     if console.is_json() {
         console.json(&report)?;

@@ -4,16 +4,19 @@ use clap::Args;
 use serde::Serialize;
 
 use super::list::{disabled_users, report_invalid_row};
+use super::server::ServerOptions;
 use super::{DatabaseOptions, complete};
 use crate::accounts::error::unknown_user;
 use crate::accounts::report::list;
+use crate::accounts::{DisabledUsers, SessionPolicy, UserStore};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::config::Settings;
 use crate::login::UserDetails;
 use crate::policy::remedy::describe_rights;
 use crate::user::password::HashError;
 use crate::user::{AuthSource, PasswordHash};
-use crate::user_db::UserDbError;
+use crate::user_db::{UserDbError, UserRecord};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::escape;
 
@@ -23,6 +26,9 @@ pub(super) struct Show {
     /// The usernames
     #[arg(value_name = "NAME", required = true, add = complete::usernames())]
     names: Vec<String>,
+
+    #[command(flatten)]
+    server: ServerOptions,
 }
 
 /// The report: one object for one NAME, otherwise an array.
@@ -41,26 +47,24 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let (store, settings) = database.open_with_settings(console)?;
-    let disabled = disabled_users(&store, console);
+    let mut users = ShownUsers::open(database, &show.server, console)?;
     let mut status = ExitStatus::Success;
     let mut shown = Vec::new();
     let mut is_printed = false;
     for name in &show.names {
-        let Some(record) = store.record(name)? else {
-            let error = unknown_user(name, store.similar_username(name)?);
+        let Some(record) = users.store.record(name)? else {
+            let error = unknown_user(name, users.store.similar_username(name)?);
             status = fail(error, status, console);
             continue;
         };
-        let hash = store.password_hash(name)?;
-        let details = UserDetails::new(&record, hash.as_ref(), &disabled, settings.as_ref());
+        let (details, password) = users.details(&record)?;
         if console.is_json() {
             shown.push(details);
         } else {
             if std::mem::replace(&mut is_printed, true) {
                 console.line("")?;
             }
-            print_text(&details, record.user.source, hash.as_ref(), console)?;
+            print_text(&details, record.user.source, password, console)?;
         }
         if !record.invalid_columns.is_empty() {
             let name = record.user.username;
@@ -82,6 +86,45 @@ pub(super) fn run(
     Ok(status)
 }
 
+/// The users, with what their details depend on.
+struct ShownUsers {
+    store: UserStore,
+    disabled: DisabledUsers,
+    settings: Option<Settings>,
+}
+
+impl ShownUsers {
+    fn open(
+        database: &DatabaseOptions,
+        server: &ServerOptions,
+        console: &mut Console,
+    ) -> Result<Self, Failure> {
+        if database.server.is_some() {
+            let store = database.open_users_to_read(server, console)?;
+            return Ok(Self { store, disabled: DisabledUsers::default(), settings: None });
+        }
+        let (db, settings) = database.open_with_settings(console)?;
+        let disabled = disabled_users(&db, console);
+        let sessions = SessionPolicy::from_settings(settings.as_ref());
+        Ok(Self { store: UserStore::Database { db: Box::new(db), sessions }, disabled, settings })
+    }
+
+    /// The details of a user, and the state of the password.
+    fn details(&self, record: &UserRecord) -> Result<(UserDetails, String), UserDbError> {
+        let Self { store, disabled, settings } = self;
+        Ok(match store {
+            UserStore::Database { db, .. } => {
+                let hash = db.password_hash(&record.user.username)?;
+                let details = UserDetails::new(record, hash.as_ref(), disabled, settings.as_ref());
+                (details, password(hash.as_ref(), record.user.source))
+            }
+            UserStore::Server(_) => {
+                (UserDetails::at_server(&record.user), "not reported by a running server".to_owned())
+            }
+        })
+    }
+}
+
 /// Reports an error of one user; the others are shown. The first error determines the exit status.
 fn fail(error: UserDbError, before: ExitStatus, console: &mut Console) -> ExitStatus {
     let status = report_invalid_row(error, console);
@@ -91,7 +134,7 @@ fn fail(error: UserDbError, before: ExitStatus, console: &mut Console) -> ExitSt
 fn print_text(
     details: &UserDetails,
     source: AuthSource,
-    hash: Option<&PasswordHash>,
+    password: String,
     console: &mut Console,
 ) -> Result<(), Failure> {
     let UserDetails { user, disabled_roles, endpoints, login_methods } = details;
@@ -108,7 +151,7 @@ fn print_text(
         ("roles", roles),
         ("projects", list(&user.projects)),
         ("source", source.to_string()),
-        ("password", password(hash, source)),
+        ("password", password),
         ("endpoints", format!("{} ({})", endpoints.join(", "), describe_rights(&role_names))),
     ];
     for (index, login) in login_methods.iter().enumerate() {
@@ -116,7 +159,7 @@ fn print_text(
             (Some(true), None) => "yes".to_owned(),
             (Some(true), Some(limitation)) => format!("yes ({})", escape(limitation)),
             (Some(false), reason) => format!("no ({})", escape(reason.as_deref().unwrap_or_default())),
-            (None, _) => "unknown (the settings cannot be read)".to_owned(),
+            (None, reason) => format!("unknown ({})", escape(reason.as_deref().unwrap_or_default())),
         };
         lines.push((if index == 0 { "logins" } else { "" }, format!("{:<5} {state}", login.method)));
     }

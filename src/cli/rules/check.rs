@@ -3,7 +3,7 @@
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use super::RuleCondition::{self, All, Always, Any, Form, Never, With, Without};
+use super::RuleCondition::{self, All, Always, Any, Form, Never, With, Without, WithoutTyped};
 use super::rules;
 use crate::cli::failure::UsageError;
 
@@ -85,6 +85,7 @@ impl Line<'_> {
             Never => false,
             With(options) => options.iter().any(|option| self.is_given(option)),
             Without(options) => !options.iter().any(|option| self.is_given(option)),
+            WithoutTyped(options) => !options.iter().any(|option| self.is_on_command_line(option)),
             Form(forms, _) => {
                 (self.program.form)(self.path, self.matches).is_none_or(|form| forms.contains(&form))
             }
@@ -107,6 +108,11 @@ impl Line<'_> {
             }
             Without(options) => {
                 format!("{} has no effect beside {}", name(option), given(options).unwrap_or_default())
+            }
+            WithoutTyped(options) => {
+                let typed = options.iter().find(|option| self.is_on_command_line(option));
+                let typed = typed.map(|option| name(option)).unwrap_or_default();
+                format!("{} cannot be used with {typed}", name(option))
             }
             Form(_, phrase) | Any(_, phrase) => format!("{} requires {phrase}", name(option)),
             All(conditions) => match conditions.iter().find(|when| !self.holds(when)) {
