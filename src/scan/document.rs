@@ -11,7 +11,7 @@ use super::item::Item;
 use super::known_keys::KnownKeys;
 use super::names::{self, NamedKey, TokenUse};
 use super::recognize::{Match, decode, find, public_key};
-use super::{format, lines, manifest};
+use super::{format, jwk, lines, manifest};
 use crate::util::secret::SecretBytes;
 
 /// The largest document whose members are read, in bytes. Larger text is searched by form only.
@@ -92,6 +92,9 @@ fn search_nested(bytes: &[u8], name: &str, known: &KnownKeys, depth: usize) -> D
             });
             attribution.add(finding, &mut result.findings);
         }
+    }
+    for key in jwk::keys(&fields.list, fields.style) {
+        attribution.add(Finding::new(key.item, key.line, key.member), &mut result.findings);
     }
     if result.findings.iter().all(|finding| finding.member.is_none()) && is_bearer(&text) {
         result.findings.iter_mut().for_each(|finding| finding.has_bearer = true);

@@ -38,6 +38,8 @@ struct TokenFacts {
     issuer: Option<String>,
     algorithm: Option<String>,
     signed_by: Option<String>,
+    /// The private key that signed it is published.
+    is_compromised: bool,
     result: Option<StoredTokenResult>,
     issued: Option<NumericDate>,
     expiry: Option<NumericDate>,
@@ -128,7 +130,8 @@ impl<'a> Evaluation<'a> {
         let claims = claims(&seen);
         let result = (kind == OccurrenceKind::Token).then(|| self.verifier.verify(text));
         let server_key = result.as_ref().and_then(|result| result.signer).map(key_name);
-        let signed_by = server_key.or_else(|| self.known.signer(text).map(|known| known.name.as_str()));
+        let signer = self.known.signer(text);
+        let signed_by = server_key.or_else(|| signer.map(|known| known.name.as_str()));
         let name = |name: &str| claims.get(name).and_then(serde_json::Value::as_str).map(without_secrets);
         let roles = claims.get("roles").and_then(serde_json::Value::as_array);
         let time = |name: &'static str| {
@@ -149,6 +152,9 @@ impl<'a> Evaluation<'a> {
             issuer: name("iss"),
             algorithm: seen.header.json().and_then(|header| header.get("alg")?.as_str()).map(without_secrets),
             signed_by: signed_by.map(str::to_owned),
+            is_compromised: signer
+                .and_then(|known| known.key.public_key())
+                .is_some_and(|key| published(key).is_some()),
             malformed: result
                 .as_ref()
                 .and_then(|result| result.error.as_ref())
@@ -198,8 +204,8 @@ impl<'a> Evaluation<'a> {
         if facts.result.as_ref().is_some_and(|result| result.is_user_missing) {
             add("user-not-in-table", "its user is not in the user table".to_owned());
         }
-        if facts.signed_by.as_deref() == Some(super::TEMPLATE_KEY) {
-            add("key-compromised", "it is signed with the sample key, which is public knowledge".to_owned());
+        if facts.is_compromised {
+            add("key-compromised", "the key that signed it is public knowledge".to_owned());
         }
         occurrence.subject = facts.subject;
         occurrence.roles = facts.roles;

@@ -15,6 +15,7 @@ mod format;
 mod inventory;
 mod item;
 mod json;
+mod jwk;
 mod known_keys;
 mod lines;
 mod manifest;

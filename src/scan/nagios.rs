@@ -49,8 +49,12 @@ pub fn nagios_line(report: &ScanReport, request: &ScanRequest) -> String {
     let tokens = report.occurrences.iter().filter(|one| one.kind.is_token()).count();
     let (expired, expiring) = (count("expired"), count("expires-soon"));
     let problems = report.problems();
-    let mut parts =
-        vec![format!("{tokens} tokens, {expired} expired, {expiring} expire soon, {problems} problems")];
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let mut parts = vec![format!(
+        "{tokens} token{}, {expired} expired, {expiring} expiring, {problems} problem{}",
+        plural(tokens),
+        plural(problems)
+    )];
     let worst = report
         .occurrences
         .iter()

@@ -147,7 +147,8 @@ impl Walker<'_> {
             let mut queue = State::default();
             let mut named = HashSet::new();
             for file in walk.files.get(from..).unwrap_or_default() {
-                let Some(path) = &file.file.path else { continue };
+                // The files of an archive are those of another host.
+                let (Some(path), None) = (&file.file.path, &file.file.entry) else { continue };
                 for reference in &file.findings.references {
                     let directory = path.parent().unwrap_or(Path::new(""));
                     let candidates = [directory.join(reference), PathBuf::from(reference)];

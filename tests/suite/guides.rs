@@ -369,6 +369,11 @@ fn openid_login_commands_print_what_it_shows() {
 }
 
 #[test]
+fn tokens_in_use_commands_print_what_it_shows() {
+    guide_prints_what_it_shows("docs/tokens-in-use.md", &Site::default(), &TestEnv::new());
+}
+
+#[test]
 fn tour_commands_print_what_it_shows() {
     guide_prints_what_it_shows("docs/tour.md", &Site::default(), &TestEnv::new());
 }
