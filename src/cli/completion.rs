@@ -1,7 +1,8 @@
-//! Shell completion. `PROGRAM --complete SHELL` prints the completion script of the shell, and the
-//! script runs `PROGRAM --complete SHELL -- WORDS` at each TAB.
+//! Shell completion. `PROGRAM completion SHELL` prints the completion script of the shell, and the
+//! script runs `PROGRAM --complete SHELL -- WORDS` at each TAB. The programs without commands print it
+//! with `PROGRAM --complete SHELL`, as the others do.
 //!
-//! Completion is triggered only by this first argument, never by an environment variable.
+//! Candidates are printed only with this first argument, never by an environment variable.
 //! Candidates come from user tables and directories that other accounts can write to:
 //! [`crate::util::shell`] quotes each candidate where the shell does not, and a candidate with a
 //! terminal control character is not offered.
@@ -9,9 +10,15 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 
+use clap::{Args, ValueEnum};
 use clap_complete::engine::{CompletionCandidate, complete};
 
+use super::candidates;
+use super::console::Console;
+use super::failure::Failure;
+use super::page::{Example, ExampleTest, ManualPage};
 use super::tool::Tool;
+use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::is_hidden;
 use crate::util::shell;
 
@@ -19,7 +26,7 @@ use crate::util::shell;
 const OPTION: &str = "--complete";
 
 /// A shell with completion support.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     /// GNU bash 4.0 or later.
     Bash,
@@ -30,6 +37,7 @@ pub enum Shell {
     /// elvish.
     Elvish,
     /// PowerShell.
+    #[value(name = "powershell")]
     PowerShell,
 }
 
@@ -63,6 +71,61 @@ impl Shell {
     }
 }
 
+/// Print the completion script of a shell
+#[derive(Debug, Args)]
+pub(super) struct CompletionArguments {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    shell: Shell,
+}
+
+/// The completion script of a shell.
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct CompletionReport {
+    /// The shell: bash, zsh, fish, elvish or powershell.
+    shell: &'static str,
+    /// The script.
+    script: String,
+}
+
+/// Prints the completion script of a program.
+pub(super) fn run(
+    program: &str,
+    arguments: &CompletionArguments,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let script = arguments.shell.script(program);
+    if console.is_json() {
+        console.json(&CompletionReport { shell: arguments.shell.name(), script })?;
+    } else {
+        console.text(&script)?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// The manual page of the command `completion`, with the examples of a program.
+pub(super) const fn page(examples: &'static [Example; 4]) -> ManualPage {
+    ManualPage {
+        path: "completion",
+        description: &[
+            "Prints the completion script of a shell. The packages install the scripts of bash, zsh and fish; \
+             this command is for an installation without a package, and for elvish and PowerShell.",
+            "The script runs the program at each TAB, so that options are always those of the installed version. \
+             Usernames are completed from the database of the current directory, and the roles to \
+             remove are those that the user has.",
+            "For zsh, the line in the example is after 'autoload -U compinit; compinit' in ~/.zshrc.",
+        ],
+        examples,
+        ..ManualPage::EMPTY
+    }
+}
+
+/// An example of the page.
+pub(super) const fn example(command: &'static str, explains: &'static str) -> Example {
+    Example { command, explains, test: ExampleTest::Runs(0) }
+}
+
 /// Returns the response to a completion request, or `None` for any other command line.
 pub(super) fn answer(tool: &Tool, arguments: &[OsString]) -> Option<String> {
     let mut rest = arguments.iter().skip(1).map(OsString::as_os_str);
@@ -80,17 +143,20 @@ pub(super) fn answer(tool: &Tool, arguments: &[OsString]) -> Option<String> {
         [tail, dashes, words @ ..] if *dashes == "--" => (tail.to_str(), words),
         _ => return None,
     };
-    Some(candidates(tool, shell, tail, words))
+    Some(candidates_for(tool, shell, tail, words))
 }
 
 /// Returns the candidates for the last word, one per line. bash passes the words as typed; `tail`
 /// is the part of the last word that bash replaces.
-fn candidates(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr]) -> String {
+fn candidates_for(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr]) -> String {
     let Some((last, before)) = words.split_last() else { return String::new() };
     let typed = last.to_str().unwrap_or_default();
     let mut arguments: Vec<OsString> = before.iter().map(|word| plain(shell, word)).collect();
     arguments.push(plain(shell, last));
     let index = arguments.len().saturating_sub(1);
+    candidates::set_line(
+        arguments.iter().take(index).map(|word| word.to_string_lossy().into_owned()).collect(),
+    );
     let directory = std::env::current_dir().ok();
     let found = complete(&mut (tool.command)(), arguments, index, directory.as_deref()).unwrap_or_default();
     let prefix = typed.strip_suffix(tail.unwrap_or(typed)).unwrap_or_default();

@@ -35,7 +35,8 @@ use RuleCondition::{All, Always, Any, Form, Never, With, Without};
 /// Options of a command, by their identifiers, and the condition under which they have an effect.
 #[derive(Debug)]
 pub struct Rule {
-    /// The command as typed; empty for all commands.
+    /// The command as typed; empty for all commands; `PROGRAM *` for the commands of a program that do
+    /// not have a row for the option.
     pub command: &'static str,
     /// The options.
     pub options: &'static [&'static str],
@@ -93,10 +94,13 @@ pub const TABLE: &[Rule] = &[
     rule("convert-pem-pubkey", &["env_file"], With(&["write", "from_env"])),
     rule("convert-pem-pubkey", &["force"], With(&["write"])),
     // cc-user
-    rule("cc-user init", &["config", "env_file", "db", "wait"], Always),
-    rule("cc-user add", &["names", "name", "email", "projects", "db", "wait"], Always),
-    rule("cc-user add", &["config"], NO_DB),
-    rule("cc-user add", &["env_file"], Never),
+    rule("cc-user *", &["config"], NO_DB),
+    rule("cc-user *", &["env_file"], Never),
+    rule("cc-user *", &["db", "wait"], Always),
+    rule("cc-user completion", &["shell"], Always),
+    rule("cc-user completion", &["config", "env_file", "db", "wait"], Never),
+    rule("cc-user init", &["config", "env_file"], Always),
+    rule("cc-user add", &["names", "name", "email", "projects"], Always),
     rule(
         "cc-user add",
         &["roles", "no_password", "password_stdin", "password_file"],
@@ -118,26 +122,14 @@ pub const TABLE: &[Rule] = &[
             "remove_projects",
             "clear_projects",
             "dry_run",
-            "db",
-            "wait",
         ],
         Always,
     ),
-    rule("cc-user set", &["config"], NO_DB),
-    rule("cc-user set", &["env_file"], Never),
-    rule("cc-user disable", &["username", "dry_run", "db", "wait"], Always),
-    rule("cc-user disable", &["config"], NO_DB),
-    rule("cc-user disable", &["env_file"], Never),
-    rule("cc-user enable", &["username", "dry_run", "db", "wait"], Always),
-    rule("cc-user enable", &["config"], NO_DB),
-    rule("cc-user enable", &["env_file"], Never),
-    rule("cc-user rename", &["old", "new", "dry_run", "db", "wait"], Always),
-    rule("cc-user rename", &["config"], NO_DB),
-    rule("cc-user rename", &["env_file"], Never),
-    rule("cc-user del", &["names", "source", "db", "wait"], Always),
-    rule("cc-user del", &["config"], NO_DB),
-    rule("cc-user del", &["env_file"], Never),
-    rule("cc-user list", &["patterns", "role", "source", "project", "db", "wait"], Always),
+    rule("cc-user disable", &["username", "dry_run"], Always),
+    rule("cc-user enable", &["username", "dry_run"], Always),
+    rule("cc-user rename", &["old", "new", "dry_run"], Always),
+    rule("cc-user del", &["names", "source"], Always),
+    rule("cc-user list", &["patterns", "role", "source", "project"], Always),
     rule("cc-user list", &["sort", "limit", "columns", "wide", "names"], Always),
     rule(
         "cc-user list",
@@ -152,32 +144,14 @@ pub const TABLE: &[Rule] = &[
     rule("cc-user list", &["ca_file"], With(&["not_in_ldap", "server"])),
     rule("cc-user list", &["disabled", "not_in_ldap"], Without(&["server"])),
     // The login methods depend on the settings.
-    rule("cc-user show", &["names", "config", "env_file", "db", "wait"], Always),
-    rule("cc-user passwd", &["name", "delete", "password_stdin", "password_file", "db", "wait"], Always),
-    rule("cc-user passwd", &["config"], NO_DB),
-    rule("cc-user passwd", &["env_file"], Never),
-    rule("cc-user role add", &["name", "roles", "db", "wait"], Always),
-    rule("cc-user role add", &["config"], NO_DB),
-    rule("cc-user role add", &["env_file"], Never),
-    rule("cc-user role remove", &["name", "roles", "db", "wait"], Always),
-    rule("cc-user role remove", &["config"], NO_DB),
-    rule("cc-user role remove", &["env_file"], Never),
-    rule("cc-user project add", &["name", "projects", "db", "wait"], Always),
-    rule("cc-user project add", &["config"], NO_DB),
-    rule("cc-user project add", &["env_file"], Never),
-    rule("cc-user project remove", &["name", "projects", "db", "wait"], Always),
-    rule("cc-user project remove", &["config"], NO_DB),
-    rule("cc-user project remove", &["env_file"], Never),
-    rule(
-        "cc-user import",
-        &["file", "format", "update", "skip_existing", "keep_going", "dry_run", "db", "wait"],
-        Always,
-    ),
-    rule("cc-user import", &["config"], NO_DB),
-    rule("cc-user import", &["env_file"], Never),
-    rule("cc-user export", &["role", "source", "project", "format", "output", "db", "wait"], Always),
-    rule("cc-user export", &["config"], NO_DB),
-    rule("cc-user export", &["env_file"], Never),
+    rule("cc-user show", &["names", "config", "env_file"], Always),
+    rule("cc-user passwd", &["name", "delete", "password_stdin", "password_file"], Always),
+    rule("cc-user role add", &["name", "roles"], Always),
+    rule("cc-user role remove", &["name", "roles"], Always),
+    rule("cc-user project add", &["name", "projects"], Always),
+    rule("cc-user project remove", &["name", "projects"], Always),
+    rule("cc-user import", &["file", "format", "update", "skip_existing", "keep_going", "dry_run"], Always),
+    rule("cc-user export", &["role", "source", "project", "format", "output"], Always),
     rule("cc-user export", &["with_passwords"], Always),
     rule("cc-user export", &["force"], WRITES),
     rule(
@@ -353,7 +327,12 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt jwks", &["at"], With(&["spec"])),
     rule("cc-jwt jwks", &["env_file"], With(&["server"])),
     rule("cc-jwt jwks", &["config", "db"], Never),
+    rule("cc-jwt completion", &["shell"], Always),
+    rule("cc-jwt completion", SETTINGS, Never),
     // cc-login
+    rule("cc-login completion", &["shell"], Always),
+    rule("cc-login completion", SETTINGS, Never),
+    rule("cc-login completion", SESSION, Never),
     rule("cc-login", &["words", "method"], Always),
     rule("cc-login", SETTINGS, Form(&["auto", "local", "ldap", "token", "oidc"], "another --method")),
     rule("cc-login", &["token_file"], Form(&["auto", "token"], "--method token")),
@@ -402,5 +381,14 @@ pub const TABLE: &[Rule] = &[
 
 /// Returns the rules of a command.
 pub fn rules(path: &str) -> impl Iterator<Item = &'static Rule> + '_ {
-    TABLE.iter().filter(move |rule| rule.command == path).chain(server::rules(path))
+    let program = path.split(' ').next().unwrap_or_default();
+    let is_general = move |rule: &Rule| rule.command.strip_suffix(" *") == Some(program) && path != program;
+    let has_own =
+        move |option: &str| TABLE.iter().any(|rule| rule.command == path && rule.options.contains(&option));
+    TABLE
+        .iter()
+        .filter(move |rule| {
+            rule.command == path || (is_general(rule) && !rule.options.iter().any(|option| has_own(option)))
+        })
+        .chain(server::rules(path))
 }

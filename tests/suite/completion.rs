@@ -8,6 +8,9 @@ use rexpect::session::{PtySession, spawn_command};
 
 use crate::support::{TestEnv, has, path_with_programs, programs};
 
+/// The shells whose completion is typed.
+const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "elvish"];
+
 /// Usernames that would be commands if a shell interpreted them, each with a unique prefix.
 const NAMES: [&str; 14] = [
     "aa;touch owned;:",
@@ -42,27 +45,40 @@ fn setup() -> TestEnv {
     directory
 }
 
-/// A shell on a terminal with the completions of all programs.
+/// A shell on a terminal with the completions of all programs, from the files that packages install.
 fn shell(directory: &TestEnv, name: &str) -> PtySession {
     let completions = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(name);
-    let mut command = std::process::Command::new(name);
     let lines = match name {
-        "bash" => {
-            command.args(["--norc", "--noprofile", "-i"]);
-            format!("for f in {0}/*; do . $f; done", completions.display())
-        }
+        "bash" => format!("for f in {0}/*; do . $f; done", completions.display()),
         "zsh" => {
-            command.args(["-f", "-i"]);
             format!(
                 "fpath=({0} $fpath); autoload -U compinit; compinit -u -D; unsetopt promptsp",
                 completions.display()
             )
         }
+        "elvish" => format!("for f [{0}/*] {{ eval (slurp < $f) }}", completions.display()),
+        _ => format!("for f in {0}/*; source $f; end", completions.display()),
+    };
+    shell_with(directory, name, &lines)
+}
+
+/// A shell on a terminal that has run these lines.
+fn shell_with(directory: &TestEnv, name: &str, lines: &str) -> PtySession {
+    let mut command = std::process::Command::new(name);
+    match name {
+        "bash" => {
+            command.args(["--norc", "--noprofile", "-i"]);
+        }
+        "zsh" => {
+            command.args(["-f", "-i"]);
+        }
+        "elvish" => {
+            command.args(["-norc"]);
+        }
         _ => {
             command.args(["--no-config", "--private", "-i"]);
-            format!("for f in {0}/*; source $f; end", completions.display())
         }
-    };
+    }
     command
         .current_dir(directory.path())
         .env_clear()
@@ -73,7 +89,7 @@ fn shell(directory: &TestEnv, name: &str) -> PtySession {
         .env("LC_ALL", "C.UTF-8")
         .env("TZ", "UTC");
     let mut session = spawn_command(command, Some(30_000)).unwrap();
-    session.send_line(&lines).unwrap();
+    session.send_line(lines).unwrap();
     session.send_line("printf 'rea%s\\n' dy").unwrap();
     session.exp_string("ready").unwrap();
     session
@@ -81,7 +97,16 @@ fn shell(directory: &TestEnv, name: &str) -> PtySession {
 
 /// Types a prefix, TAB and ENTER, and waits for the end of the command.
 fn type_and_run(session: &mut PtySession, typed: &str, number: usize) -> String {
-    session.send(&format!("{typed}\t\r")).unwrap();
+    type_and_enter(session, typed, "\r", number)
+}
+
+/// The ENTER keys after TAB. elvish lists the candidate if it has to be quoted, and the first one accepts it.
+fn enter(shell: &str) -> &'static str {
+    if shell == "elvish" { "\r\r" } else { "\r" }
+}
+
+fn type_and_enter(session: &mut PtySession, typed: &str, enter: &str, number: usize) -> String {
+    session.send(&format!("{typed}\t{enter}")).unwrap();
     session.flush().unwrap();
     session.send_line(&format!("printf 'en%s{number}\\n' d")).unwrap();
     session.exp_string(&format!("end{number}")).unwrap_or_else(|error| panic!("{typed}: {error}"))
@@ -142,7 +167,7 @@ fn completion_hostile_names_inside_quotes_execute_nothing_in_bash() {
 
 #[test]
 fn completion_offers_candidates_in_every_shell() {
-    for name in ["bash", "zsh", "fish"] {
+    for name in SHELLS {
         if !has(name) {
             continue;
         }
@@ -150,14 +175,91 @@ fn completion_offers_candidates_in_every_shell() {
         directory.write("key file.pem", "x");
         let mut session = shell(&directory, name);
         // The first TAB of the session, an option with '=', a name after options.
-        let seen = type_and_run(&mut session, "cc-user sho", 1);
+        let seen = type_and_enter(&mut session, "cc-user sho", enter(name), 1);
         assert!(seen.contains("cc-user show"), "{name}: {seen:?}");
-        let seen = type_and_run(&mut session, "cc-user --wait 1s show fri", 2);
+        let seen = type_and_enter(&mut session, "cc-user --wait 1s show fri", enter(name), 2);
         assert!(seen.contains("username  fritz"), "{name}: {seen:?}");
-        let seen = type_and_run(&mut session, "cc-user list --role=ap", 3);
+        let seen = type_and_enter(&mut session, "cc-user list --role=ap", enter(name), 3);
         assert!(seen.contains("fritz"), "{name}: {seen:?}");
-        let seen = type_and_run(&mut session, "cc-jwt verify --token-file key", 4);
+        let seen = type_and_enter(&mut session, "cc-jwt verify --token-file key", enter(name), 4);
         assert!(!seen.contains("missing") && seen.contains("token"), "{name}: {seen:?}");
+        // Only the roles that the user has are offered: of two that begin so, one is the user's.
+        directory.sh("cc-user add -q ann --role user,admin --no-password").ended(0);
+        let seen = type_and_enter(&mut session, "cc-user role remove fritz a", enter(name), 5);
+        assert!(seen.contains("'fritz' has the roles user"), "{name}: {seen:?}");
+    }
+}
+
+/// The scripts that `completion SHELL` prints, loaded as the manual describes, at the first TAB.
+#[test]
+fn completion_command_prints_a_script_that_works_at_the_first_tab() {
+    for name in SHELLS {
+        if !has(name) {
+            continue;
+        }
+        let directory = TestEnv::with_setup();
+        let lines = match name {
+            "bash" => r#"for p in cc-user cc-jwt cc-login; do eval "$($p completion bash)"; done"#,
+            "zsh" => {
+                "autoload -U compinit; compinit -u -D; unsetopt promptsp; \
+                 for p in cc-user cc-jwt cc-login; do $p completion zsh > $p.zsh; source ./$p.zsh; done"
+            }
+            "elvish" => "for p [cc-user cc-jwt cc-login] { eval ((external $p) completion elvish | slurp) }",
+            _ => "for p in cc-user cc-jwt cc-login; $p completion fish | source; end",
+        };
+        for (number, (typed, expected)) in [
+            ("cc-user sho", "missing argument: NAME"),
+            ("cc-jwt insp", "no token given"),
+            ("cc-login stat", "not logged in"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            // A new shell for each: its first TAB.
+            let mut session = shell_with(&directory, name, lines);
+            let seen = type_and_enter(&mut session, typed, enter(name), number);
+            assert!(seen.contains(expected), "{name}: {typed}: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn completion_offers_the_values_of_options() {
+    let directory = TestEnv::with_setup();
+    directory
+        .sh("cc-user add -q m --role manager,user --project 'p 1',p2 --no-password; cc-user disable -q fritz")
+        .ended(0);
+    for (line, expected) in [
+        ("cc-login --method |", "auto local ldap token oidc remote"),
+        ("cc-login --method=l|", "--method=local --method=ldap"),
+        ("cc-jwt verify --profile |", "wlcg scitokens2 scitokens1 auto"),
+        ("cc-jwt issue fritz --algorithm H|", "HS256 HS384 HS512"),
+        ("cc-jwt jwks --algorithm H|", ""),
+        ("cc-jwt spec new --algorithm E|", "EdDSA ES256 ES384 ES512"),
+        ("gen-keypair --algorithm e|", "ed25519 es256 es384"),
+        ("cc-user completion |", "bash zsh fish elvish powershell"),
+        ("cc-user role remove m |", "manager user"),
+        ("cc-user role rm m manager,|", "manager,manager manager,user"),
+        ("cc-user --wait 1s role del m u|", "user"),
+        ("cc-user role add m a|", "admin api anonymous"),
+        ("cc-user role remove unknown a|", "admin api anonymous"),
+        ("cc-user role remove fritz a|", ""),
+        ("cc-user set m --remove-role m|", "manager"),
+        ("cc-user edit m --name X --remove-project p2|", "p2"),
+        ("cc-user project remove m p|", "p 1 p2"),
+    ] {
+        let words: Vec<&str> = line.trim_end_matches('|').split(' ').collect();
+        let output = directory
+            .command(programs().join(words[0]))
+            .args(["--complete", "fish", "--"])
+            .args(&words)
+            .output()
+            .unwrap();
+        let seen = String::from_utf8(output.stdout).unwrap();
+        let values: Vec<&str> = seen.lines().map(|line| line.split('\t').next().unwrap()).collect();
+        let values: Vec<&str> =
+            values.into_iter().filter(|value| !value.starts_with("--") || value.contains('=')).collect();
+        assert_eq!(values.join(" "), expected, "{line}");
     }
 }
 

@@ -68,13 +68,18 @@ fn option_table_has_one_row_for_every_option_of_every_command() {
         }
     }
     for rule in TABLE {
-        let known = rule.command.is_empty() || leaves.iter().any(|(path, _)| path == rule.command);
+        let known = rule.command.is_empty()
+            || rule.command.ends_with(" *")
+            || leaves.iter().any(|(path, _)| path == rule.command);
         assert!(known, "no command '{}'", rule.command);
     }
 }
 
 /// A command line that works in the prepared directory, for each command that needs no server.
-const BASES: [(&str, &[&str]); 28] = [
+const BASES: [(&str, &[&str]); 31] = [
+    ("cc-user completion", &["bash"]),
+    ("cc-jwt completion", &["bash"]),
+    ("cc-login completion", &["bash"]),
     ("gen-keypair", &[]),
     ("convert-pem-pubkey", &[]),
     ("cc-user init", &[]),

@@ -145,6 +145,7 @@ fn times_and_durations_of_every_option_are_checked() {
         ("cc-login fritz --method ldap", "--timeout", "duration"),
         ("cc-login fritz --method ldap", "--connect-timeout", "duration"),
         ("cc-user list", "--wait", "duration"),
+        ("cc-user list --server http://127.0.0.1:1", "--request-timeout", "duration"),
         ("cc-user sync-ldap", "--timeout", "duration"),
         ("cc-user sync-ldap", "--connect-timeout", "duration"),
         ("cc-user sync-ldap", "--watch", "duration"),
@@ -230,6 +231,8 @@ const TYPED: &[(&str, &str)] = &[
         "cc-jwt revoke",
         "hint: with 'validate-user' the server rejects the tokens of a deleted user: 'cc-user del NAME'",
     ),
+    ("cc-login ls", "cc-login sessions"),
+    ("cc-login list", "cc-login sessions"),
     ("cc-jwt decode", "cc-jwt inspect"),
     ("cc-jwt show", "cc-jwt inspect"),
     ("cc-jwt sign", "cc-jwt issue"),
@@ -287,7 +290,10 @@ fn command_that_users_type_works_or_is_answered_by_one_sentence() {
 }
 
 /// Successful lines, and whether standard output is the result.
-const QUIET: [(&str, bool); 44] = [
+const QUIET: [(&str, bool); 47] = [
+    ("cc-user -q completion bash", true),
+    ("cc-jwt -q completion bash", true),
+    ("cc-login -q completion bash", true),
     ("gen-keypair -q", true),
     ("gen-keypair -q -f pem -o new", false),
     ("gen-keypair -q --env-file new.env --write", false),

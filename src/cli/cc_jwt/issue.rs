@@ -82,7 +82,7 @@ pub(super) struct Issue {
 
     /// How to sign: EdDSA with the own key, HS512 or HS256 with the HMAC secret, or one of the
     /// algorithms of --key
-    #[arg(long, value_name = "ALGORITHM")]
+    #[arg(long, value_name = "ALGORITHM", add = complete::algorithms())]
     algorithm: Option<String>,
 
     /// Sign with the private key in FILE (PEM, JWK, base64) instead of the server's

@@ -49,7 +49,7 @@ pub(super) struct Jwks {
     issuer: Option<String>,
 
     /// The algorithm of the keys whose form does not name one; RS256 for RSA otherwise
-    #[arg(long, value_name = "ALGORITHM")]
+    #[arg(long, value_name = "ALGORITHM", add = super::complete::public_key_algorithms())]
     algorithm: Option<String>,
 
     /// Write jwks.json and .well-known/openid-configuration below DIR, ready to be uploaded

@@ -27,6 +27,7 @@ mod verify_options;
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use super::completion::{self, CompletionArguments};
 use super::console::Console;
 use super::failure::{Failure, UsageError};
 use super::options::{OutputOptions, SettingsOptions};
@@ -65,6 +66,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<crate::osdf::jwks_document::DiscoveryDocument>("cc-jwt jwks")
         .form("discovery", "with --document discovery"),
     Report::of::<jwks::JwksFilesReport<'_>>("cc-jwt jwks").form("files", "with --out-dir"),
+    Report::of::<completion::CompletionReport>("cc-jwt completion"),
 ];
 
 /// Issue, inspect, verify and renew tokens of a ClusterCockpit server
@@ -94,6 +96,7 @@ enum Verb {
     Scan(Box<scan::Scan>),
     Spec(Box<spec::SpecArguments>),
     Jwks(Box<jwks::Jwks>),
+    Completion(CompletionArguments),
 }
 
 fn command() -> Command {
@@ -124,6 +127,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Renew(verb) => renew::run(&verb, console),
         Verb::Scan(verb) => scan::run(&verb, &settings, console),
         Verb::Spec(verb) => spec::run(&verb, console),
+        Verb::Completion(verb) => completion::run(TOOL.name, &verb, console),
         Verb::Jwks(verb) => jwks::run(&verb, &settings, console),
     }
 }

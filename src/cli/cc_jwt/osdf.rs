@@ -17,7 +17,7 @@ use crate::verify::{ProfileChoice, RequiredOperation, ScopeRequirement};
 pub(super) struct OsdfOptions {
     /// Check the rules of a profile: wlcg, scitokens2, scitokens1, or auto for the profile that the
     /// token names
-    #[arg(long, value_name = "PROFILE")]
+    #[arg(long, value_name = "PROFILE", add = super::complete::profiles())]
     profile: Option<String>,
 
     /// Require that the token permits this operation, such as storage.read:/x/y; may be repeated

@@ -2,6 +2,7 @@
 
 use super::pages_verify::FILES;
 use super::{pages_osdf, pages_scan, pages_verify};
+use crate::cli::completion;
 use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 pub(super) static PAGES: &[ManualPage] = &[
@@ -105,4 +106,22 @@ pub(super) static PAGES: &[ManualPage] = &[
     pages_osdf::SPEC_NEW,
     pages_osdf::SPEC_ISSUE,
     pages_osdf::JWKS,
+    completion::page(&[
+        completion::example(
+            "mkdir -p ~/.local/share/bash-completion/completions\ncc-jwt completion bash > ~/.local/share/bash-completion/completions/cc-jwt",
+            "For bash",
+        ),
+        completion::example(
+            "cc-jwt completion zsh > ~/.cc-jwt.zsh\necho 'source ~/.cc-jwt.zsh' >> ~/.zshrc",
+            "For zsh",
+        ),
+        completion::example(
+            "mkdir -p ~/.config/fish/completions\ncc-jwt completion fish > ~/.config/fish/completions/cc-jwt.fish",
+            "For fish",
+        ),
+        completion::example(
+            "mkdir -p ~/.config/elvish\ncc-jwt completion elvish > ~/.cc-jwt.elv\necho 'eval (slurp < ~/.cc-jwt.elv)' >> ~/.config/elvish/rc.elv",
+            "For elvish",
+        ),
+    ]),
 ];

@@ -75,7 +75,7 @@ struct New {
     kid: Option<String>,
 
     /// spec.algorithm
-    #[arg(long, value_name = "ALGORITHM", default_value = "ES256")]
+    #[arg(long, value_name = "ALGORITHM", default_value = "ES256", add = super::complete::public_key_algorithms())]
     algorithm: String,
 
     /// spec.data.sub: the subject of the token

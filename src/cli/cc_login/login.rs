@@ -29,7 +29,8 @@ pub(super) struct LoginOptions {
     words: Vec<String>,
 
     /// Login method: auto, local, ldap, token, oidc or remote [default: auto]
-    #[arg(short, long, value_name = "METHOD", value_parser = MethodChoice::parse)]
+    #[arg(short, long, value_name = "METHOD", value_parser = MethodChoice::parse,
+          add = super::complete::login_methods())]
     method: Option<MethodChoice>,
 
     /// Log in with the token in FILE; - is standard input

@@ -1,6 +1,7 @@
 //! `cc-login`: logins and sessions.
 
 mod browser;
+use super::candidates as complete;
 mod login;
 mod page;
 mod parameters;
@@ -14,6 +15,7 @@ mod ui;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use super::completion::{self, CompletionArguments};
 use super::console::Console;
 use super::failure::{Failure, UsageError};
 use super::options::{AtOption, OutputOptions, SettingsOptions};
@@ -40,6 +42,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<report::SessionReport<'static>>("cc-login refresh"),
     Report::of::<report::LogoutReport>("cc-login logout"),
     Report::of::<report::LogoutAllReport<'static>>("cc-login logout").form("all", "with --all"),
+    Report::of::<completion::CompletionReport>("cc-login completion"),
 ];
 
 /// Log in and save a session for scripts
@@ -72,6 +75,7 @@ enum Verb {
     Run(run::Run),
     Refresh(Refresh),
     Logout(Logout),
+    Completion(CompletionArguments),
 }
 
 /// Print the user, method and expiry of the session; exit with 1 if there is none
@@ -133,9 +137,12 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
     if let Some(Verb::Logout(Logout { all: true, everywhere })) = verb {
         return session::logout_all(everywhere, &settings, console);
     }
+    if let Some(Verb::Completion(verb)) = verb {
+        return completion::run(TOOL.name, &verb, console);
+    }
     let selection = session.selection(&settings, console)?;
     match verb {
-        None => login::run(&login, &selection, &settings, console),
+        None | Some(Verb::Completion(_)) => login::run(&login, &selection, &settings, console),
         Some(Verb::Status(verb)) => session::status(&verb.at, &selection, console),
         Some(Verb::Token(verb)) => session::token(&verb.at, &verb.form, &selection, &settings, console),
         Some(Verb::Run(verb)) => run::run(&verb, &selection, &settings, console),

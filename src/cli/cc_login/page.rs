@@ -1,5 +1,6 @@
 //! The manual of `cc-login`.
 
+use crate::cli::completion;
 use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 const SESSION_FILES: &[(&str, &str)] = &[
@@ -328,4 +329,22 @@ pub(super) static PAGES: &[ManualPage] = &[
         see_also: &["cc-login(1)"],
         ..ManualPage::EMPTY
     },
+    completion::page(&[
+        completion::example(
+            "mkdir -p ~/.local/share/bash-completion/completions\ncc-login completion bash > ~/.local/share/bash-completion/completions/cc-login",
+            "For bash",
+        ),
+        completion::example(
+            "cc-login completion zsh > ~/.cc-login.zsh\necho 'source ~/.cc-login.zsh' >> ~/.zshrc",
+            "For zsh",
+        ),
+        completion::example(
+            "mkdir -p ~/.config/fish/completions\ncc-login completion fish > ~/.config/fish/completions/cc-login.fish",
+            "For fish",
+        ),
+        completion::example(
+            "mkdir -p ~/.config/elvish\ncc-login completion elvish > ~/.cc-login.elv\necho 'eval (slurp < ~/.cc-login.elv)' >> ~/.config/elvish/rc.elv",
+            "For elvish",
+        ),
+    ]),
 ];

@@ -23,6 +23,7 @@ mod sync_ldap;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use super::completion::{self, CompletionArguments};
 use super::console::Console;
 use super::failure::{Failure, UsageError};
 use super::options::{OutputOptions, SettingsOptions};
@@ -60,6 +61,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<accounts::ImportReport>("cc-user import"),
     Report::of::<ExportedUser<'static>>("cc-user export").stream(),
     Report::of::<sync::SyncReport<'static>>("cc-user sync-ldap"),
+    Report::of::<completion::CompletionReport>("cc-user completion"),
 ];
 
 /// Manage the users of a ClusterCockpit server
@@ -117,6 +119,7 @@ enum Verb {
     Import(import::Import),
     Export(export::Export),
     SyncLdap(sync_ldap::SyncLdap),
+    Completion(CompletionArguments),
 }
 
 fn command() -> Command {
@@ -151,6 +154,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Project(verb) => project::run(verb, &database, console),
         Verb::Import(verb) => import::run(&verb, &database, console),
         Verb::Export(verb) => export::run(verb, &database, console),
+        Verb::Completion(verb) => completion::run(TOOL.name, &verb, console),
         Verb::SyncLdap(verb) => sync_ldap::run(&verb, &database, console),
     }
 }

@@ -1,5 +1,6 @@
 //! The manual of `cc-user`.
 
+use crate::cli::completion;
 use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 const SEE_ALSO: &[&str] = &["cc-user(1)", "cc-jwt(1)", "gen-keypair(1)"];
@@ -432,4 +433,22 @@ pub(super) static PAGES: &[ManualPage] = &[
         ..ManualPage::EMPTY
     },
     super::sync_ldap::PAGE,
+    completion::page(&[
+        completion::example(
+            "mkdir -p ~/.local/share/bash-completion/completions\ncc-user completion bash > ~/.local/share/bash-completion/completions/cc-user",
+            "For bash",
+        ),
+        completion::example(
+            "cc-user completion zsh > ~/.cc-user.zsh\necho 'source ~/.cc-user.zsh' >> ~/.zshrc",
+            "For zsh",
+        ),
+        completion::example(
+            "mkdir -p ~/.config/fish/completions\ncc-user completion fish > ~/.config/fish/completions/cc-user.fish",
+            "For fish",
+        ),
+        completion::example(
+            "mkdir -p ~/.config/elvish\ncc-user completion elvish > ~/.cc-user.elv\necho 'eval (slurp < ~/.cc-user.elv)' >> ~/.config/elvish/rc.elv",
+            "For elvish",
+        ),
+    ]),
 ];

@@ -24,7 +24,7 @@ enum Verb {
     Add(Projects),
     /// Remove projects from a manager
     #[command(visible_aliases = ["del", "delete", "rm"])]
-    Remove(Projects),
+    Remove(RemovedProjects),
 }
 
 /// The manager and the projects.
@@ -42,6 +42,21 @@ struct Projects {
     server: ServerOptions,
 }
 
+/// The manager and the projects to remove.
+#[derive(Debug, Args)]
+struct RemovedProjects {
+    /// The username of the manager
+    #[arg(value_name = "NAME", add = complete::usernames())]
+    name: String,
+
+    /// Names of projects; separated by commas
+    #[arg(value_name = "PROJECT", required = true, value_delimiter = ',', add = complete::projects_of_user())]
+    projects: Vec<String>,
+
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
 pub(super) fn run(
     arguments: ProjectArguments,
     database: &DatabaseOptions,
@@ -51,7 +66,9 @@ pub(super) fn run(
         Verb::Add(Projects { name, projects, server }) => {
             (name, ListChange::add(parse_all(&projects).map_err(Failure::several)?), server)
         }
-        Verb::Remove(Projects { name, projects, server }) => (name, ListChange::remove(projects), server),
+        Verb::Remove(RemovedProjects { name, projects, server }) => {
+            (name, ListChange::remove(projects), server)
+        }
     };
     let request = ChangeRequest { projects, ..ChangeRequest::new(name) };
     let mut store = database.open_users(&server, console)?;

@@ -24,7 +24,7 @@ enum Verb {
     Add(Roles),
     /// Remove roles from a user
     #[command(visible_aliases = ["del", "delete", "rm"])]
-    Remove(Roles),
+    Remove(RemovedRoles),
 }
 
 /// The user and the roles.
@@ -42,6 +42,21 @@ struct Roles {
     server: ServerOptions,
 }
 
+/// The user and the roles to remove.
+#[derive(Debug, Args)]
+struct RemovedRoles {
+    /// The username
+    #[arg(value_name = "NAME", add = complete::usernames())]
+    name: String,
+
+    /// Roles: admin, support, manager, user, api or anonymous; separated by commas
+    #[arg(value_name = "ROLE", required = true, value_delimiter = ',', add = complete::roles_of_user())]
+    roles: Vec<String>,
+
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
 pub(super) fn run(
     arguments: RoleArguments,
     database: &DatabaseOptions,
@@ -51,7 +66,7 @@ pub(super) fn run(
         Verb::Add(Roles { name, roles, server }) => {
             (name, ListChange::add(parse_all(&roles).map_err(Failure::several)?), server)
         }
-        Verb::Remove(Roles { name, roles, server }) => (name, ListChange::remove(roles), server),
+        Verb::Remove(RemovedRoles { name, roles, server }) => (name, ListChange::remove(roles), server),
     };
     let request = ChangeRequest { roles, ..ChangeRequest::new(name) };
     let mut store = database.open_users(&server, console)?;

@@ -174,7 +174,8 @@ impl Verb {
             | Self::List(_)
             | Self::Show(_)
             | Self::Role(_)
-            | Self::Project(_) => None,
+            | Self::Project(_)
+            | Self::Completion(_) => None,
             Self::Init(_) => Some(ServerLimit::Init),
             Self::Rename(_) => Some(ServerLimit::Rename),
             Self::Disable(_) | Self::Enable(_) => Some(ServerLimit::Disable),

@@ -46,7 +46,7 @@ pub(super) struct Set {
     add_roles: Vec<String>,
 
     /// Remove roles
-    #[arg(long = "remove-role", value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
+    #[arg(long = "remove-role", value_name = "ROLE", value_delimiter = ',', add = complete::roles_of_user())]
     remove_roles: Vec<String>,
 
     /// Replace all projects of a manager by these; separated by commas
@@ -59,7 +59,7 @@ pub(super) struct Set {
     add_projects: Vec<String>,
 
     /// Remove projects
-    #[arg(long = "remove-project", value_name = "PROJECT", value_delimiter = ',')]
+    #[arg(long = "remove-project", value_name = "PROJECT", value_delimiter = ',', add = complete::projects_of_user())]
     remove_projects: Vec<String>,
 
     /// Remove all projects

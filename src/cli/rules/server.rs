@@ -15,6 +15,7 @@ const ADD: Rule = rule(
     &["server"],
     All(&[NO_DATABASE, Form(&["plain"], "a NAME that does not contain roles and password")]),
 );
+const NO_USERS: Rule = rule("", &["server"], Never);
 const CREDENTIALS: &[Rule] = &[
     rule("", &["token_file", "admin", "ca_file", "request_timeout"], WITH_SERVER),
     rule("", &["admin_password_stdin", "admin_password_file"], WITH_ADMIN),
@@ -46,6 +47,7 @@ pub(super) fn rules(path: &str) -> impl Iterator<Item = &'static Rule> {
     let verb = path.strip_prefix("cc-user ");
     let server: &'static [Rule] = match verb {
         None => &[],
+        Some("completion") => &[NO_USERS],
         Some("add") => &[ADD],
         Some(_) => &[ALL_VERBS],
     };
