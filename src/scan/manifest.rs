@@ -1,20 +1,23 @@
 //! Kubernetes Secrets and ConfigMaps: the values of a Secret are base64.
 
+use std::collections::HashMap;
+
 use super::field::Field;
 use super::recognize::decode;
 
 /// Decodes the values of the Secrets among the members of a document.
 pub(super) fn decode_secrets(fields: &mut [Field]) {
-    let kinds: Vec<(Vec<String>, bool)> = fields
+    // A map, because a hostile document can have as many kinds as members.
+    let kinds: HashMap<Vec<String>, &str> = fields
         .iter()
         .filter(|field| field.name() == "kind")
         .filter_map(|field| {
-            let is_secret = match field.value.as_str() {
-                "Secret" => true,
-                "ConfigMap" => false,
+            let section = match field.value.as_str() {
+                "Secret" => "data",
+                "ConfigMap" => "binaryData",
                 _ => return None,
             };
-            Some((field.path.split_last()?.1.to_vec(), is_secret))
+            Some((field.path.split_last()?.1.to_vec(), section))
         })
         .collect();
     if kinds.is_empty() {
@@ -22,9 +25,7 @@ pub(super) fn decode_secrets(fields: &mut [Field]) {
     }
     for field in fields {
         let Some((above, [section, _])) = field.path.split_last_chunk::<2>() else { continue };
-        let is_base64 = kinds.iter().any(|(prefix, is_secret)| {
-            prefix == above && section == if *is_secret { "data" } else { "binaryData" }
-        });
+        let is_base64 = kinds.get(above).is_some_and(|base64| section == base64);
         if is_base64 {
             let joined: String = field.value.split_ascii_whitespace().collect();
             if let Some(text) = decode(&joined).and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()) {

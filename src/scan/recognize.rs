@@ -101,8 +101,9 @@ fn is_boundary(before: &[u8]) -> bool {
 fn token(run: &str) -> Option<(Item, usize)> {
     // A header with an algorithm is longer.
     const SHORTEST: usize = 16;
-    // No signature is shorter, in bytes; a word in its place, as in manuals, is.
-    const SHORTEST_SIGNATURE: usize = 16;
+    // No signature is shorter in base64, even if a part of it is lost; a word in its place, as in
+    // manuals, is.
+    const SHORTEST_SIGNATURE: usize = 22;
     let mut ends = run.match_indices('.').map(|(at, _)| at);
     let (first, second) = (ends.next()?, ends.next()?);
     let third = ends.next();
@@ -128,7 +129,7 @@ fn token(run: &str) -> Option<(Item, usize)> {
     let text = SecretText::new(text.to_owned());
     let is_nats = algorithm.starts_with("ed25519") && claims.contains_key("nats");
     match seen.form {
-        TokenForm::Signed if seen.signature_bytes.is_none_or(|length| length < SHORTEST_SIGNATURE) => None,
+        TokenForm::Signed if text.expose().len() - second - 1 < SHORTEST_SIGNATURE => None,
         TokenForm::Signed if is_nats => Some((Item::NatsToken(text), end)),
         TokenForm::Signed | TokenForm::Unsigned => Some((Item::Token(text), end)),
         TokenForm::Encrypted | TokenForm::Other(_) => None,
@@ -324,6 +325,14 @@ mod tests {
             "eyJ.".repeat(1000),
         ] {
             assert!(kinds(&text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn token_that_lost_its_end_is_found() {
+        let token = token("fritz");
+        for lost in 1..60 {
+            assert_eq!(kinds(&token[..token.len() - lost]), [OccurrenceKind::Token], "{lost}");
         }
     }
 
