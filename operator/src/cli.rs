@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use cc_auth::cli::failure::UsageError;
+use cc_auth::cli::usage;
+use cc_auth::util::diagnostic::Diagnostic as _;
+use clap::{CommandFactory as _, Parser, Subcommand};
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,7 +64,7 @@ struct Args {
     #[arg(long)]
     leader_election: bool,
     /// Address of /livez, /readyz and /metrics, such as 0.0.0.0:8080 in a pod
-    #[arg(long, value_name = "ADDRESS", env = "LISTEN")]
+    #[arg(long, value_name = "ADDRESS", env = "LISTEN", value_parser = address)]
     listen: Option<SocketAddr>,
     /// Add metrics with the namespace and name of each resource
     #[arg(long)]
@@ -117,6 +121,11 @@ fn watched(all: bool, named: &[String], own: &str) -> Namespaces {
     }
 }
 
+/// An IP address and a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 0.0.0.0:8080".to_owned())
+}
+
 /// The name of a namespace: a DNS label (RFC 1123).
 fn namespace_name(text: &str) -> Result<String, String> {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -164,12 +173,18 @@ enum Command {
 /// The arguments, for the man page and the completion scripts.
 #[cfg(test)]
 pub fn command() -> clap::Command {
-    <Args as clap::CommandFactory>::command()
+    Args::command()
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let args = match Args::try_parse_from(&arguments) {
+        Ok(args) => args,
+        // Help and version.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => return usage_error(&usage::describe(&error, Args::command(), &arguments)),
+    };
     match &args.command {
         Some(Command::Crd) => return print(DEFINITION),
         Some(Command::Manifests(options)) => {
@@ -189,6 +204,13 @@ pub fn main() -> ExitCode {
         }
         Err(error) => failure("start-failed", &format!("cannot start a thread: {error}")),
     }
+}
+
+/// Prints an error of the arguments for the person who typed them, not as a line of the log.
+fn usage_error(error: &UsageError) -> ExitCode {
+    let hint = error.hint().map_or_else(String::new, |hint| format!("hint: {hint}\n"));
+    let _ = write!(std::io::stderr().lock(), "{}: {error}\n{hint}", crate::MANAGER);
+    ExitCode::from(2)
 }
 
 fn print(text: &str) -> ExitCode {

@@ -30,7 +30,7 @@ pub mod suggest;
 pub mod table;
 mod token_format;
 pub mod tool;
-mod usage;
+pub mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

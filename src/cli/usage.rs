@@ -14,7 +14,8 @@ use super::suggest;
 use crate::util::printable::PrintableText;
 
 /// Converts a parser error for the command line that caused it.
-pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) -> UsageError {
+#[must_use]
+pub fn describe(error: &Error, command: Command, arguments: &[OsString]) -> UsageError {
     let mut command = command;
     command.build();
     let (leaf, path) = leaf(&command, arguments);

@@ -10,6 +10,7 @@ pub const TESTS: &[Test] = &[
     ("install::pod_satisfies_the_restricted_policy", pod_security),
     ("install::printed_manifests_install_for_several_namespaces", printed_manifests),
     ("install::printed_manifests_of_each_option_are_accepted", printed_options),
+    ("install::invalid_arguments_print_one_line_and_a_hint", invalid_arguments),
 ];
 pub const OWN_SERVER: &[(&str, fn())] = &[
     ("install::printed_manifests_install_for_all_namespaces", all_namespaces),
@@ -184,6 +185,34 @@ fn printed_manifests(server: &Server) {
     space.apply_manifests(&["--watch-namespaces", &names]);
     let text = server.kubectl(&["-n", &space.name, "get", "deployment", "cc-jwt-operator", "-o", "json"]);
     assert!(text.contains(concat!("cc-jwt-operator:", env!("CARGO_PKG_VERSION"))));
+}
+
+fn invalid_arguments(server: &Server) {
+    let space = Space::new(server, "arguments");
+    for (arguments, message) in [
+        (&["manifests"][..], "missing argument: --namespace"),
+        (
+            &["manifests", "--namespace", "Science"],
+            "invalid value 'Science' for --namespace: expected up to 63",
+        ),
+        (&["manifests", "--namespace", "a", "--image", "a b"], "--image: expected an image"),
+        (
+            &["manifests", "--namespace", "a", "--watch-namespaces", "a,,b"],
+            "--watch-namespaces: expected up to 63",
+        ),
+        (&["--watch-all-namespaces", "--watch-namespaces", "a"], "--watch-namespaces"),
+        (&["--listen", "here"], "invalid value 'here' for --listen: expected an IP address and a port"),
+        (&["--watch-namespace", "a"], "--watch-namespaces"),
+        (&["manifest"], "manifests"),
+        (&["adopt"], "--save"),
+    ] {
+        let output = space.command(arguments).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(output.stdout.is_empty() && text.contains(message), "{arguments:?}: {text}");
+        let is_line = |line: &str| line.starts_with("cc-jwt-operator: ") || line.starts_with("hint: ");
+        assert!(text.lines().count() <= 2 && text.lines().all(is_line), "{arguments:?}: {text}");
+    }
 }
 
 fn printed_options(server: &Server) {
