@@ -18,5 +18,5 @@ mod yaml;
 
 pub use load::{LoadError, LoadOptions, LoadedResource};
 pub use location::{FieldError, FieldPath, ResourceError, SourceName};
-pub use resource::{FieldOverride, Resource, ResourceKeySource};
+pub use resource::{FieldOverride, OverrideError, Resource, ResourceKeySource};
 pub use signing::{SignedToken, SigningContext, SigningError};

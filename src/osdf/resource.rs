@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 use super::location::{FieldError, FieldPath, ResourceError, SourceName};
 use super::yaml::{YamlContent, YamlKey, YamlNode, scalar};
 use crate::key::Algorithm;
+use crate::util::json::{self, JsonError, JsonProblem, MAX_DEPTH};
+use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 
 /// A valid resource.
@@ -80,14 +82,35 @@ pub struct FieldOverride {
     value: String,
 }
 
+/// Why the text of a [`FieldOverride`] is rejected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OverrideError {
+    /// The `=` or the path is missing.
+    #[error("expected PATH=VALUE")]
+    Form,
+    /// An object of the value has two members of this name.
+    #[error("duplicate member {}", quote(.0))]
+    DuplicateMember(String),
+}
+
 impl FieldOverride {
-    /// Parses `PATH=VALUE`; returns `None` if the `=` or the path is missing.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (path, value) = text.split_once('=')?;
+    /// Parses `PATH=VALUE`.
+    ///
+    /// # Errors
+    /// [`OverrideError`].
+    pub fn parse(text: &str) -> Result<Self, OverrideError> {
+        let (path, value) = text.split_once('=').ok_or(OverrideError::Form)?;
         let path = path.trim();
-        let good = !path.is_empty() && !path.split('.').any(str::is_empty);
-        good.then(|| Self { path: path.to_owned(), value: value.to_owned() })
+        if path.is_empty() || path.split('.').any(str::is_empty) {
+            return Err(OverrideError::Form);
+        }
+        // Any other error means that the value is text.
+        if let Err(JsonError { problem: JsonProblem::DuplicateMember(name), .. }) =
+            json::unique(value, MAX_DEPTH)
+        {
+            return Err(OverrideError::DuplicateMember(name));
+        }
+        Ok(Self { path: path.to_owned(), value: value.to_owned() })
     }
 
     /// Returns the path as typed.

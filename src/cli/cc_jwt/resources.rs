@@ -8,7 +8,7 @@ use super::remote::RemoteKeyOptions;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::stdin;
-use crate::osdf::{FieldOverride, LoadOptions, LoadedResource, SigningContext, load};
+use crate::osdf::{FieldOverride, LoadOptions, LoadedResource, OverrideError, SigningContext, load};
 use crate::util::environment::Environment;
 use crate::util::file::SETTINGS_LIMIT;
 use crate::util::note::Notes;
@@ -37,10 +37,13 @@ impl ResourceOptions {
         self.set
             .iter()
             .map(|text| {
-                FieldOverride::parse(text).ok_or_else(|| {
+                FieldOverride::parse(text).map_err(|error| {
                     let shown = crate::util::quote::quote(text.split('=').next().unwrap_or_default());
-                    UsageError::new(format!("--set {shown}: expected PATH=VALUE"))
-                        .hint("such as --set spec.data.sub=jane")
+                    let usage = UsageError::new(format!("--set {shown}: {error}"));
+                    match error {
+                        OverrideError::Form => usage.hint("such as --set spec.data.sub=jane"),
+                        OverrideError::DuplicateMember(_) => usage,
+                    }
                 })
             })
             .collect()
