@@ -151,7 +151,9 @@ impl Walker<'_> {
                 let (Some(path), None) = (&file.file.path, &file.file.entry) else { continue };
                 for reference in &file.findings.references {
                     let directory = path.parent().unwrap_or(Path::new(""));
-                    let candidates = [directory.join(reference), PathBuf::from(reference)];
+                    // Without '.' between the names.
+                    let candidates = [directory.join(reference), PathBuf::from(reference)]
+                        .map(|path| path.components().collect::<PathBuf>());
                     let is_file = |path: &&PathBuf| {
                         let metadata =
                             if self.follows_links { path.metadata() } else { path.symlink_metadata() };
@@ -415,20 +417,24 @@ mod tests {
         fs::write(
             root.join("etc/config.json"),
             format!(
-                "{{\"sinks-file\": \"sinks.json\", \"nats\": {{\"creds-file-path\": \"{}\"}}}}",
+                "{{\"sinks-file\": \"./sinks.json\", \"nats\": {{\"creds-file-path\": \"{}\"}}}}",
                 named.display()
             ),
         )
         .unwrap();
-        fs::write(root.join("etc/sinks.json"), "{\"x\": {\"jwt_file\": \"../token\"}}").unwrap();
+        let sinks = format!("{{\"x\": {{\"jwt_file\": \"../token\", \"jwt\": \"{}\"}}}}", token("c"));
+        fs::write(root.join("etc/sinks.json"), sinks).unwrap();
         fs::write(root.join("token"), token("a")).unwrap();
         fs::write(&named, token("b")).unwrap();
         let config = root.join("etc/config.json");
         assert_eq!(
             names(&walk_with(std::slice::from_ref(&config), false), root),
-            ["absolute.creds", "etc/../token"]
+            ["absolute.creds", "etc/../token", "etc/sinks.json"]
         );
-        assert_eq!(names(&walk_with(&[config, root.to_owned()], false), root), ["absolute.creds", "token"]);
+        assert_eq!(
+            names(&walk_with(&[config, root.to_owned()], false), root),
+            ["absolute.creds", "etc/sinks.json", "token"]
+        );
     }
 
     #[test]
