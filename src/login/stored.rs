@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use url::Url;
+
 use super::error::LoginError;
 use super::identity::Method;
 use super::refresh::{log_out_at_provider, renew_before};
@@ -13,6 +15,7 @@ use super::session_store::{SessionStore, StoredSession};
 use super::start::note_missing_api_role;
 use super::ui::{LoginEnvironment, LoginUi};
 use crate::util::duration::GoDuration;
+use crate::util::environment::Environment;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
@@ -29,6 +32,25 @@ pub fn status(
 ) -> Result<Session, LoginError> {
     let session = SessionStore::new(environment.variables)?.load(selection, notes)?;
     Ok(valid(session, now)?)
+}
+
+/// Returns the token of the session of this server, if it is valid at this time. The session of another server or
+/// directory is never used.
+///
+/// # Errors
+/// [`SessionError::Missing`], [`SessionError::Ambiguous`], [`SessionError::Expired`], [`SessionError::NoToken`], and
+/// the errors of [`SessionStore::load`].
+pub fn server_token(
+    server: &Url,
+    now: Timestamp,
+    variables: &Environment,
+    notes: &mut Notes,
+) -> Result<SecretText, LoginError> {
+    let request = Some(SessionRequest::Origin(SessionOrigin::server(server)));
+    let selection = SessionSelection { request, here: None };
+    let session = valid(SessionStore::new(variables)?.load(&selection, notes)?, now)?;
+    let missing = || SessionError::NoToken { add: add_command(&session.user) };
+    Ok(session.token.clone().ok_or_else(missing)?)
 }
 
 fn valid(session: Session, now: Timestamp) -> Result<Session, SessionError> {

@@ -158,6 +158,19 @@ fn answer(request: &Request, accounts: &mut BTreeMap<String, Account>) -> Reply 
             text(500, "securecookie: the value is not valid")
         }
         ("POST", "/login") => log_in(request, accounts),
+        ("GET", "/frontend/jwt/") => {
+            let name = request.parameter("username").unwrap_or_default();
+            let account = accounts
+                .get(&name)
+                .filter(|_| request.header("cookie") == Some(&format!("session=of-{name}")));
+            match account {
+                None => text(403, "only admins may do that"),
+                Some(account) => {
+                    let roles: Vec<&str> = account.roles.iter().map(String::as_str).collect();
+                    text(200, &token(&name, &roles))
+                }
+            }
+        }
         ("GET", "/api/users/") => rights(request, accounts, true).unwrap_or_else(|| users(accounts)),
         ("POST", "/config/users/") => {
             rights(request, accounts, false).unwrap_or_else(|| add(request, accounts))

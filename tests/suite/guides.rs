@@ -9,6 +9,7 @@ use std::path::Path;
 use cc_auth::util::diagnostic::ExitStatus;
 use serde_json::Value;
 
+use crate::backend::Backend;
 use crate::examples::{own_commands, parse};
 use crate::generated::TOOLS;
 use crate::idp::{Behavior, Idp};
@@ -371,6 +372,16 @@ fn openid_login_commands_print_what_it_shows() {
 #[test]
 fn tokens_in_use_commands_print_what_it_shows() {
     guide_prints_what_it_shows("docs/tokens-in-use.md", &Site::default(), &TestEnv::new());
+}
+
+#[test]
+fn remote_users_commands_print_what_it_shows() {
+    let backend = Backend::start();
+    backend.accounts.lock().unwrap().get_mut("root").unwrap().roles.push("api".to_owned());
+    let directory = TestEnv::new();
+    directory.sh("echo rootpw > root.pw; echo 'correct horse battery' > anna.pw; chmod 600 *.pw").ended(0);
+    let site = Site { names: vec![("https://cc.example.org", backend.url())], ..Site::default() };
+    guide_prints_what_it_shows("docs/remote-users.md", &site, &directory);
 }
 
 #[test]

@@ -626,3 +626,18 @@ fn values_of_the_server_are_escaped_for_the_terminal() {
         assert_contains(&run.stdout, if verb.contains("json") { "e\\u001b[2J" } else { "e\\u{1b}[2J" });
     }
 }
+
+#[test]
+fn token_is_that_of_the_session_for_the_server_and_of_no_other_session() {
+    let (directory, backend, other) = (admin(), Backend::start(), Backend::start());
+    backend.accounts.lock().unwrap().get_mut("root").unwrap().roles.push("api".to_owned());
+    let line = |backend: &Backend| format!("cc-user role add fritz support --server {}", backend.url());
+    let missing = directory.sh(&line(&backend)).ended(1);
+    let hint = format!("hint: cc-login NAME --server {}", backend.url());
+    assert_contains(&missing.stderr, &hint);
+    directory.sh(&format!("cc-login root --server {} --password-file root.pw -q", backend.url())).ended(0);
+    directory.sh(&format!("{}/", line(&backend))).ended(0);
+    assert_eq!(backend.roles("fritz"), "user,api,support");
+    directory.sh(&line(&other)).ended(1);
+    assert_eq!(other.requests(), [""; 0], "the token of another server was used");
+}

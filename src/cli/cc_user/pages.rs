@@ -36,9 +36,35 @@ pub(super) static PAGES: &[ManualPage] = &[
              its log.",
             "A database that is replaced by another file while a verb runs is not changed (status 75).",
         ],
+        sections: &[(
+            "Users of a running server",
+            &[
+                "With --server URL, the verbs list, show, set, role and project send the requests of the server's \
+                 REST interface, instead of using a database. They need a token of a user with the roles admin and \
+                 api: that of --token-file, or of the session that 'cc-login NAME --server URL' stored. The verbs \
+                 add and del need a web login: --admin NAME, with a prompt for the password of the administrator, \
+                 or --admin-password-stdin or --admin-password-file. The other verbs accept --admin instead of a \
+                 token. --password-stdin and --password-file of add are for the password of the new user.",
+                "The server has no request that changes a password, a full name or a mail address, that disables or \
+                 renames a user, or that imports, exports or synchronizes users: run the verb in the directory of \
+                 the server, without --server.",
+                "A change of several roles and projects is one request each. If one fails, the error names what the \
+                 server did before and what it did not do; the command may be repeated. --dry-run of set requests \
+                 the users and sends no change. The server permits 5 logins in 15 minutes for each client address \
+                 and username, successful ones included.",
+                "The URL is https, or http to this computer. No redirect is followed. Each verb requests the list of all users, of \
+                 at most 256 MiB, which is in memory. The server does not report passwords \
+                 and disabled users: has_password and disabled are null in JSON. An empty full name or mail address \
+                 counts as none. The username of a changed user cannot have a slash.",
+            ],
+        )],
         examples: &[
             example("cc-user add mia --role api", "An account for a program", 0),
             example("cc-user list --role api", "List the users of the REST interface", 0),
+            parses(
+                "cc-user role add fritz support --server https://cc.example.org --token-file admin.jwt",
+                "Add a role at a running server",
+            ),
         ],
         files: &[
             ("./.env", "with keys and passwords; init and sync-ldap need it"),

@@ -3,21 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
+use url::Url;
 
 use super::{DatabaseOptions, Verb};
 use crate::accounts::error::AccountsError;
 use crate::accounts::{ServerLimit, ServerUsers, SessionPolicy, UserStore};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageError};
+use crate::cli::failure::Failure;
 use crate::cli::prompt::{self, PasswordOptions};
 use crate::cli::quantity::positive_duration;
 use crate::clustercockpit::{self, USERS_LIMIT, UserApi};
 use crate::http::{Client, HttpOptions, HttpTrust, Proxy, parse_url};
+use crate::login::stored;
 use crate::token;
 use crate::user_db::OpenMode;
 use crate::util::file::{self, SETTINGS_LIMIT, shell_word};
+use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
+use crate::util::time::Clock;
 
 /// The credentials and the connection for verbs that a token is enough for.
 #[derive(Debug, Clone, Default, Args)]
@@ -50,7 +54,8 @@ const HEADING: &str = "A running server (with --server URL)";
 /// A token, or the login of an administrator.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct CredentialOptions {
-    /// Use the token in FILE, of a user with the roles admin and api; - is standard input
+    /// Use the token in FILE, of a user with the roles admin and api; - is standard input [default: the
+    /// token of the session that cc-login has for the server]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "admin")]
     token_file: Option<PathBuf>,
 
@@ -199,7 +204,7 @@ impl ServerOptions {
                 let password = self.credentials.admin.password(name, server, console)?;
                 UserApi::Session(clustercockpit::log_in(&client, &url, name, &password)?)
             }
-            None => UserApi::Token { token: self.credentials.token(server, console)?, client, server: url },
+            None => UserApi::Token { token: self.credentials.token(&url, console)?, client, server: url },
         };
         Ok(ServerUsers::new(api, self.command_options(server)))
     }
@@ -244,15 +249,14 @@ impl ServerOptions {
 }
 
 impl CredentialOptions {
-    /// The token of the file.
-    fn token(&self, server: &str, console: &mut Console) -> Result<SecretText, Failure> {
+    /// The token of the file, otherwise that of the session of 'cc-login' for the server.
+    fn token(&self, server: &Url, console: &mut Console) -> Result<SecretText, Failure> {
         let Some(path) = &self.token_file else {
-            return Err(UsageError::new(format!(
-                "no credentials for the server {} are given",
-                quote(server)
-            ))
-            .hint("--token-file FILE with the token of an administrator, or --admin NAME")
-            .into());
+            let mut notes = Notes::new();
+            let now = Clock::System.now();
+            let token = stored::server_token(server, now, console.environment(), &mut notes);
+            console.notes(notes);
+            return Ok(token?);
         };
         let text = if path == Path::new("-") {
             prompt::from_stdin("token")?
