@@ -142,8 +142,10 @@ pub fn http(data: &[u8]) {
                 {
                     clean_fault(&error);
                 }
-                if let Ok(Some(url)) = provider.end_session_url(Some(&secret)) {
-                    clean(url.as_str());
+                if found.find(ProviderEndpoint::EndSession, &client).ok().flatten().as_ref().is_some_and(here)
+                    && let Err(error) = provider.end_session(Some(&secret))
+                {
+                    clean_fault(&error);
                 }
             }
             Err(error) => clean_fault(&error),

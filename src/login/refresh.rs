@@ -13,6 +13,7 @@ use super::session::{RefreshGrant, ReplaceOutcome, Session, SessionLock, lock_re
 use super::session_error::{SessionError, login_command};
 use super::session_key::SessionOrigin;
 use super::session_store::{self, SessionStore};
+use super::start::note_changed_user;
 use super::ui::{LoginEnvironment, LoginUi};
 use crate::config::Settings;
 use crate::oidc::oauth::{OauthError, Provider, TokenResponse};
@@ -92,7 +93,13 @@ impl Renewal<'_> {
         }
         let Some(grant) = session.refresh.clone() else {
             let error = match session.method {
-                Method::Oidc => SessionError::NoRefresh,
+                Method::Oidc => match session.refresh_rejected_at {
+                    Some(rejected_at) => SessionError::RefreshRejected {
+                        rejected: rejected_at.relative_to(self.environment.clock.now()),
+                        login: login_command(Method::Oidc, &session.user.username, &session.key),
+                    },
+                    None => SessionError::NoRefresh,
+                },
                 method => {
                     let login = login_command(method, &session.user.username, &session.key);
                     SessionError::NoProvider { login }
@@ -132,6 +139,7 @@ impl Renewal<'_> {
         let parameters = ProviderParameters {
             entry: Some(grant.provider.clone()),
             role: grant.role.clone(),
+            ca_file: before.ca_file.clone(),
             ..ProviderParameters::default()
         };
         let config = provider_config::resolve(settings, &parameters)?;
@@ -157,7 +165,11 @@ impl Renewal<'_> {
                 if let OauthError::ErrorResponse { refusal, .. } = &error
                     && refusal.code == "invalid_grant"
                 {
-                    let without = Session { refresh: None, ..before.clone() };
+                    let without = Session {
+                        refresh: None,
+                        refresh_rejected_at: Some(self.environment.clock.now()),
+                        ..before.clone()
+                    };
                     if let ReplaceOutcome::Changed(stored) =
                         SessionLock::acquire(path)?.replace(before, &without)?
                     {
@@ -185,6 +197,12 @@ impl Renewal<'_> {
         if after.id_token.is_none() {
             after.id_token.clone_from(&before.id_token);
         }
+        if rotated_token.is_none()
+            && let Some(refresh) = &mut after.refresh
+        {
+            refresh.expires_at = refresh.expires_at.or(grant.expires_at);
+        }
+        note_changed_user(before, &after, notes);
         match SessionLock::acquire(path)?.replace(&rotated, &after)? {
             ReplaceOutcome::Saved => Ok(after),
             ReplaceOutcome::Changed(stored) => {
@@ -236,8 +254,7 @@ pub(super) fn log_out_at_provider(
         notes.note("the provider has revoked the refresh token");
         is_ended = true;
     }
-    if let Some(url) = provider.end_session_url(session.id_token.as_ref()).map_err(OidcError::from)? {
-        let answer = client.get(&url, &[("accept", "text/html")])?;
+    if let Some(answer) = provider.end_session(session.id_token.as_ref()).map_err(OidcError::from)? {
         if answer.status() >= 400 {
             return Err(answer.to_error().into());
         }
@@ -255,8 +272,9 @@ pub(super) fn log_out_at_provider(
 
 fn config_of(session: &Session, settings: &Settings) -> Result<ProviderConfig, LoginError> {
     let entry = entry_of(session, settings);
-    let config =
-        provider_config::resolve(settings, &ProviderParameters { entry, ..ProviderParameters::default() })?;
+    let ca_file = session.ca_file.clone();
+    let parameters = ProviderParameters { entry, ca_file, ..ProviderParameters::default() };
+    let config = provider_config::resolve(settings, &parameters)?;
     if let Some(grant) = &session.refresh {
         check_issuer(grant, &config)?;
     }

@@ -109,6 +109,8 @@ fn session_of(
     }
     Ok(Session {
         key,
+        refresh_rejected_at: None,
+        ca_file: None,
         user,
         method: Method::Remote,
         issued_at: now,

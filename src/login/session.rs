@@ -41,6 +41,8 @@ pub struct RefreshGrant {
     pub subject: String,
     /// The refresh token.
     pub token: SecretText,
+    /// The expiry time of the refresh token, if the provider sent it.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// The stored result of a login.
@@ -60,8 +62,12 @@ pub struct Session {
     pub token: Option<SecretText>,
     /// The refresh token; `None` if the session cannot be renewed.
     pub refresh: Option<RefreshGrant>,
+    /// The time at which the provider rejected the refresh token, which is not stored any longer.
+    pub refresh_rejected_at: Option<Timestamp>,
     /// The ID token, which a provider expects at a logout.
     pub id_token: Option<SecretText>,
+    /// The CA file of the login's command line, absolute, for later connections to the provider.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Session {
@@ -89,7 +95,18 @@ impl Session {
             _ => None,
         };
         let user = row.unwrap_or(user);
-        Ok(Self { key, user, method, issued_at: now, expires_at, token, refresh: None, id_token: None })
+        Ok(Self {
+            key,
+            user,
+            method,
+            issued_at: now,
+            expires_at,
+            token,
+            refresh: None,
+            refresh_rejected_at: None,
+            id_token: None,
+            ca_file: None,
+        })
     }
 
     /// Whether the session is expired; it is from the second of its expiry time.
@@ -233,11 +250,19 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
         "expires_at": session.expires_at.map(|expires_at| expires_at.0),
         "token": secret(&session.token),
         "refresh": session.refresh.as_ref().map(|refresh| {
-            let RefreshGrant { provider, issuer, role, subject, token } = refresh;
-            let token = token.expose();
-            json!({"provider": provider, "issuer": issuer, "role": role, "subject": subject, "token": token})
+            let RefreshGrant { provider, issuer, role, subject, token, expires_at } = refresh;
+            json!({
+                "provider": provider,
+                "issuer": issuer,
+                "role": role,
+                "subject": subject,
+                "token": token.expose(),
+                "expires_at": expires_at.map(|expires_at| expires_at.0),
+            })
         }),
+        "refresh_rejected_at": session.refresh_rejected_at.map(|rejected_at| rejected_at.0),
         "id_token": secret(&session.id_token),
+        "ca_file": session.ca_file,
     });
     let text = Zeroizing::new(document.to_string());
     Ok(file::write(path, text.as_bytes(), PRIVATE_MODE, Existing::Replace)?)
@@ -261,7 +286,9 @@ struct StoredSession {
     expires_at: Option<i64>,
     token: Option<String>,
     refresh: Option<StoredRefresh>,
+    refresh_rejected_at: Option<i64>,
     id_token: Option<String>,
+    ca_file: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -271,6 +298,7 @@ struct StoredRefresh {
     role: Option<String>,
     subject: String,
     token: String,
+    expires_at: Option<i64>,
 }
 
 impl StoredSession {
@@ -330,10 +358,17 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
         issued_at: Timestamp(stored.issued_at),
         expires_at: stored.expires_at.map(Timestamp),
         token: stored.token.map(SecretText::new),
-        refresh: stored.refresh.map(|StoredRefresh { provider, issuer, role, subject, token }| {
-            RefreshGrant { provider, issuer, role, subject, token: SecretText::new(token) }
+        refresh: stored.refresh.map(|refresh| RefreshGrant {
+            provider: refresh.provider,
+            issuer: refresh.issuer,
+            role: refresh.role,
+            subject: refresh.subject,
+            token: SecretText::new(refresh.token),
+            expires_at: refresh.expires_at.map(Timestamp),
         }),
+        refresh_rejected_at: stored.refresh_rejected_at.map(Timestamp),
         id_token: stored.id_token.map(SecretText::new),
+        ca_file: stored.ca_file,
     }))
 }
 
@@ -392,11 +427,14 @@ mod tests {
             role: Some("demo".to_owned()),
             subject: "s-1".to_owned(),
             token: SecretText::new("r".to_owned()),
+            expires_at: Some(Timestamp(2000)),
         });
         session.key = SessionKey {
             name: Some("work".parse().unwrap()),
             origin: Some(SessionOrigin::Directory("/srv/cc".into())),
         };
+        session.ca_file = Some(PathBuf::from("/etc/ca.pem"));
+        session.refresh_rejected_at = Some(Timestamp(1500));
         let lock = SessionLock::acquire(&path).unwrap();
         lock.save(&session).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

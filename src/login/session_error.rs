@@ -96,6 +96,14 @@ pub enum SessionError {
     /// The session has no refresh token.
     #[error("the session cannot be renewed: the provider sent no refresh token")]
     NoRefresh,
+    /// The provider rejected the refresh token at an earlier refresh.
+    #[error("the session cannot be renewed: the provider rejected the refresh token {rejected}")]
+    RefreshRejected {
+        /// The time of the rejection relative to now, such as `2 hours ago`.
+        rejected: String,
+        /// The command for a new login.
+        login: String,
+    },
     /// The session is not from a provider.
     #[error("the session cannot be renewed: only a login with --method oidc has a refresh token")]
     NoProvider {
@@ -129,6 +137,7 @@ diagnostics! { SessionError:
             );
     Self::NoRefresh => Kind::SessionWithoutRefresh,
         "log in with cc-login --method oidc; many providers send one only for --scope offline_access";
+    Self::RefreshRejected { login, .. } => Kind::SessionWithoutRefresh, login.clone();
     Self::NoProvider { login } => Kind::SessionWithoutRefresh, login.clone();
     Self::Ended => Kind::SessionChanged, "cc-login NAME";
     Self::Replaced => Kind::SessionChanged, "cc-login status";

@@ -7,6 +7,7 @@ use super::selection::{SessionCandidate, SessionSelection};
 use super::session::{self, Session, SessionLock};
 use super::session_error::{MAX_SESSIONS, SessionError};
 use super::session_key::{EXTENSION, SessionId, SessionKey, SessionOrigin, SessionRequest};
+use super::start::note_changed_user;
 use crate::util::environment::Environment;
 use crate::util::file::{self, FileError};
 use crate::util::note::Notes;
@@ -176,15 +177,20 @@ impl SessionTarget {
         let before = lock.load(&mut Notes::new()).ok().flatten();
         lock.save(session)?;
         drop(lock);
-        if let (Some(before), Some(name)) = (&before, &self.key.name)
-            && (before.user.username != session.user.username || before.key.origin != session.key.origin)
-        {
-            let origin = before.key.origin.as_ref().map(SessionOrigin::text).unwrap_or_default();
-            notes.note(format!(
-                "the session {name} of {} for {} is replaced",
-                quote(&before.user.username),
-                quote(&origin)
-            ));
+        match (&before, &self.key.name) {
+            (Some(before), Some(name))
+                if before.user.username != session.user.username
+                    || before.key.origin != session.key.origin =>
+            {
+                let origin = before.key.origin.as_ref().map(SessionOrigin::text).unwrap_or_default();
+                notes.note(format!(
+                    "the session {name} of {} for {} is replaced",
+                    quote(&before.user.username),
+                    quote(&origin)
+                ));
+            }
+            (Some(before), _) => note_changed_user(before, session, notes),
+            (None, _) => {}
         }
         let former = self.store.path(&SessionId::Former);
         if self.key.name.is_none() && former.symlink_metadata().is_ok() {

@@ -109,3 +109,42 @@ pub(super) fn note_missing_api_role(token: &SecretText, notes: &mut Notes) {
         ));
     }
 }
+
+/// Notes that the new session is of another user than the stored one, which it replaces, and warns if the
+/// provider has renamed the user.
+pub(super) fn note_changed_user(before: &Session, after: &Session, notes: &mut Notes) {
+    let (old, new) = (&before.user.username, &after.user.username);
+    if old == new {
+        return;
+    }
+    let key = |session: &Session| {
+        session.refresh.as_ref().map(|refresh| (refresh.provider.clone(), refresh.subject.clone()))
+    };
+    if key(before).is_some() && key(before) == key(after) {
+        notes.warn(
+            "user-renamed",
+            format!(
+                "the provider renamed {} to {}, which is another user for the server: the row, the jobs and the roles \
+                 of {} remain",
+                quote(old),
+                quote(new),
+                quote(old)
+            ),
+        );
+    } else {
+        let token =
+            if before.refresh.is_some() { ", whose refresh token remains valid at the provider" } else { "" };
+        notes.note(format!("this login replaces the session of {}{token}", quote(old)));
+    }
+}
+
+/// Notes until when the provider can renew a session that lasts longer.
+pub(super) fn note_end_of_refresh(session: &Session, notes: &mut Notes) {
+    let Some(until) = session.refresh.as_ref().and_then(|refresh| refresh.expires_at) else { return };
+    if session.expires_at.is_none_or(|expires_at| until < expires_at) {
+        notes.note(format!(
+            "the session can be renewed until {}; for more, request a longer refresh token with --scope offline_access",
+            until.human(session.issued_at)
+        ));
+    }
+}

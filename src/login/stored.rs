@@ -238,6 +238,11 @@ fn end<U: LoginUi>(
             Err(error) => Err(error.into()),
         }
     } else {
+        if loaded.is_ok_and(|session| session.is_some_and(|session| session.method == Method::Oidc)) {
+            let mut notes = Notes::new();
+            notes.note("the login at the provider continues: 'cc-login logout --everywhere' ends both");
+            ui.notes(notes);
+        }
         Ok(())
     };
     Ok(LogoutOutcome { session, ended, at_provider })

@@ -13,10 +13,11 @@ use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 use crate::util::time::{Timestamp, human_span};
 
-/// The leeway for an `nbf` in the future, in seconds.
+/// The leeway for an `nbf` or `iat` in the future, in seconds. The server does not check `iat`.
 const NOT_BEFORE_LEEWAY: i64 = 5 * 60;
 
-/// The leeway for an `iat` in the future and for the maximum age of `auth_time`, in seconds.
+/// The time in seconds from which an `iat` in the future is a warning, and the leeway for the maximum age of
+/// `auth_time`.
 const CLOCK_LEEWAY: i64 = 60;
 
 /// The values that the ID token of a login must have.
@@ -241,9 +242,12 @@ fn not_before(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
 fn issued_at(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     let Some(issued) = time(verdict, "issued-at", claims, "iat", true) else { return };
     if issued <= now.plus_seconds(CLOCK_LEEWAY) {
-        verdict.pass("issued-at", issued.relative_to(now));
+        return verdict.pass("issued-at", issued.relative_to(now));
+    }
+    let reason = format!("the ID token was issued {} in the future", ahead(issued, now));
+    if issued <= now.plus_seconds(NOT_BEFORE_LEEWAY) {
+        verdict.warn("issued-at", reason, Some(CLOCK_HINT.to_owned()));
     } else {
-        let reason = format!("the ID token was issued {} in the future", ahead(issued, now));
         verdict.fail("issued-at", reason, Some(CLOCK_HINT.to_owned()));
     }
 }
@@ -393,8 +397,8 @@ mod tests {
             (json!({"nbf": 1_000_300}), "-"),
             (json!({"nbf": 1_000_301}), "not-before"),
             (json!({"nbf": true}), "not-before"),
-            (json!({"iat": 1_000_060}), "-"),
-            (json!({"iat": 1_000_061}), "issued-at"),
+            (json!({"iat": 1_000_300}), "-"),
+            (json!({"iat": 1_000_301}), "issued-at"),
             (json!({"iat": null}), "issued-at"),
             (json!({"nonce": "m"}), "nonce"),
             (json!({"nonce": null}), "nonce"),

@@ -152,6 +152,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("unused-field", "a field of a login role has no effect"),
     ("user", "the user of a token"),
     ("user-not-in-table", "a user is not in the user table"),
+    ("user-renamed", "the provider gave the user another username"),
     ("user-row-damaged", "a row of the user table is damaged"),
     ("user-table-unreadable", "the user table cannot be read"),
     ("userinfo", "the UserInfo answer of a provider"),

@@ -37,6 +37,7 @@ mod jws;
 mod key;
 mod key_forms;
 mod key_sets;
+mod keycloak;
 mod kinds;
 mod layering;
 mod ldap;

@@ -1,4 +1,4 @@
-// A person with a browser: opens the address given, logs in on oidc-provider's own pages as
+// A person with a browser: opens the address given, logs in on the pages of oidc-provider or Keycloak as
 // CC_LOGIN, agrees, and prints where it ended, in JSON.
 // CC_SCHEME light or dark, CC_WIDTH in pixels, CC_SHOT a file for a picture of the last page,
 // CC_ABORT=1 to decline instead.
@@ -24,6 +24,10 @@ await page.goto(process.argv[2]);
 for (let step = 0; step < 8 && !page.url().includes('/oidc/done') && !(await page.getByText('Sign-in Success').count()); step += 1) {
   if (process.env.CC_ABORT && await page.getByText('[ Cancel ]').count()) {
     await page.getByText('[ Cancel ]').click();
+  } else if (await page.locator('input[name=username]').count()) {
+    await page.locator('input[name=username]').fill(process.env.CC_LOGIN ?? 'clara');
+    await page.locator('input[name=password]').fill(process.env.CC_PASSWORD ?? 'any');
+    await page.locator('[type=submit]').first().click();
   } else if (await page.locator('input[name=login]').count()) {
     await page.locator('input[name=login]').fill(process.env.CC_LOGIN ?? 'clara');
     await page.locator('input[name=password]').fill('any');

@@ -172,7 +172,11 @@ impl ProviderOptions {
                 login_hint: username.clone(),
                 scopes,
                 parameters: self.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?,
-                ca_file: ldap.ca_file.clone(),
+                // The session is used from other directories.
+                ca_file: ldap
+                    .ca_file
+                    .as_ref()
+                    .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             },
             username,
             connect_timeout: Some(ldap.connect_timeout),

@@ -100,6 +100,7 @@ impl ProviderConnection<'_> {
             cache: self.cache,
             clock: self.clock,
         };
+        let refresh_seconds = tokens.refresh_seconds;
         let subject = id_token::identify(&self.provider, tokens, binding, &policy, notes)?;
         // Check before the first write: a login of another user must not change the user table or
         // the session.
@@ -123,8 +124,10 @@ impl ProviderConnection<'_> {
             role: config.role.as_ref().map(|(_, role)| role.name.clone()),
             subject: subject.subject,
             token,
+            expires_at: refresh_seconds.map(|seconds| session.issued_at.plus_seconds(seconds)),
         });
         session.id_token = subject.id_token;
+        session.ca_file.clone_from(&config.ca_file);
         Ok(session)
     }
 }

@@ -37,6 +37,9 @@ fn poll(
         let next = now + interval;
         if next >= deadline {
             clock.pause(deadline.saturating_duration_since(now));
+            if limit >= expires_in {
+                return Err(OidcError::CodeExpired(expires_in.as_secs()));
+            }
             return Err(OidcError::TimedOut { limit, rejected_requests: 0, redirect_uri: None });
         }
         clock.pause(interval);
@@ -110,6 +113,10 @@ mod tests {
     fn device_poll_ends_when_the_code_expires() {
         let (pauses, error) = polled(&[], 12, 900);
         assert_eq!(pauses, [5, 5, 5]);
+        assert_eq!(error, "CodeExpired(12)");
+        // The default of the time limit is the lifetime of the code.
+        let (pauses, error) = polled(&[], 12, 12);
+        assert_eq!(pauses, [5, 5, 2]);
         assert_eq!(error, "CodeExpired(12)");
     }
 }

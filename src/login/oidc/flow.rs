@@ -17,6 +17,7 @@ use crate::login::error::LoginError;
 use crate::login::selection::SessionSelection;
 use crate::login::session::Session;
 use crate::login::session_store::{SessionStore, SessionTarget};
+use crate::login::start::note_end_of_refresh;
 use crate::login::ui::{LoginEnvironment, LoginStep, LoginUi};
 use crate::oidc::discovery::ProviderEndpoint;
 use crate::oidc::oauth::{Provider, TokenResponse, pkce};
@@ -327,6 +328,9 @@ impl OidcLogin<'_> {
             .connection
             .session_of(tokens, binding, &mut notes)
             .and_then(|session| self.target.save(&session, &mut notes).map(|()| session));
+        if let Ok(session) = &session {
+            note_end_of_refresh(session, &mut notes);
+        }
         ui.notes(notes);
         session
     }

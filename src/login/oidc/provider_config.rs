@@ -42,7 +42,7 @@ pub struct ProviderParameters {
     pub scopes: Vec<String>,
     /// Additional parameters of the authorization request.
     pub parameters: Vec<(String, String)>,
-    /// CA certificates to trust in addition to those of the system.
+    /// CA certificates to trust in addition to those of the system, instead of those of the entry.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -57,6 +57,8 @@ pub struct ProviderConfig {
     pub registration: Registration,
     /// The options of the HTTP client, without the proxy.
     pub http: HttpOptions,
+    /// The CA file of the parameters.
+    pub ca_file: Option<PathBuf>,
     /// The parameters of the authorization request.
     pub params: AuthorizationParams,
     /// The scopes that are requested only if the provider supports them.
@@ -145,7 +147,10 @@ diagnostics! { ProviderConfigError:
     Self::CaFile(error) => error.kind(), error.hint();
     Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, LoginRoleError::kind),
         faults.first().and_then(LoginRoleError::hint);
-    Self::RoleType(_) => Kind::LoginRoleOtherType, "this role accepts tokens: cc-login --method token";
+    Self::RoleType(role) => Kind::LoginRoleOtherType, format!(
+                "use a role of type oidc; this role is for tokens, which 'cc-jwt verify TOKEN --login-role {}' checks",
+                file::shell_word(role)
+            );
     Self::ClientAuth { .. } => Kind::ConfigValue;
     Self::Parameter { .. } => Kind::ConfigType;
 }
@@ -183,6 +188,7 @@ pub fn resolve(
         issuer,
         registration,
         http: HttpOptions { trust, ..HttpOptions::default() },
+        ca_file: parameters.ca_file.clone(),
         params: ask,
         optional_scopes,
         role,

@@ -82,7 +82,22 @@ impl ErrorResponse {
         if let Some(uri) = redirect_uri.filter(|_| about_redirect) {
             return Some(format!("register exactly this redirect URI with the provider: {uri}"));
         }
+        let describes = |words: &[&str]| {
+            self.description.as_deref().is_some_and(|text| {
+                let text = text.to_ascii_lowercase();
+                words.iter().all(|word| text.contains(word))
+            })
+        };
         let text = match self.code.as_str() {
+            "invalid_grant" if describes(&["user", "disabled"]) => {
+                "the provider has disabled this account: ask its administrator"
+            }
+            "invalid_request" if describes(&["pushed authorization"]) => {
+                "switch off 'Pushed authorization request required' of the client: this login does not use them"
+            }
+            "not_allowed" => {
+                "the provider does not permit this: ask its administrator for the settings of the client and the realm"
+            }
             "access_denied" => {
                 "the login was canceled, or the provider does not accept this account: ask its administrator"
             }

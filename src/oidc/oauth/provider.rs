@@ -8,7 +8,7 @@ use url::Url;
 use super::error::{OauthError, check_status, is_client_rejected};
 use super::registration::{ClientAuth, Registration, basic_credentials};
 use crate::http::{Client, HttpError, Response};
-use crate::oidc::discovery::{Discovery, DiscoveryError, ProviderEndpoint};
+use crate::oidc::discovery::{Discovery, ProviderEndpoint};
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 
@@ -21,6 +21,8 @@ pub struct TokenResponse {
     pub access_token: Option<SecretText>,
     /// The refresh token.
     pub refresh_token: Option<SecretText>,
+    /// The lifetime of the refresh token in seconds, which Keycloak sends; `None` if it is unknown or unlimited.
+    pub refresh_seconds: Option<i64>,
 }
 
 /// A grant for the token endpoint.
@@ -54,6 +56,9 @@ struct TokenBody {
     refresh_token: Option<SecretString>,
     #[serde(default)]
     token_type: Option<String>,
+    /// Not part of a standard: a value of another type is ignored.
+    #[serde(default)]
+    refresh_expires_in: serde_json::Value,
 }
 
 /// A string that the parser stores in memory that is wiped when dropped.
@@ -108,22 +113,20 @@ impl<'a> Provider<'a> {
         Ok(true)
     }
 
-    /// Returns the URL that ends the login at the provider (RP-Initiated Logout 1.0), if the provider
-    /// has the endpoint.
+    /// Ends the login at the provider (RP-Initiated Logout 1.0). Returns `None` if the provider does not have the
+    /// endpoint. The form is sent by POST, which every provider supports (section 2): a URL with the ID token
+    /// would be in its access log.
     ///
     /// # Errors
-    /// [`DiscoveryError`] for an endpoint whose URL is not permitted.
-    pub fn end_session_url(&self, id_token: Option<&SecretText>) -> Result<Option<Url>, DiscoveryError> {
-        let Some(mut url) = self.discovery.find(ProviderEndpoint::EndSession, self.http)? else {
+    /// [`DiscoveryError`](crate::oidc::discovery::DiscoveryError) for an endpoint whose URL is not permitted;
+    /// [`HttpError`].
+    pub fn end_session(&self, id_token: Option<&SecretText>) -> Result<Option<Response>, OauthError> {
+        let Some(url) = self.discovery.find(ProviderEndpoint::EndSession, self.http)? else {
             return Ok(None);
         };
-        let mut query = url.query_pairs_mut();
-        query.append_pair("client_id", &self.registration.client_id);
-        if let Some(token) = id_token {
-            query.append_pair("id_token_hint", token.expose());
-        }
-        drop(query);
-        Ok(Some(url))
+        let mut form = vec![("client_id", self.registration.client_id.as_str())];
+        form.extend(id_token.map(|token| ("id_token_hint", token.expose())));
+        Ok(Some(self.http.post_form(&url, &[("accept", "text/html")], &form)?))
     }
 
     pub(super) fn tokens(&self, what: &'static str, grant: Grant<'_>) -> Result<TokenResponse, OauthError> {
@@ -163,6 +166,8 @@ impl<'a> Provider<'a> {
             id_token: text(answer.id_token),
             access_token: text(answer.access_token),
             refresh_token: text(answer.refresh_token),
+            // Keycloak sends 0 for an offline token without a limit.
+            refresh_seconds: answer.refresh_expires_in.as_i64().filter(|seconds| *seconds > 0),
         })
     }
 

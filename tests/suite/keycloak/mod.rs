@@ -1,0 +1,7 @@
+//! Logins through Keycloak, with the settings that `docs/openid-login.md` describes.
+
+mod algorithms;
+mod device;
+mod roles;
+mod server;
+mod sessions;
