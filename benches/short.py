@@ -6,11 +6,14 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+import time
 
-from measure import Directory, Row, Turns, good, mib, missing, ms, peak, rounds, size
+from measure import Directory, Row, Turns, mib, missing, ms, peak, rounds, size
 
 TITLE = "Short commands"
 USERS = size(100_000, 500)
+# Users of a list.
+LISTED = size(200_000, 500)
 ABOUT = (
     "CPU time of the whole process to that of `openssl genpkey -algorithm ed25519`, 20 runs of each a"
     f" round; the user table has {USERS:,} users. And to scripts that do the same with PyJWT and jose."
@@ -77,6 +80,60 @@ def scripts(directory):
         yield Row(what, seen.ratio("ours", "peer"), f"{ms(seen.median('ours'))} to {ms(seen.median('peer'))}")
 
 
+# What `cc-user list` prints into a pipe.
+QUERY = (
+    "select username, coalesce(name, '-'), (select group_concat(value) from json_each(roles)),"
+    " iif(ldap, 'ldap', 'local'), '-', coalesce(email, '-') from user order by username"
+)
+
+
+def lists(directory):
+    """Lists of many users: the CPU time, that of `sqlite3` for the same lines, and the memory."""
+    few, many = "few.db", "many.db"
+    for name, count in [(few, LISTED // 10), (many, LISTED)]:
+        shutil.copy(directory.file("var/job.db"), directory.file(name))
+        table = sqlite3.connect(directory.file(name))
+        table.execute("delete from user")
+        table.commit()
+        table.close()
+        fill(directory.file(name), count)
+    peer = ["sqlite3", "-tabs", many, QUERY]
+    has_peer = shutil.which("sqlite3")
+    for options in [[], ["--json"], ["--wide"], ["--sort", "name"]]:
+        command = ["cc-user", "list", "-q", *options, "--db"]
+        what = f"`{' '.join(['cc-user list', *options])}` of {LISTED:,} users"
+        commands = {"ours": [*command, many], **({"peer": peer} if has_peer else {})}
+        seen = Turns(commands, 7, cwd=directory.path)
+        first = "" if options else first_line(directory, [*command, many])
+        yield Row(f"CPU time of {what}", seen.median("ours"), first, most=None if "--sort" in options else 0.3,
+                  unit="s")
+        if not has_peer:
+            yield missing(f"CPU time of {what} to `sqlite3`", "sqlite3")
+        elif not options:
+            figures = f"{ms(seen.median('ours'))} to {ms(seen.median('peer'))}, rounds {seen.spread('ours', 'peer')}"
+            yield Row(f"CPU time of {what} to `sqlite3` with the same lines", seen.ratio("ours", "peer"), figures)
+        small, large = (peak([*command, name], cwd=directory.path) for name in (few, many))
+        if small is None:
+            yield missing(f"peak memory of {what}", "GNU time")
+        else:
+            # A sorted list has the row numbers in memory.
+            most = None if "--sort" in options else 1.1
+            yield Row(f"peak memory of {what} to a tenth of them", large / small, f"{mib(large)} to {mib(small)}",
+                      most=most)
+
+
+def first_line(directory, command):
+    """How long the first user takes."""
+    seconds = []
+    for _ in range(rounds(7)):
+        begin = time.monotonic()
+        with subprocess.Popen(command, cwd=directory.path, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            seconds.append(time.monotonic() - begin)
+            process.stdout.close()
+    return f"the first user after {ms(statistics.median(seconds))}"
+
+
 def run():
     with Directory() as directory:
         directory.sh("cc-user", "init", "-q")
@@ -93,13 +150,7 @@ def run():
             to_openssl(directory, "cc-jwt inspect", ["cc-jwt", "inspect", "--token-file", "token.txt"], None),
             *scripts(directory),
         ]
-        listing = ["cc-user", "list", "--json"]
-        runs = [good(listing, cwd=directory.path) for _ in range(rounds(7))]
-        memory = peak(listing, cwd=directory.path)
-        rows.append(
-            Row(f"`cc-user list --json` of {USERS:,} users", statistics.median(run.wall for run in runs),
-                f"{statistics.median(run.cpu for run in runs):.3f} s CPU, peak {mib(memory)}", most=0.5, unit="s")
-        )
+        rows += lists(directory)
         for what, command in [("cc-jwt issue", ["cc-jwt", "issue", "fritz", "-q"]), ("cc-jwt verify", verify)]:
             held = peak(command, cwd=directory.path)
             if held is not None:
