@@ -96,7 +96,8 @@ impl From<UserDbError> for ImportError {
     }
 }
 
-/// Imports the users of a file. The header line is read before the database is opened by `open`.
+/// Imports the users of a file. The header line is read before the database is opened by `open`;
+/// `progress` receives the number of lines that were read.
 ///
 /// # Errors
 /// [`ImportError::InvalidLines`] if a line is invalid and the request does not keep going; the
@@ -104,6 +105,7 @@ impl From<UserDbError> for ImportError {
 pub fn import<E: From<ImportError>>(
     request: &ImportRequest<'_>,
     open: impl FnOnce() -> Result<UserDb, E>,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<ImportReport, E> {
     let lines: Box<dyn Iterator<Item = Line> + '_> = match request.format {
         UserFileFormat::Csv => Box::new(CsvReader::new(request.bytes).map_err(|errors| {
@@ -116,7 +118,11 @@ pub fn import<E: From<ImportError>>(
         UserFileFormat::JsonLines => Box::new(JsonLinesReader::new(request.bytes)),
     };
     let mut db = open()?;
-    Ok(import_lines(&mut db, request, lines)?)
+    let counted = (1..).zip(lines).map(|(count, line)| {
+        progress(count);
+        line
+    });
+    Ok(import_lines(&mut db, request, counted)?)
 }
 
 fn import_lines(

@@ -3,22 +3,24 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use anstyle::Style;
 use clap::ArgMatches;
 use serde::Serialize;
 use serde_json::json;
 
 use super::failure::Failure;
+use super::logging::{stamp, start_logging, write_error_line};
 use super::options::ColorWhen;
+use super::style::{self, paint};
+use super::wrap::wrap;
 use crate::util::diagnostic::{ExitStatus, diagnostics};
 use crate::util::environment::Environment;
 use crate::util::file::{self, reason};
 use crate::util::kind::Kind;
 use crate::util::note::{Level, Notes};
-use crate::util::quote::{escape, escape_json, visible};
+use crate::util::quote::{escape_json, visible};
 use crate::util::redact::redact_forms;
-use crate::util::time::Clock;
 
 /// An error of writing to standard output.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +42,7 @@ diagnostics! { StdoutError:
 }
 
 /// The width of a terminal that reports none, in columns.
-const DEFAULT_WIDTH: u16 = 80;
+pub(super) const DEFAULT_WIDTH: usize = 80;
 
 /// The output streams of a program and its output options.
 #[derive(Debug)]
@@ -135,6 +137,13 @@ impl Console {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
+    /// Whether progress is shown beside a result that is written at the same time: as
+    /// [`Console::shows_progress`], if the result does not go to the same terminal.
+    #[must_use]
+    pub fn shows_progress_beside_output(&self) -> bool {
+        self.shows_progress() && !self.out_is_terminal
+    }
+
     /// Whether the reader of standard output has closed it, so a long report can end early.
     #[must_use]
     pub const fn is_reader_gone(&self) -> bool {
@@ -150,16 +159,16 @@ impl Console {
         }
         let reported = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).map_or(0, |size| size.ws_col);
         let columns = || self.environment.get("COLUMNS").and_then(|text| text.parse().ok());
-        Some(usize::from(match reported {
+        Some(match reported {
             0 => columns().filter(|width| *width > 0).unwrap_or(DEFAULT_WIDTH),
-            width => width,
-        }))
+            width => usize::from(width),
+        })
     }
 
-    /// Colors text for standard output with an SGR code, such as `"32"` or `"1;31"`.
+    /// Returns text for standard output in a style, or unchanged without color.
     #[must_use]
-    pub fn paint(&self, sgr: &str, text: &str) -> String {
-        paint(self.color_out, sgr, text)
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        paint(self.color_out, style, text)
     }
 
     /// Writes a line of the result. A closed pipe is not an error.
@@ -172,6 +181,19 @@ impl Console {
         }
         self.bytes(text.as_bytes())?;
         self.bytes(b"\n")
+    }
+
+    /// Writes a line of the result: a label of this width in columns and text. On a terminal the text is
+    /// wrapped at words under its column.
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn wrapped(&mut self, label: &str, width: usize, text: &str) -> Result<(), StdoutError> {
+        let Some(terminal) = self.terminal_width() else { return self.line(&format!("{label}{text}")) };
+        for (index, part) in wrap(text, width, terminal).iter().enumerate() {
+            self.line(&if index == 0 { format!("{label}{part}") } else { format!("{:width$}{part}", "") })?;
+        }
+        Ok(())
     }
 
     /// Writes text of the result unchanged.
@@ -300,7 +322,7 @@ impl Console {
     /// Prints a note, unless quiet. With JSON, the report contains it instead.
     pub fn note(&mut self, text: &str) {
         if !self.quiet && !self.json {
-            self.diagnostic("note", "36", text, None);
+            self.diagnostic("note", style::NOTE, text, None);
         }
     }
 
@@ -349,7 +371,7 @@ impl Console {
             let message = redact_forms(text);
             self.json_error_line(&json!({"warning": {"check": check, "message": message, "hint": hint}}));
         } else {
-            self.diagnostic("warning", "33", text, hint);
+            self.diagnostic("warning", style::WARNING, text, hint);
         }
     }
 
@@ -357,8 +379,8 @@ impl Console {
         write_error_line(&escape_json(&object.to_string()));
     }
 
-    fn diagnostic(&mut self, label: &str, sgr: &str, text: &str, hint: Option<&str>) {
-        let label = paint(self.color_err, sgr, &format!("{label}:"));
+    fn diagnostic(&mut self, label: &str, style: Style, text: &str, hint: Option<&str>) {
+        let label = paint(self.color_err, style, &format!("{label}:"));
         write_error_line(&format!("{}: {label} {}", self.tool, visible(text)));
         if let Some(hint) = hint {
             write_error_line(&format!("  hint: {}", visible(hint)));
@@ -388,7 +410,7 @@ impl Console {
                 }});
                 self.json_error_line(&object);
             } else {
-                let label = paint(self.color_err, "1;31", self.tool);
+                let label = paint(self.color_err, style::ERROR, self.tool);
                 write_error_line(&format!("{label}: {}", visible(&error.to_string())));
                 if let Some(hint) = error.hint() {
                     write_error_line(&format!("hint: {}", visible(&hint)));
@@ -421,75 +443,4 @@ fn was_closed() -> bool {
 
 fn flag(matches: &ArgMatches, name: &str) -> bool {
     matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or(false)
-}
-
-fn paint(color: bool, sgr: &str, text: &str) -> String {
-    if color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-/// Whether each line starts with the time.
-static STAMPED: AtomicBool = AtomicBool::new(false);
-
-/// Starts every following line with the time, for long-running programs.
-pub(super) fn stamp_lines() {
-    STAMPED.store(true, Ordering::Relaxed);
-}
-
-/// Returns the prefix of a line.
-fn stamp() -> String {
-    if STAMPED.load(Ordering::Relaxed) {
-        format!("{} ", Clock::System.now().rfc3339())
-    } else {
-        String::new()
-    }
-}
-
-/// Writes a line to standard error; errors are ignored because they cannot be reported.
-fn write_error_line(text: &str) {
-    let stamp = if text.starts_with('{') { String::new() } else { stamp() };
-    let _ = writeln!(io::stderr().lock(), "{stamp}{text}");
-}
-
-struct Log {
-    tool: &'static str,
-    json: bool,
-    own: log::LevelFilter,
-    others: log::LevelFilter,
-}
-
-impl log::Log for Log {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        let limit = if metadata.target().starts_with("cc_auth") { self.own } else { self.others };
-        metadata.level() <= limit
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let text = record.args().to_string();
-            let message = redact_forms(&text);
-            if self.json {
-                let level = record.level().as_str().to_ascii_lowercase();
-                let object = json!({"log": {"level": level, "message": message}});
-                write_error_line(&escape_json(&object.to_string()));
-            } else {
-                write_error_line(&format!("{}: {}", self.tool, escape(&message)));
-            }
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-/// Starts logging. `-v` prints which files and services are used, `-vv` details. Of other libraries
-/// only warnings are printed, because they log whole requests, including credentials.
-fn start_logging(tool: &'static str, verbosity: u8, json: bool) {
-    let own = match verbosity {
-        0 => log::LevelFilter::Off,
-        1 => log::LevelFilter::Info,
-        _ => log::LevelFilter::Debug,
-    };
-    let others = if verbosity > 1 { log::LevelFilter::Warn } else { log::LevelFilter::Off };
-    if log::set_boxed_logger(Box::new(Log { tool, json, own, others })).is_ok() {
-        log::set_max_level(own.max(others));
-    }
 }

@@ -25,6 +25,14 @@ impl Progress {
         Self { bar: None, what, began: Instant::now(), is_shown: console.shows_progress() }
     }
 
+    /// Creates the progress display for counting `what` that is written to standard output.
+    #[must_use]
+    pub fn beside_output(what: &'static str, console: &Console) -> Self {
+        let mut progress = Self::new(what, console);
+        progress.is_shown = console.shows_progress_beside_output();
+        progress
+    }
+
     /// Sets the current count.
     pub fn at(&mut self, count: u64) {
         if !self.is_shown || self.began.elapsed() < SILENT {

@@ -1,6 +1,8 @@
 //! JSON text: written, indented or compacted without changes of numbers, and split into the texts of its
 //! elements. Input must be valid JSON.
 
+use unicode_width::UnicodeWidthStr as _;
+
 /// Returns a value of this crate as JSON on one line. Secrets in it are not erased.
 ///
 /// # Panics
@@ -54,6 +56,80 @@ pub fn indented(text: &str) -> String {
         }
     }
     out
+}
+
+/// Returns the text with as few lines as fit the width in columns: an object or array that fits is on one
+/// line, and the members and entries of the others have a line each. Numbers are not changed; escapes in
+/// strings become characters.
+///
+/// ```
+/// use cc_auth::util::json_text::fitted;
+/// assert_eq!(fitted(r#"{"sub":"fritz","roles":["user","api"]}"#, 40), r#"{"sub": "fritz", "roles": ["user", "api"]}"#);
+/// assert_eq!(fitted(r#"{"sub":"fritz","roles":["user","api"]}"#, 30),
+///     "{\n  \"sub\": \"fritz\",\n  \"roles\": [\"user\", \"api\"]\n}");
+/// ```
+#[must_use]
+pub fn fitted(text: &str, width: usize) -> String {
+    let pieces: Vec<String> = tokens(text).map(spaced).collect();
+    let ends = container_ends(&pieces);
+    let mut out = String::with_capacity(text.len() * 2);
+    let (mut depth, mut column) = (0_usize, 0_usize);
+    let mut one_line_until = None;
+    for (index, (piece, end)) in pieces.iter().zip(&ends).enumerate() {
+        if let Some(last) = one_line_until {
+            one_line_until = (index < last).then_some(last);
+        } else if let Some((last, length)) = *end {
+            if column + length < width {
+                one_line_until = (index < last).then_some(last);
+            } else {
+                depth += 1;
+                out.push_str(piece);
+                line(&mut out, depth);
+                column = depth * 2;
+                continue;
+            }
+        } else if matches!(piece.as_str(), "}" | "]") {
+            depth = depth.saturating_sub(1);
+            line(&mut out, depth);
+            column = depth * 2;
+        } else if piece == ", " {
+            out.push(',');
+            line(&mut out, depth);
+            column = depth * 2;
+            continue;
+        }
+        out.push_str(piece);
+        column += piece.width();
+    }
+    out
+}
+
+/// Returns a token as it is on a line with others.
+fn spaced(token: &str) -> String {
+    match token {
+        "," | ":" => format!("{token} "),
+        token => plain(token),
+    }
+}
+
+/// Returns, for the beginning of each object and array, the index of its end and its length on one line.
+fn container_ends(pieces: &[String]) -> Vec<Option<(usize, usize)>> {
+    let mut ends = vec![None; pieces.len()];
+    let mut open = Vec::new();
+    let mut length = 0;
+    for (index, piece) in pieces.iter().enumerate() {
+        if matches!(piece.as_str(), "{" | "[") {
+            open.push((index, length));
+        }
+        length += piece.width();
+        if matches!(piece.as_str(), "}" | "]")
+            && let Some((start, before)) = open.pop()
+            && let Some(end) = ends.get_mut(start)
+        {
+            *end = Some((index, length - before));
+        }
+    }
+    ends
 }
 
 /// Returns the text on one line without blanks between its tokens. Numbers are not changed.
@@ -183,6 +259,20 @@ mod tests {
         );
         assert_eq!(entries("[1,2]", "keys"), [""; 0]);
         assert_eq!(entries(r#"{"keys":{"keys":[1]}}"#, "keys"), [""; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn fitted_text_is_the_same_document_and_fits(value in json(), width in 1_usize..60) {
+            let text = value.to_string();
+            let fitted = fitted(&text, width);
+            prop_assert_eq!(compact(&fitted), compact(&indented(&text)));
+            // A line that is too long cannot be divided.
+            for line in fitted.lines().filter(|line| line.width() > width) {
+                let inner = line.trim().trim_end_matches(',');
+                prop_assert!(!inner.ends_with([']', '}']) || inner.len() == 1 || inner.ends_with("[]") || inner.ends_with("{}"), "{}", line);
+            }
+        }
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {

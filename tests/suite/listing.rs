@@ -35,8 +35,9 @@ fn start(directory: &TestEnv, arguments: &[&str]) -> Child {
 }
 
 /// The lines that a command prints on a terminal of this many columns.
-fn on_a_terminal(directory: &TestEnv, columns: usize, command: &str) -> Vec<String> {
-    let mut session = spawn(directory, &format!("stty cols {columns}; {command}; echo END"));
+pub fn on_a_terminal(directory: &TestEnv, columns: usize, command: &str) -> Vec<String> {
+    let mut session =
+        spawn(directory, &format!("export TERM=xterm; stty cols {columns}; {command}; echo END"));
     // rexpect reads each byte as a character.
     let bytes = session.exp_string("END").unwrap().chars().map(|c| u8::try_from(c).unwrap()).collect();
     let seen = String::from_utf8(bytes).unwrap();

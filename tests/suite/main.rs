@@ -68,6 +68,7 @@ mod remote_login;
 mod remote_users;
 mod renew;
 mod report_schema;
+mod reports;
 mod roff;
 mod roles;
 mod secret_leaks;

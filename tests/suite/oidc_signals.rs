@@ -157,7 +157,7 @@ fn signal_during_device_or_paste_login_leaves_no_files() {
 fn qr_code_is_printed_and_wrong_paste_is_prompted_again() {
     let (_idp, directory) = with(Behavior::default());
     let mut session = spawn(&directory, "--device");
-    session.exp_string("\u{1b}[30;107m").unwrap();
+    session.exp_string("\u{1b}[30m\u{1b}[107m").unwrap();
     session.exp_string("logged in: clara").unwrap();
     session.exp_string("status 0.").unwrap();
     let (_idp, directory) = with(Behavior::default());

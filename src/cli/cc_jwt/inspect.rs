@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::source::TokenOptions;
 use super::stream::{StreamOptions, check_stream};
 use super::{osdf, report};
-use crate::cli::console::Console;
+use crate::cli::console::{Console, DEFAULT_WIDTH};
 use crate::cli::failure::Failure;
 use crate::cli::options::AtOption;
+use crate::cli::style;
 use crate::policy::profile::Profile;
 use crate::policy::server_access::{self, ServerRules};
 use crate::policy::{Endpoint, Verdict};
@@ -19,7 +20,7 @@ use crate::token::inspect::{DecodedPart, TokenForm};
 use crate::token::{self, Claims, Inspection, NumericDate, TokenError};
 use crate::user::Role;
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
-use crate::util::json_text::{compact, indented, serialize_json};
+use crate::util::json_text::{compact, fitted, serialize_json};
 use crate::util::note::Warning;
 use crate::util::quote::{escape, escape_json, escape_lines, quote};
 use crate::util::time::Timestamp;
@@ -191,6 +192,9 @@ struct EndpointForecast {
     reason: Option<String>,
 }
 
+/// The width of the labels of a text report.
+const LABEL: usize = 11;
+
 /// Placeholders for header and claims in a report, until their original text replaces them.
 const HEADER_PLACEHOLDER: &str = "\u{1}header";
 const CLAIMS_PLACEHOLDER: &str = "\u{1}claims";
@@ -314,7 +318,7 @@ impl InspectedToken {
 
     fn show(&self, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
         if let Some(name) = self.name {
-            let title = console.paint("1;4", name);
+            let title = console.paint(style::TITLE, name);
             console.line(&title)?;
         }
         let [written_header, written_claims] = &self.inspection.written;
@@ -341,31 +345,38 @@ impl InspectedToken {
                 console.line(&format!("{:<10} {}", "profile", profile.title()))?;
             }
             for words in &summary.scopes {
-                console.line(&format!("{:<10} {words}", "scope"))?;
+                console.wrapped(&format!("{:<10} ", "scope"), 11, words)?;
             }
         }
         let warnings = self.warnings(now);
         if !warnings.is_empty() {
-            let title = console.paint("1;33", "warnings");
+            let title = console.paint(style::WARNINGS, "warnings");
             console.line(&title)?;
             for warning in warnings {
-                console.line(&format!("  {}", warning.message))?;
+                console.wrapped("  ", 2, &warning.message)?;
             }
         }
         // A token of another profile is not for the endpoints of the server.
         if self.osdf().is_some_and(|summary| summary.profile.is_some()) && console.verbosity() == 0 {
             return Ok(());
         }
-        let title = console.paint("1", "if the signature is valid");
+        let title = console.paint(style::HEADING, "if the signature is valid");
         console.line(&title)?;
-        for (endpoint, verdict) in self.forecasts(now) {
-            let answer = match verdict.first_failure() {
-                None => console.paint("32", "accepts"),
-                Some(_) => console.paint("31", "rejects"),
-            };
-            let why =
-                verdict.first_failure().map(|finding| format!(": {}", finding.reason)).unwrap_or_default();
-            console.line(&format!("  {:<17}{answer}{why}", endpoint.name()))?;
+        let forecasts = self.forecasts(now);
+        let accepting = forecasts.iter().filter(|(_, verdict)| verdict.first_failure().is_none());
+        let accepting: Vec<&str> = accepting.map(|(endpoint, _)| endpoint.name()).collect();
+        if !accepting.is_empty() {
+            let label = console.paint(style::PASS, "accepted by");
+            console.wrapped(&format!("  {label} "), 14, &accepting.join(", "))?;
+        }
+        for (endpoint, verdict) in &forecasts {
+            let Some(finding) = verdict.first_failure() else { continue };
+            let label = console.paint(style::REJECTS, "rejected by");
+            console.wrapped(
+                &format!("  {label} "),
+                14,
+                &format!("{}: {}", endpoint.name(), finding.reason),
+            )?;
         }
         Ok(())
     }
@@ -377,27 +388,27 @@ fn part(
     written: Option<&str>,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    let title = console.paint("1", label);
+    let title = console.paint(style::HEADING, label);
     let text = match seen {
-        DecodedPart::Missing => "  none".to_owned(),
+        DecodedPart::Missing => "none".to_owned(),
         DecodedPart::Json(value) => {
-            let pretty = match written {
-                Some(text) => indented(text),
-                None => indented(&serialize_json(value)),
+            let text = match written {
+                Some(text) => text.to_owned(),
+                None => serialize_json(value),
             };
-            escape_lines(&pretty)
-                .replace("\\\\", "\\")
-                .lines()
-                .map(|line| format!("  {line}"))
-                .collect::<Vec<_>>()
-                .join("\n")
+            let width = console.terminal_width().unwrap_or(DEFAULT_WIDTH);
+            escape_lines(&fitted(&text, width.saturating_sub(LABEL))).replace("\\\\", "\\")
         }
-        DecodedPart::Text(text) => format!("  {}", escape(text)),
-        DecodedPart::Bytes(count) => format!("  {count} bytes that are not text"),
-        DecodedPart::Raw(text) => format!("  {}", quote(text)),
+        DecodedPart::Text(text) => escape(text),
+        DecodedPart::Bytes(count) => format!("{count} bytes that are not text"),
+        DecodedPart::Raw(text) => quote(text),
     };
-    console.line(&title)?;
-    console.line(&text)?;
+    let below = format!("\n{:LABEL$}", "");
+    console.line(&format!(
+        "{title:<0$}{1}",
+        title.len() + LABEL - label.len(),
+        text.replace('\n', &below)
+    ))?;
     Ok(())
 }
 

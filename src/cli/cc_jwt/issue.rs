@@ -159,7 +159,7 @@ pub(super) fn run(
     let issuance = Issuance::prepare(request, key, &settings, &mut notes).map_err(Failure::several)?;
     let Some(path) = issue.output.as_deref().filter(|path| *path != Path::new("-")) else {
         console.notes(notes);
-        let mut progress = Progress::new("tokens", console);
+        let mut progress = Progress::beside_output("tokens", console);
         let mut count = 0;
         issuance.each(|token| -> Result<(), Failure> {
             count += 1;

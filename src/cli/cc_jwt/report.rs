@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::cli::console::{Console, StdoutError};
+use crate::cli::style;
 use crate::policy::login_role::LoginRole;
 use crate::policy::{CheckState, Endpoint, Finding, Verdict};
 use crate::token::{Claims, NumericDate};
@@ -228,16 +229,17 @@ fn show_checks(verdict: &Verdict, with_skipped: bool, console: &mut Console) -> 
     let state_width = if with_skipped { "skipped".len() } else { "pass".len() };
     for finding in verdict.findings() {
         let color = match finding.state {
-            CheckState::Pass => "32",
-            CheckState::Fail => "1;31",
-            CheckState::Warn => "33",
+            CheckState::Pass => style::PASS,
+            CheckState::Fail => style::ERROR,
+            CheckState::Warn => style::WARNING,
             CheckState::Skipped if !with_skipped => continue,
-            CheckState::Skipped => "2",
+            CheckState::Skipped => style::SKIPPED,
         };
         let state = console.paint(color, &format!("{:<state_width$}", finding.state.name()));
-        console.line(&format!("{state}  {:<widest$} {}", finding.check, finding.reason))?;
+        let width = state_width + 2 + widest + 1;
+        console.wrapped(&format!("{state}  {:<widest$} ", finding.check), width, &finding.reason)?;
         if let (Some(hint), CheckState::Fail | CheckState::Warn) = (&finding.hint, finding.state) {
-            console.line(&format!("{:state_width$}  {:<widest$} hint: {hint}", "", ""))?;
+            console.wrapped(&format!("{:width$}", ""), width, &format!("hint: {hint}"))?;
         }
     }
     Ok(())
@@ -272,13 +274,13 @@ fn show_result(result: &EndpointResult, console: &mut Console) -> Result<(), Std
     }
     let by = endpoint.map_or_else(String::new, |endpoint: Endpoint| format!(" by {}", endpoint.title()));
     let answer = match verdict.first_failure() {
-        _ if verdict.accepts() && endpoint.is_none() => console.paint("1;32", "valid"),
-        _ if verdict.accepts() => console.paint("1;32", &format!("accepted{by}")),
+        _ if verdict.accepts() && endpoint.is_none() => console.paint(style::ACCEPTED, "valid"),
+        _ if verdict.accepts() => console.paint(style::ACCEPTED, &format!("accepted{by}")),
         Some(finding) => {
             let word = if endpoint.is_some() { "rejected" } else { "invalid" };
-            console.paint("1;31", &format!("{word}{by}: {}", finding.check))
+            console.paint(style::ERROR, &format!("{word}{by}: {}", finding.check))
         }
-        None => console.paint("1;31", "not checked"),
+        None => console.paint(style::ERROR, "not checked"),
     };
     if verdict.accepts() { console.report_line(&answer) } else { console.line(&answer) }
 }
@@ -297,14 +299,15 @@ pub(super) fn show_login_role(
     }
     let Some(login) = &result.login else {
         let check = result.verdict.first_failure().map_or("not checked", |finding| finding.check);
-        let line = console.paint("1;31", &format!("rejected by the role {}: {check}", quote(&role.name)));
+        let line =
+            console.paint(style::ERROR, &format!("rejected by the role {}: {check}", quote(&role.name)));
         return console.line(&line);
     };
     if console.is_quiet() {
         return Ok(());
     }
     let line = format!("accepted by the role {} as {}", quote(&role.name), quote(&login.username));
-    let line = console.paint("1;32", &line);
+    let line = console.paint(style::ACCEPTED, &line);
     console.line(&line)?;
     if role.groups_claim.is_some() {
         let groups: Vec<String> = login.groups.iter().map(|group| quote(group)).collect();

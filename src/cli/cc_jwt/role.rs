@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::source::from_stdin;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::cli::style;
 use crate::util::diagnostic::{Diagnostic as _, ExitStatus};
 use crate::util::note::Warning;
 use crate::util::quote::quote;
@@ -98,11 +99,11 @@ fn report(findings: &RoleFindings, console: &mut Console) -> Result<ExitStatus, 
         return Ok(status);
     }
     for error in errors {
-        let label = console.paint("1;31", "error");
+        let label = console.paint(style::ERROR, "error");
         console.line(&format!("{label}    {error}"))?;
     }
     for warning in warnings {
-        let label = console.paint("33", "warning");
+        let label = console.paint(style::WARNING, "warning");
         console.report_line(&format!("{label}  {}", warning.message))?;
         if let Some(hint) = &warning.hint {
             console.report_line(&format!("         hint: {hint}"))?;
@@ -110,7 +111,7 @@ fn report(findings: &RoleFindings, console: &mut Console) -> Result<ExitStatus, 
     }
     let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     if !errors.is_empty() {
-        let answer = console.paint("1;31", &format!("invalid: {}", count(errors.len(), "error")));
+        let answer = console.paint(style::ERROR, &format!("invalid: {}", count(errors.len(), "error")));
         console.line(&answer)?;
         return Ok(status);
     }
@@ -120,9 +121,9 @@ fn report(findings: &RoleFindings, console: &mut Console) -> Result<ExitStatus, 
         several => format!("{} valid roles", several.len()),
     };
     let answer = if warnings.is_empty() {
-        console.paint("1;32", &what)
+        console.paint(style::ACCEPTED, &what)
     } else {
-        console.paint("33", &format!("{what}, {}", count(warnings.len(), "warning")))
+        console.paint(style::WARNING, &format!("{what}, {}", count(warnings.len(), "warning")))
     };
     console.report_line(&answer)?;
     Ok(status)

@@ -11,6 +11,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::quantity::positive_duration;
 use crate::cli::settings;
+use crate::cli::style;
 use crate::cli::table::{Shrink, Table, TableColumn};
 use crate::scan::{
     NagiosState, Occurrence, ScanError, ScanReport, ScanRequest, nagios_line, scan, write_metrics,
@@ -228,13 +229,14 @@ fn show(report: &ScanReport, console: &mut Console) -> Result<(), StdoutError> {
     }
     lines.extend(table.finish());
     let mut lines = lines.into_iter();
-    let heading = console.paint("1", &lines.next().unwrap_or_default());
+    let heading = console.paint(style::HEADING, &lines.next().unwrap_or_default());
     console.line(&heading)?;
     for (line, occurrence) in lines.zip(&report.occurrences) {
         console.line(&line)?;
         for problem in &occurrence.problems {
-            let color = if matches!(problem.check, "expired" | "key-compromised") { "1;31" } else { "33" };
-            let warn = console.paint(color, "warn");
+            let is_severe = matches!(problem.check, "expired" | "key-compromised");
+            let style = if is_severe { style::ERROR } else { style::WARNING };
+            let warn = console.paint(style, "warn");
             console.line(&format!("  {warn}  {}: {}", problem.check, escape(&problem.message)))?;
         }
     }

@@ -11,6 +11,7 @@ use super::spec_issue::{self, SpecIssue};
 use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
+use crate::cli::style;
 use crate::key::{Algorithm, KeyStrength, SigningKey, read_signing, thumbprint};
 use crate::osdf::signing::{find_key, payload};
 use crate::osdf::template::ResourceTemplate;
@@ -277,7 +278,7 @@ pub(super) struct SpecNewReport<'a> {
 
 fn show(resource: &Resource, console: &mut Console) -> Result<(), Failure> {
     let span = |seconds: i64| human_span(seconds.unsigned_abs());
-    let valid = console.paint("32", "valid");
+    let valid = console.paint(style::PASS, "valid");
     console.report_line(&format!("{} is {valid}", quote(&resource.name)))?;
     console.report_line(&format!("  issuer    {}", quote(&resource.issuer)))?;
     console.report_line(&format!("  key       {}, {}", quote(&resource.kid), resource.algorithm))?;

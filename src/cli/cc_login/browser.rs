@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::cli::child;
 use crate::cli::console::Console;
+use crate::cli::style::{self, paint};
 use crate::util::environment::Environment;
 use crate::util::quote::quote;
 
@@ -159,10 +160,7 @@ pub(super) fn qr_code(url: &Url, color: bool) -> Vec<String> {
         renderer.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark);
     }
     let image = renderer.build();
-    image
-        .lines()
-        .map(|line| if color { format!("\x1b[30;107m{line}\x1b[0m") } else { line.to_owned() })
-        .collect()
+    image.lines().map(|line| paint(color, style::QR_CODE, line)).collect()
 }
 
 #[cfg(test)]
@@ -187,7 +185,7 @@ mod tests {
         assert!(
             plain.len() > 10 && plain.iter().all(|line| line.chars().count() == plain[0].chars().count())
         );
-        assert!(qr_code(&url, true).iter().all(|line| line.starts_with("\x1b[30;107m")));
+        assert!(qr_code(&url, true).iter().all(|line| line.starts_with("\x1b[30m\x1b[107m")));
         let long = Url::parse(&format!("https://idp.example/{}", "x".repeat(5000))).unwrap();
         assert!(qr_code(&long, false).is_empty());
     }

@@ -9,6 +9,7 @@ use super::list::{ListEnd, UserSelection};
 use crate::accounts::{self, ExportRequest};
 use crate::cli::console::{Console, warn_if_not_owner};
 use crate::cli::failure::{Failure, UsageError};
+use crate::cli::progress::Progress;
 
 use crate::user::exchange::UserFileFormat;
 use crate::user_db::OpenMode;
@@ -64,9 +65,16 @@ pub(super) fn run(
     }
 
     let mut gathered = zeroize::Zeroizing::new(Vec::new());
+    let mut progress = match file {
+        Some(_) => Progress::new("users", console),
+        None => Progress::beside_output("users", console),
+    };
+    let mut written = 0;
     let request = ExportRequest { filter, format, with_passwords };
     let exported = accounts::export(&store, &request, |line, notes| {
         console.notes(notes);
+        written += 1;
+        progress.at(written);
         if file.is_some() {
             gathered.extend_from_slice(line.as_bytes());
         } else {
@@ -74,6 +82,7 @@ pub(super) fn run(
         }
         if console.is_reader_gone() { Err(ListEnd::ReaderGone) } else { Ok(()) }
     });
+    drop(progress);
     let count = match exported {
         Ok(count) => count,
         Err(ListEnd::ReaderGone) => return Ok(ExitStatus::Success),

@@ -11,6 +11,7 @@ use super::error::{import_failure, note_invalid_lines};
 use crate::accounts::{self, ExistingUsers, ImportError, ImportReport, ImportRequest};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::cli::progress::Progress;
 use crate::cli::stdin;
 use crate::user::exchange::UserFileFormat;
 use crate::user_db::OpenMode;
@@ -97,12 +98,14 @@ pub(super) fn run(
         keep_going: import.keep_going,
         dry_run: import.dry_run,
     };
+    let mut progress = Progress::new("lines", console);
     let open = || database.open(OpenMode::Write, console).map_err(ImportEnd::Failure);
-    let report = match accounts::import(&request, open) {
+    let report = match accounts::import(&request, open, &mut |lines| progress.at(lines)) {
         Ok(report) => report,
         Err(ImportEnd::Failure(failure)) => return Err(failure),
         Err(ImportEnd::Rejected(error)) => return Err(import_failure(error, console)),
     };
+    drop(progress);
     print(&report, if is_stdin { None } else { Some(&import.file) }, console)?;
     if report.invalid_lines == 0 {
         return Ok(ExitStatus::Success);

@@ -11,6 +11,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::ldap::LdapConnectionOptions;
 use crate::cli::progress::Progress;
 use crate::cli::settings;
+use crate::cli::style;
 use crate::cli::table::Table;
 use crate::ldap::{LdapConfig, LdapOptions};
 use crate::user::{AuthSource, Role, RoleError, UsernamePattern};
@@ -376,7 +377,7 @@ fn print_lines(lines: &[String], is_first: &mut bool, console: &mut Console) -> 
     let mut lines = lines.iter();
     if *is_first && let Some(headings) = lines.next() {
         *is_first = false;
-        let headings = console.paint("1", headings);
+        let headings = console.paint(style::HEADING, headings);
         console.line(&headings)?;
         for line in lines {
             console.line(line)?;

@@ -11,6 +11,7 @@ use crate::accounts::report::list;
 use crate::accounts::{DisabledUsers, SessionPolicy, UserStore};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::cli::style;
 use crate::config::Settings;
 use crate::login::UserDetails;
 use crate::policy::remedy::describe_rights;
@@ -164,8 +165,8 @@ fn print_text(
         lines.push((if index == 0 { "logins" } else { "" }, format!("{:<5} {state}", login.method)));
     }
     for (label, value) in lines {
-        let label = console.paint("1", &format!("{label:<9}"));
-        console.line(&format!("{label} {value}"))?;
+        let label = console.paint(style::HEADING, &format!("{label:<9}"));
+        console.wrapped(&format!("{label} "), 10, &value)?;
     }
     Ok(())
 }

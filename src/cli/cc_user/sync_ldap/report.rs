@@ -2,8 +2,10 @@
 
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::cli::style;
 use crate::sync::{SyncCounts, SyncReport};
 use crate::util::quote::{escape, quote, visible};
+use anstyle::Style;
 
 /// Prints what was changed, or in a dry run each change.
 pub(super) fn print(report: &SyncReport<'_>, console: &mut Console) -> Result<(), Failure> {
@@ -54,38 +56,38 @@ fn log_changes(report: &SyncReport<'_>) {
 
 /// Prints a table with one row for each user and each skipped entry.
 fn print_changes(report: &SyncReport<'_>, console: &mut Console) -> Result<(), Failure> {
-    let mut row = |action: &str, sgr: &str, name: &str, detail: &str| {
-        let painted = console.paint(sgr, &format!("{action:<8}"));
+    let mut row = |action: &str, style: Style, name: &str, detail: &str| {
+        let painted = console.paint(style, &format!("{action:<8}"));
         let line = format!("{painted}  {:<16}  {}", escape(name), visible(detail));
         // A table of a million lines ends early if its reader is gone.
         if console.is_reader_gone() { Ok(()) } else { console.line(line.trim_end()) }
     };
     for user in &report.added {
-        row("add", "32", user.username, &escape(user.name.unwrap_or_default()))?;
+        row("add", style::PASS, user.username, &escape(user.name.unwrap_or_default()))?;
     }
     for user in &report.renamed {
         let (before, after) = (user.before.unwrap_or_default(), user.after.unwrap_or_default());
-        row("rename", "33", user.username, &format!("{} is now {}", quote(before), quote(after)))?;
+        row("rename", style::WARNING, user.username, &format!("{} is now {}", quote(before), quote(after)))?;
     }
     for username in report.deleted {
-        row("delete", "31", username, "not in the LDAP directory")?;
+        row("delete", style::REJECTS, username, "not in the LDAP directory")?;
     }
     for username in report.protected_admins {
-        row("protect", "36", username, "administrator, not in the LDAP directory")?;
+        row("protect", style::NOTE, username, "administrator, not in the LDAP directory")?;
     }
     for username in report.protected_disabled {
-        row("protect", "36", username, "disabled, not in the LDAP directory")?;
+        row("protect", style::NOTE, username, "disabled, not in the LDAP directory")?;
     }
     for conflict in &report.conflicts {
         let detail = format!("auth source {}, not changed", conflict.source);
-        row("conflict", "36", conflict.username, &detail)?;
+        row("conflict", style::NOTE, conflict.username, &detail)?;
     }
     for skipped in report.skipped {
-        row("skip", "36", &skipped.entry, &skipped.reason)?;
+        row("skip", style::NOTE, &skipped.entry, &skipped.reason)?;
     }
     let more = report.counts.skipped.saturating_sub(report.skipped.len() as u64);
     if more > 0 {
-        row("skip", "36", &format!("{more} more"), "")?;
+        row("skip", style::NOTE, &format!("{more} more"), "")?;
     }
     Ok(())
 }
