@@ -118,7 +118,7 @@ fn keycloak_private_ca_of_the_login_is_used_by_refresh_and_logout() {
     std::fs::copy(realm.ca_file(), directory.file("ca.pem")).unwrap();
     log_in(&directory, "--ca-file ca.pem", "--ca ca.pem").ended(0);
     directory
-        .sh("mkdir elsewhere; cd elsewhere; cc-login refresh --config ../config.json --env-file ../.env")
+        .sh("mkdir elsewhere; cd elsewhere; cc-login refresh --config ../config.json --env-file ../.env --db ../var/job.db")
         .ended(0);
     directory
         .sh("cd elsewhere; cc-login logout --everywhere --config ../config.json --env-file ../.env")
