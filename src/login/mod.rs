@@ -24,9 +24,11 @@ pub mod session;
 pub mod session_error;
 pub mod session_key;
 pub mod session_store;
+pub mod session_token;
 mod start;
 pub mod stored;
 pub mod token;
+pub mod token_demand;
 pub mod ui;
 
 pub use attempt_limit::Attempts;
@@ -38,4 +40,6 @@ pub use identity::{Identity, Method};
 pub use methods::{LoginMethodReport, UserDetails};
 pub use selection::SessionSelection;
 pub use session::Session;
+pub use session_token::SessionToken;
+pub use token_demand::{TokenDemand, TokenKind};
 pub use ui::{LoginEnvironment, LoginUi};

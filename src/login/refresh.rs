@@ -14,6 +14,7 @@ use super::session_error::{SessionError, login_command};
 use super::session_key::SessionOrigin;
 use super::session_store::{self, SessionStore};
 use super::start::note_changed_user;
+use super::token_demand::TimedDemand;
 use super::ui::{LoginEnvironment, LoginUi};
 use crate::config::Settings;
 use crate::oidc::oauth::{OauthError, Provider, TokenResponse};
@@ -22,7 +23,6 @@ use crate::util::diagnostic::{Diagnostic as _, ExitStatus};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
-use crate::util::time::Timestamp;
 
 /// Renews the stored session, expired or not.
 ///
@@ -33,21 +33,21 @@ pub fn refresh<U: LoginUi>(
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
-    Renewal { selection, environment, needed_until: None }.run(ui)
+    Renewal { selection, environment, demand: None }.run(ui)
 }
 
-/// Renews the stored session, which expires before this time. If another process has renewed it in
-/// the meantime, so that it is valid at this time, that session is returned.
+/// Renews the stored session, which does not meet this demand. If another process has renewed it in
+/// the meantime, so that it does, that session is returned.
 ///
 /// # Errors
 /// As [`refresh`].
-pub(super) fn renew_before<U: LoginUi>(
+pub(super) fn renew_for<U: LoginUi>(
     selection: &SessionSelection,
-    needed_until: Timestamp,
+    demand: TimedDemand,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
-    Renewal { selection, environment, needed_until: Some(needed_until) }.run(ui)
+    Renewal { selection, environment, demand: Some(demand) }.run(ui)
 }
 
 /// One renewal. Only one process renews at a time, because many providers accept a refresh token
@@ -56,7 +56,7 @@ pub(super) fn renew_before<U: LoginUi>(
 struct Renewal<'run> {
     selection: &'run SessionSelection,
     environment: &'run LoginEnvironment<'run>,
-    needed_until: Option<Timestamp>,
+    demand: Option<TimedDemand>,
 }
 
 /// The stored session and its refresh token.
@@ -72,11 +72,11 @@ impl Renewal<'_> {
         let missing =
             || self.selection.request.as_ref().map_or(SessionError::NotLoggedIn, SessionError::missing);
         let Some(id) = store.choose(self.selection)? else {
-            return Err(self.failed(missing().into(), ui));
+            return Err(self.failed(missing().into(), None, ui));
         };
         let path = store.path(&id);
         if path.symlink_metadata().is_err() {
-            return Err(self.failed(missing().into(), ui));
+            return Err(self.failed(missing().into(), None, ui));
         }
         let _turn = lock_refresh(&path)?;
         let mut notes = Notes::new();
@@ -85,9 +85,9 @@ impl Renewal<'_> {
         ui.notes(notes);
         let session = match loaded?.ok_or_else(missing) {
             Ok(session) => session,
-            Err(error) => return Err(self.failed(error.into(), ui)),
+            Err(error) => return Err(self.failed(error.into(), None, ui)),
         };
-        if self.needed_until.is_some_and(|needed_until| !session.is_expired(needed_until)) {
+        if self.demand.is_some_and(|demand| demand.is_met_by(&session)) {
             log::info!("another process has renewed the session meanwhile");
             return Ok(session);
         }
@@ -105,7 +105,7 @@ impl Renewal<'_> {
                     SessionError::NoProvider { login }
                 }
             };
-            return Err(self.failed(error.into(), ui));
+            return Err(self.failed(error.into(), Some(&session), ui));
         };
         // The settings of another server have other users and keys.
         if let Some(origin @ SessionOrigin::Directory(_)) = &session.key.origin
@@ -115,20 +115,20 @@ impl Renewal<'_> {
         }
         let settings = ui.settings()?;
         let mut notes = Notes::new();
-        let outcome = self.renew(&Stored { path, session, grant }, &settings, &mut notes);
+        let stored = Stored { path, session, grant };
+        let outcome = self.renew(&stored, &settings, &mut notes);
         ui.notes(notes);
-        outcome.map_err(|error| self.failed(error, ui))
+        outcome.map_err(|error| self.failed(error, Some(&stored.session), ui))
     }
 
     /// Notes that a new login is necessary, if it is.
-    fn failed<U: LoginUi>(&self, error: LoginError, ui: &mut U) -> U::Error {
-        if let Some(needed_until) = self.needed_until
+    fn failed<U: LoginUi>(&self, error: LoginError, session: Option<&Session>, ui: &mut U) -> U::Error {
+        if let Some(demand) = self.demand
             && error.status() == ExitStatus::Negative
         {
-            let is_expired = needed_until <= self.environment.clock.now();
-            let state = if is_expired { "is expired and" } else { "expires soon and" };
             let mut notes = Notes::new();
-            notes.note(format!("the session {state} could not be renewed: log in again"));
+            let state = demand.state(session);
+            notes.note(format!("{state} and could not be renewed: log in again"));
             ui.notes(notes);
         }
         error.into()
@@ -203,6 +203,9 @@ impl Renewal<'_> {
             refresh.expires_at = refresh.expires_at.or(grant.expires_at);
         }
         note_changed_user(before, &after, notes);
+        if after.access_token.is_none() {
+            after.access_token.clone_from(&before.access_token);
+        }
         match SessionLock::acquire(path)?.replace(&rotated, &after)? {
             ReplaceOutcome::Saved => Ok(after),
             ReplaceOutcome::Changed(stored) => {
@@ -217,8 +220,8 @@ impl Renewal<'_> {
     /// Returns the outcome of a renewal during which another process ended or replaced the session:
     /// the new session if it is valid and sufficient.
     fn changed(&self, stored: Option<Box<Session>>) -> Result<Session, LoginError> {
-        match (stored, self.needed_until) {
-            (Some(session), Some(needed_until)) if !session.is_expired(needed_until) => Ok(*session),
+        match (stored, self.demand) {
+            (Some(session), Some(demand)) if demand.is_met_by(&session) => Ok(*session),
             (Some(_), _) => Err(SessionError::Replaced.into()),
             (None, _) => Err(SessionError::Ended.into()),
         }

@@ -118,6 +118,7 @@ fn session_of(
         token: Some(token),
         refresh: None,
         id_token: None,
+        access_token: None,
     })
 }
 

@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 use super::error::LoginError;
 use super::identity::{Identity, Method};
 use super::session_key::{SessionKey, SessionName, SessionOrigin};
+use super::session_token::{SessionToken, token_for};
 use crate::http::parse_url;
 use crate::key::SigningKey;
-use crate::token::{Claims, HeaderParams, sign};
 use crate::user::{AuthSource, User};
 use crate::util::duration::GoDuration;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, UntrustedReason};
@@ -68,6 +68,8 @@ pub struct Session {
     pub id_token: Option<SecretText>,
     /// The CA file of the login's command line, absolute, for later connections to the provider.
     pub ca_file: Option<PathBuf>,
+    /// The access token of the provider.
+    pub access_token: Option<SessionToken>,
 }
 
 impl Session {
@@ -106,6 +108,7 @@ impl Session {
             refresh_rejected_at: None,
             id_token: None,
             ca_file: None,
+            access_token: None,
         })
     }
 
@@ -114,23 +117,6 @@ impl Session {
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|expires_at| now >= expires_at)
     }
-}
-
-/// Issues a token with the same claims as a token of the server.
-fn token_for(
-    user: &User,
-    expires_at: Option<Timestamp>,
-    key: &SigningKey,
-    now: Timestamp,
-) -> Result<SecretText, LoginError> {
-    let mut claims = Claims::new();
-    if let Some(expires_at) = expires_at {
-        claims.set("exp", expires_at.0);
-    }
-    claims.set("iat", now.0);
-    claims.set("roles", user.roles.clone());
-    claims.set("sub", user.username.as_str());
-    Ok(sign(&HeaderParams::for_key(key), &claims, key)?)
 }
 
 /// The lock of the session file, released on drop.
@@ -263,6 +249,9 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
         "refresh_rejected_at": session.refresh_rejected_at.map(|rejected_at| rejected_at.0),
         "id_token": secret(&session.id_token),
         "ca_file": session.ca_file,
+        "access_token": session.access_token.as_ref().map(|SessionToken { token, expires_at }| {
+            json!({"token": token.expose(), "expires_at": expires_at.map(|expires_at| expires_at.0)})
+        }),
     });
     let text = Zeroizing::new(document.to_string());
     Ok(file::write(path, text.as_bytes(), PRIVATE_MODE, Existing::Replace)?)
@@ -289,6 +278,13 @@ struct StoredSession {
     refresh_rejected_at: Option<i64>,
     id_token: Option<String>,
     ca_file: Option<PathBuf>,
+    access_token: Option<StoredToken>,
+}
+
+#[derive(Deserialize)]
+struct StoredToken {
+    token: String,
+    expires_at: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -369,6 +365,10 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
         refresh_rejected_at: stored.refresh_rejected_at.map(Timestamp),
         id_token: stored.id_token.map(SecretText::new),
         ca_file: stored.ca_file,
+        access_token: stored.access_token.map(|StoredToken { token, expires_at }| SessionToken {
+            token: SecretText::new(token),
+            expires_at: expires_at.map(Timestamp),
+        }),
     }))
 }
 

@@ -76,14 +76,32 @@ pub enum SessionError {
         login: String,
     },
     /// The session expires before the requested time, and cannot be renewed until then.
-    #[error("the session expires {expires}: expected a lifetime of at least {min_ttl}")]
+    #[error("the {what} expires {expires}: expected a lifetime of at least {min_ttl}")]
     ExpiresSoon {
+        /// What expires: the session, or a token of the provider.
+        what: &'static str,
         /// The expiry time relative to now, such as `in 5 minutes`.
         expires: String,
         /// The requested lifetime.
         min_ttl: GoDuration,
         /// The command for a new login.
         login: String,
+    },
+    /// A token of the provider is expired and cannot be renewed.
+    #[error("the {what} expired {expired}")]
+    TokenExpired {
+        /// The kind of token.
+        what: &'static str,
+        /// The expiry time relative to now.
+        expired: String,
+        /// The command for a new login.
+        login: String,
+    },
+    /// The session has no token of a provider.
+    #[error("the session has no {what}: only a login with --method oidc has tokens of a provider")]
+    NoProviderToken {
+        /// The kind of token.
+        what: &'static str,
     },
     /// The session has no token.
     #[error(
@@ -132,6 +150,8 @@ diagnostics! { SessionError:
     Self::OtherProvider { .. } => Kind::SessionOtherOrigin, "log in again with cc-login --method oidc";
     Self::Expired { login, .. } => Kind::SessionExpired, login.clone();
     Self::ExpiresSoon { login, .. } => Kind::SessionExpiresSoon, login.clone();
+    Self::TokenExpired { login, .. } => Kind::SessionExpired, login.clone();
+    Self::NoProviderToken { .. } => Kind::SessionWithoutToken, "log in again with cc-login --method oidc";
     Self::NoToken { add } => Kind::SessionWithoutToken, format!(
                 "add the user with '{add}', or create a key pair with 'gen-keypair --write'; then log in again"
             );

@@ -6,15 +6,16 @@ use url::Url;
 
 use super::error::LoginError;
 use super::identity::Method;
-use super::refresh::{log_out_at_provider, renew_before};
+use super::refresh::{log_out_at_provider, renew_for};
 use super::selection::SessionSelection;
 use super::session::{Session, SessionLock};
 use super::session_error::{SessionError, add_command, login_command};
 use super::session_key::{SessionId, SessionOrigin, SessionRequest};
 use super::session_store::{SessionStore, StoredSession};
+use super::session_token::SessionToken;
 use super::start::note_missing_api_role;
+use super::token_demand::{TimedDemand, TokenDemand, TokenKind};
 use super::ui::{LoginEnvironment, LoginUi};
-use crate::util::duration::GoDuration;
 use crate::util::environment::Environment;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
@@ -88,47 +89,40 @@ pub fn list(
     Ok(SessionList { sessions, chosen })
 }
 
-/// Returns the selected session and its token if they are valid at this time. Never renews.
+/// Returns the token of the selected session if it is valid at this time. Never renews.
 ///
 /// # Errors
-/// As [`status`]; [`SessionError::NoToken`].
+/// As [`status`]; [`SessionError::NoToken`], [`SessionError::NoProviderToken`],
+/// [`SessionError::TokenExpired`].
 pub fn token_at<U: LoginUi>(
     selection: &SessionSelection,
+    kind: TokenKind,
     now: Timestamp,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
-) -> Result<(Session, SecretText), U::Error> {
-    let session = valid(load(selection, environment, ui)?, now).map_err(LoginError::from)?;
-    token_of(session, ui)
+) -> Result<SessionToken, U::Error> {
+    let session = load(selection, environment, ui)?;
+    let demand = TokenDemand { kind, ..TokenDemand::default() };
+    token_from(&session, demand, now, ui)
 }
 
-/// Returns the selected session and its token if they are valid now and for at least `min_ttl`. A
-/// session with a refresh token is renewed first if it expires before. Zero requires a session that
-/// is valid now.
+/// Returns the token of the selected session that a command requires. A session with a refresh token
+/// is renewed first if its token does not meet the demand.
 ///
 /// # Errors
-/// As [`status`]; [`SessionError::ExpiresSoon`]; [`SessionError::NoToken`]; errors of a renewal.
+/// As [`token_at`]; [`SessionError::ExpiresSoon`]; errors of a renewal.
 pub fn fresh_token<U: LoginUi>(
     selection: &SessionSelection,
-    min_ttl: GoDuration,
+    demand: TokenDemand,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
-) -> Result<(Session, SecretText), U::Error> {
+) -> Result<SessionToken, U::Error> {
     let now = environment.clock.now();
-    let needed_until = now.plus(min_ttl);
+    let timed = TimedDemand::new(demand, now);
     let loaded = load(selection, environment, ui)?;
-    let can_renew = loaded.is_expired(needed_until) && loaded.refresh.is_some();
-    let loaded = if can_renew { renew_before(selection, needed_until, environment, ui)? } else { loaded };
-    let session = valid(loaded, now).map_err(LoginError::from)?;
-    if let Some(expires_at) = session.expires_at.filter(|_| session.is_expired(needed_until)) {
-        let error = SessionError::ExpiresSoon {
-            expires: expires_at.relative_to(now),
-            min_ttl,
-            login: login_command(session.method, &session.user.username, &session.key),
-        };
-        return Err(LoginError::from(error).into());
-    }
-    token_of(session, ui)
+    let can_renew = !timed.is_met_by(&loaded) && loaded.refresh.is_some();
+    let session = if can_renew { renew_for(selection, timed, environment, ui)? } else { loaded };
+    token_from(&session, demand, now, ui)
 }
 
 fn load<U: LoginUi>(
@@ -142,14 +136,19 @@ fn load<U: LoginUi>(
     Ok(loaded?)
 }
 
-fn token_of<U: LoginUi>(session: Session, ui: &mut U) -> Result<(Session, SecretText), U::Error> {
-    let Some(token) = session.token.clone() else {
-        return Err(LoginError::from(SessionError::NoToken { add: add_command(&session.user) }).into());
-    };
-    let mut notes = Notes::new();
-    note_missing_api_role(&token, &mut notes);
-    ui.notes(notes);
-    Ok((session, token))
+fn token_from<U: LoginUi>(
+    session: &Session,
+    demand: TokenDemand,
+    now: Timestamp,
+    ui: &mut U,
+) -> Result<SessionToken, U::Error> {
+    let token = TimedDemand::new(demand, now).token_from(session).map_err(LoginError::from)?;
+    if demand.kind == TokenKind::Server {
+        let mut notes = Notes::new();
+        note_missing_api_role(&token.token, &mut notes);
+        ui.notes(notes);
+    }
+    Ok(token)
 }
 
 /// The result of the logout of one session.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::backend::Backend;
 use crate::examples::{own_commands, parse};
 use crate::generated::TOOLS;
+use crate::httpd::{Reply, Server};
 use crate::idp::{Behavior, Idp};
 use crate::slapd::{Authority, BASE, Manner, SYNC_DN, SYNC_PASSWORD, Slapd, TREE, free_port, person};
 use crate::support::{Run, TestEnv, has, is_updating};
@@ -382,6 +383,27 @@ fn remote_users_commands_print_what_it_shows() {
     directory.sh("echo rootpw > root.pw; echo 'correct horse battery' > anna.pw; chmod 600 *.pw").ended(0);
     let site = Site { names: vec![("https://cc.example.org", backend.url())], ..Site::default() };
     guide_prints_what_it_shows("docs/remote-users.md", &site, &directory);
+}
+
+#[test]
+fn tokens_for_scripts_commands_print_what_it_shows() {
+    if !has("curl") {
+        return;
+    }
+    let server = Server::start(|request| match request.header("authorization") {
+        Some(header) if header.starts_with("Bearer eyJ") => Reply::status(200, "text/plain", "ok\n"),
+        _ => Reply::status(401, "text/plain", "no token\n"),
+    });
+    let directory = server_directory();
+    directory.sh("cc-user add anna --role user,api --password-file anna.pw -q").ended(0);
+    directory.sh("cc-login anna --password-file anna.pw -q").ended(0);
+    let site = Site {
+        names: vec![("https://monitoring.example.org", server.url())],
+        // The note about the endpoints of a token is not the subject of the guide.
+        commands: vec![("cc-login token", "cc-login token -q".to_owned())],
+        ..Site::default()
+    };
+    guide_prints_what_it_shows("docs/tokens-for-scripts.md", &site, &directory);
 }
 
 #[test]

@@ -71,6 +71,7 @@ mod report_schema;
 mod reports;
 mod roff;
 mod roles;
+mod script_tokens;
 mod secret_leaks;
 mod security;
 mod server_config;

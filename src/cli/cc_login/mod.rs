@@ -11,6 +11,7 @@ mod report;
 mod run;
 mod selection;
 mod session;
+mod token;
 mod ui;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -21,7 +22,6 @@ use super::failure::{Failure, UsageError};
 use super::options::{AtOption, OutputOptions, SettingsOptions};
 #[cfg(test)]
 use super::schema::Report;
-use super::token_format::TokenFormatOptions;
 use super::tool::Tool;
 use crate::util::diagnostic::ExitStatus;
 
@@ -71,7 +71,7 @@ enum Verb {
     Whoami(Whoami),
     #[command(aliases = ["ls", "list"])]
     Sessions(Sessions),
-    Token(Token),
+    Token(token::Token),
     Run(run::Run),
     Refresh(Refresh),
     Logout(Logout),
@@ -93,16 +93,6 @@ struct Whoami {}
 /// List the sessions; * marks the one that is used here
 #[derive(Debug, Args)]
 struct Sessions {}
-
-/// Print the token of the session; exit with 1 if there is no valid one
-#[derive(Debug, Args)]
-struct Token {
-    #[command(flatten)]
-    at: AtOption,
-
-    #[command(flatten)]
-    form: TokenFormatOptions,
-}
 
 /// Renew the session with the refresh token of the provider
 #[derive(Debug, Args)]
@@ -144,7 +134,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
     match verb {
         None | Some(Verb::Completion(_)) => login::run(&login, &selection, &settings, console),
         Some(Verb::Status(verb)) => session::status(&verb.at, &selection, console),
-        Some(Verb::Token(verb)) => session::token(&verb.at, &verb.form, &selection, &settings, console),
+        Some(Verb::Token(verb)) => token::run(&verb, &selection, &settings, console),
         Some(Verb::Run(verb)) => run::run(&verb, &selection, &settings, console),
         Some(Verb::Refresh(Refresh {})) => session::refresh(&selection, &settings, console),
         Some(Verb::Logout(verb)) => session::logout(verb.everywhere, &selection, &settings, console),

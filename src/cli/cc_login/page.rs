@@ -227,6 +227,12 @@ pub(super) static PAGES: &[ManualPage] = &[
              to all accounts.",
             "--exec-credential answers a Kubernetes client that runs this command as its credential plugin, in the version \
              of KUBERNETES_EXEC_INFO: v1 or v1beta1.",
+            "--kind access and --kind id print the tokens that the OpenID provider issued, for other programs. They have their \
+             own expiry. The token of the provider is renewed with the refresh token of the session.",
+            "With --min-ttl, a token that expires earlier is renewed first. The exit status is 1 if the session has no refresh \
+             token, or if the new token still expires earlier.",
+            "--output writes the token in the selected form to a file of mode 0600, as a whole or not at all. A file that \
+             exists is replaced, so that the command can be repeated.",
         ],
         examples: &[
             Example {
@@ -237,6 +243,11 @@ pub(super) static PAGES: &[ManualPage] = &[
             Example {
                 command: "cc-login token --header | curl -H @- http://localhost:8080/userapi/jobs/",
                 explains: "Send the token with curl",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-login token --min-ttl 10m --curl-config -o curl.conf",
+                explains: "Write a configuration file for curl, valid for at least ten minutes",
                 test: ExampleTest::Parses,
             },
             Example {

@@ -5,12 +5,11 @@ use serde::Serialize;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::table::{Table, TableColumn};
-use crate::login::Session;
 use crate::login::session_key::{SessionName, SessionOrigin};
 use crate::login::stored::{LogoutOutcome, SessionList};
+use crate::login::{Session, SessionToken};
 use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote};
-use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
 /// The session in the reports of `cc-login`, `cc-login status` and `cc-login refresh`.
@@ -198,9 +197,9 @@ pub(super) fn no_session(kind: Kind, console: &mut Console) -> Result<(), Failur
 }
 
 /// Prints the token as JSON.
-pub(super) fn token(session: &Session, token: &SecretText, console: &mut Console) -> Result<(), Failure> {
-    let expires_at = session.expires_at.map(Timestamp::rfc3339);
-    console.json(&TokenReport { token: token.expose(), expires_at })?;
+pub(super) fn token(token: &SessionToken, console: &mut Console) -> Result<(), Failure> {
+    let expires_at = token.expires_at.map(Timestamp::rfc3339);
+    console.json(&TokenReport { token: token.token.expose(), expires_at })?;
     Ok(())
 }
 

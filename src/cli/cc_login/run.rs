@@ -7,6 +7,7 @@ use std::process::Command;
 
 use clap::Args;
 
+use super::token::TokenDemandOptions;
 use super::ui::{TerminalUi, with_environment};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
@@ -15,7 +16,6 @@ use crate::config::Variable;
 use crate::login::{SessionSelection, stored};
 use crate::token::TokenFormat;
 use crate::util::diagnostic::{ExitStatus, diagnostics};
-use crate::util::duration::GoDuration;
 use crate::util::environment::VariableName;
 use crate::util::file::reason;
 use crate::util::kind::Kind;
@@ -29,6 +29,9 @@ pub(super) struct Run {
     /// Variable for the token
     #[arg(long, value_name = "NAME", default_value = "TOKEN")]
     env: VariableName,
+
+    #[command(flatten)]
+    demand: TokenDemandOptions,
 
     /// Command to run, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -72,11 +75,12 @@ pub(super) fn run(
     settings: &SettingsOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let (session, token) = with_environment(console, |environment, console| {
+    let demand = run.demand.demand()?;
+    let token = with_environment(console, |environment, console| {
         let mut ui = TerminalUi::without_secrets(console, settings);
-        stored::fresh_token(selection, GoDuration::ZERO, environment, &mut ui)
+        stored::fresh_token(selection, demand, environment, &mut ui)
     })?;
-    let token = TokenFormat::Plain.render(&token, session.expires_at)?;
+    let token = TokenFormat::Plain.render(&token.token, token.expires_at)?;
     console.flush()?;
     let Some((mut command, name)) = command(&run.command) else { return Ok(ExitStatus::Success) };
     command.env(run.env.as_str(), token.expose());

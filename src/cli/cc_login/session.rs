@@ -1,15 +1,13 @@
-//! `cc-login status`, `whoami`, `sessions`, `token`, `refresh` and `logout`: the stored sessions.
+//! `cc-login status`, `whoami`, `sessions`, `refresh` and `logout`: the stored sessions.
 
 use super::report;
 use super::ui::{TerminalUi, with_environment};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::{AtOption, SettingsOptions};
-use crate::cli::token_format::TokenFormatOptions;
 use crate::login::stored::LogoutOutcome;
 use crate::login::{LoginError, SessionSelection, refresh, stored};
 use crate::util::diagnostic::{Diagnostic as _, ExitStatus};
-use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
 use crate::util::time::Clock;
 
@@ -30,31 +28,6 @@ pub(super) fn status(
         }
         Err(error) => without_session(error, console),
     }
-}
-
-pub(super) fn token(
-    at: &AtOption,
-    form: &TokenFormatOptions,
-    selection: &SessionSelection,
-    settings: &SettingsOptions,
-    console: &mut Console,
-) -> Result<ExitStatus, Failure> {
-    let clock = at.clock()?;
-    let format = form.format(console)?;
-    let (session, token) = with_environment(console, |environment, console| {
-        let mut ui = TerminalUi::without_secrets(console, settings);
-        match clock {
-            Clock::System => stored::fresh_token(selection, GoDuration::ZERO, environment, &mut ui),
-            Clock::Fixed(now) => stored::token_at(selection, now, environment, &mut ui),
-        }
-    })?;
-    if console.is_json() {
-        report::token(&session, &token, console)?;
-    } else {
-        let line = format.render(&token, session.expires_at)?;
-        console.deliver(&format!("{}\n", line.expose()))?;
-    }
-    Ok(ExitStatus::Success)
 }
 
 pub(super) fn refresh(

@@ -11,6 +11,7 @@ use crate::http::{Client, HttpError, Proxy};
 use crate::login::error::LoginError;
 use crate::login::session::{RefreshGrant, Session};
 use crate::login::session_key::SessionKey;
+use crate::login::session_token::SessionToken;
 use crate::login::start::start;
 use crate::oidc::discovery::Discovery;
 use crate::oidc::jwks_cache::{self, Cache};
@@ -101,6 +102,10 @@ impl ProviderConnection<'_> {
             clock: self.clock,
         };
         let refresh_seconds = tokens.refresh_seconds;
+        let access_token = tokens
+            .access_token
+            .clone()
+            .map(|token| SessionToken::access(token, tokens.expires_in, self.clock.now()));
         let subject = id_token::identify(&self.provider, tokens, binding, &policy, notes)?;
         // Check before the first write: a login of another user must not change the user table or
         // the session.
@@ -128,6 +133,7 @@ impl ProviderConnection<'_> {
         });
         session.id_token = subject.id_token;
         session.ca_file.clone_from(&config.ca_file);
+        session.access_token = access_token;
         Ok(session)
     }
 }

@@ -90,7 +90,7 @@ pub fn identify(
     rules: &IdTokenPolicy<'_>,
     notes: &mut Notes,
 ) -> Result<IdTokenSubject, OidcError> {
-    let TokenResponse { id_token, access_token, refresh_token, refresh_seconds: _ } = tokens;
+    let TokenResponse { id_token, access_token, refresh_token, refresh_seconds: _, expires_in: _ } = tokens;
     let Some(id_token) = id_token else {
         return match (binding, access_token) {
             (TokenBinding::Subject(subject), Some(access_token)) if rules.role.is_none() => {

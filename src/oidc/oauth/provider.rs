@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::error::{OauthError, check_status, is_client_rejected};
@@ -19,6 +20,8 @@ pub struct TokenResponse {
     pub id_token: Option<SecretText>,
     /// The access token, for UserInfo.
     pub access_token: Option<SecretText>,
+    /// The lifetime of the access token in seconds, if the provider states it (`expires_in`).
+    pub expires_in: Option<i64>,
     /// The refresh token.
     pub refresh_token: Option<SecretText>,
     /// The lifetime of the refresh token in seconds, which Keycloak sends; `None` if it is unknown or unlimited.
@@ -58,7 +61,10 @@ struct TokenBody {
     token_type: Option<String>,
     /// Not part of a standard: a value of another type is ignored.
     #[serde(default)]
-    refresh_expires_in: serde_json::Value,
+    refresh_expires_in: Value,
+    /// A value of another type is ignored, because it is informative.
+    #[serde(default)]
+    expires_in: Value,
 }
 
 /// A string that the parser stores in memory that is wiped when dropped.
@@ -69,6 +75,14 @@ pub(super) struct SecretString(pub(super) SecretText);
 impl From<String> for SecretString {
     fn from(text: String) -> Self {
         Self(SecretText::new(text))
+    }
+}
+
+/// Returns the seconds of `expires_in`: a number (RFC 6749 5.1) or, as some providers write it, a string.
+fn lifetime(expires_in: &Value) -> Option<i64> {
+    match expires_in {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
     }
 }
 
@@ -165,6 +179,7 @@ impl<'a> Provider<'a> {
         Ok(TokenResponse {
             id_token: text(answer.id_token),
             access_token: text(answer.access_token),
+            expires_in: lifetime(&answer.expires_in),
             refresh_token: text(answer.refresh_token),
             // Keycloak sends 0 for an offline token without a limit.
             refresh_seconds: answer.refresh_expires_in.as_i64().filter(|seconds| *seconds > 0),
