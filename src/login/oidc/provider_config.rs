@@ -148,7 +148,7 @@ diagnostics! { ProviderConfigError:
     Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, LoginRoleError::kind),
         faults.first().and_then(LoginRoleError::hint);
     Self::RoleType(role) => Kind::LoginRoleOtherType, format!(
-                "use a role of type oidc; this role is for tokens, which 'cc-jwt verify TOKEN --login-role {}' checks",
+                "use a role of type oidc; this role is for tokens, which 'cc-jwt verify --login-role {}' checks",
                 file::shell_word(role)
             );
     Self::ClientAuth { .. } => Kind::ConfigValue;
