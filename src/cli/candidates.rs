@@ -11,6 +11,7 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCan
 use crate::config::{self, DEFAULT_CONFIG, DEFAULT_ENV_FILE, Origin, Sources, Value};
 use crate::key::Algorithm;
 use crate::login::Method;
+use crate::login::session_store::SessionStore;
 use crate::policy::Endpoint;
 use crate::policy::profile::Profile;
 use crate::user::{AuthSource, Role};
@@ -109,6 +110,17 @@ fn variable(name: &str) -> Option<PathBuf> {
 
 fn is_file(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Completes the names of stored sessions.
+pub(super) fn session_names() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let variables = std::env::vars_os();
+        let variables =
+            variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let names = SessionStore::new(&variables.collect()).and_then(|store| store.names());
+        names.unwrap_or_default().into_iter().map(|name| name.as_str().into()).collect()
+    })
 }
 
 /// Completes roles.

@@ -6,7 +6,7 @@ use super::error::LoginError;
 use super::selection::{SessionCandidate, SessionSelection};
 use super::session::{self, Session, SessionLock};
 use super::session_error::{MAX_SESSIONS, SessionError};
-use super::session_key::{EXTENSION, SessionId, SessionKey, SessionOrigin, SessionRequest};
+use super::session_key::{EXTENSION, SessionId, SessionKey, SessionName, SessionOrigin, SessionRequest};
 use super::start::note_changed_user;
 use crate::util::environment::Environment;
 use crate::util::file::{self, FileError};
@@ -78,6 +78,21 @@ impl SessionStore {
             }
         }
         Ok(stored)
+    }
+
+    /// Returns the names of the sessions that have one, without reading the files.
+    ///
+    /// # Errors
+    /// [`LoginError::File`] if the directory cannot be read.
+    pub fn names(&self) -> Result<Vec<SessionName>, LoginError> {
+        let files = self.files()?;
+        Ok(files
+            .into_iter()
+            .filter_map(|(id, _)| match id {
+                SessionId::Name(name) => Some(name),
+                _ => None,
+            })
+            .collect())
     }
 
     /// Returns the session files. Other files in the directory are ignored.

@@ -383,7 +383,7 @@ mod tests {
     fn kind_in_configuration_ends_with_78_for_every_key_error() {
         for kind in Kind::ALL {
             let key = kind.name().starts_with("key-") && kind.status() == ExitStatus::Data;
-            let published = matches!(kind, Kind::KeyDuplicateKid | Kind::KeyIsSecret);
+            let published = matches!(kind, Kind::KeyDuplicateKid | Kind::KeyIsSecret | Kind::KeyNotPublished);
             if (key && !published) || *kind == Kind::CertificateDates {
                 assert_eq!(kind.in_configuration().status(), ExitStatus::Config, "{}", kind.name());
             }

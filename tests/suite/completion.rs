@@ -229,7 +229,12 @@ fn completion_offers_the_values_of_options() {
     directory
         .sh("cc-user add -q m --role manager,user --project 'p 1',p2 --no-password; cc-user disable -q fritz")
         .ended(0);
+    directory
+        .sh("umask 077; echo password > pw; cc-user add -q nora --password-file pw
+             cc-login -q nora --password-file pw --session site")
+        .ended(0);
     for (line, expected) in [
+        ("cc-login whoami --session |", "site"),
         ("cc-login --method |", "auto local ldap token oidc remote"),
         ("cc-login --method=l|", "--method=local --method=ldap"),
         ("cc-jwt verify --profile |", "wlcg scitokens2 scitokens1 auto"),

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::candidates as complete;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::SettingsOptions;
@@ -17,7 +18,8 @@ const VARIABLE: &str = "CC_SESSION";
 pub(super) struct SessionOptions {
     /// Use the session NAME; the URL of a server or the absolute path of a directory selects the session
     /// that was created for it [default: the session of this directory, or the only one]
-    #[arg(long, global = true, value_name = "NAME", env = VARIABLE, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "NAME", env = VARIABLE, hide_env_values = true,
+          add = complete::session_names())]
     session: Option<String>,
 }
 
