@@ -656,7 +656,9 @@ fn control_characters_never_reach_the_terminal() {
             let for_programs = json || arguments.starts_with(&["inspect", "--stream"]);
             let shown =
                 if for_programs { run.stderr.clone() } else { format!("{}{}", run.stdout, run.stderr) };
-            let hidden = |c: char| c != '\n' && cc_auth::util::quote::is_hidden(c);
+            // Tabs separate the columns of a list; one in a value is escaped (listing.rs).
+            let is_list = !json && arguments.starts_with(&["list"]);
+            let hidden = |c: char| c != '\n' && !(is_list && c == '\t') && cc_auth::util::quote::is_hidden(c);
             if let Some(line) = shown.lines().find(|line| line.contains(hidden)) {
                 obeyed.push(format!("{program} {arguments:?}: {line:?}"));
             }

@@ -230,7 +230,7 @@ fn completion_offers_the_values_of_options() {
         .sh("cc-user add -q m --role manager,user --project 'p 1',p2 --no-password; cc-user disable -q fritz")
         .ended(0);
     directory
-        .sh("umask 077; echo password > pw; cc-user add -q nora --password-file pw
+        .sh("umask 077; echo password > pw; cc-user add -q nora --role user --password-file pw
              cc-login -q nora --password-file pw --session site")
         .ended(0);
     for (line, expected) in [

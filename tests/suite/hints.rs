@@ -617,6 +617,10 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cc-login --method remote --server", "needs a server: remote_login.rs logs in at one"),
     ("cc-login NAME --server {}", "needs a server: remote_login.rs logs in at one"),
     ("cc-login {name} --server {}", "needs a server: remote_login.rs logs in at one"),
+    (
+        "cc-login logout --everywhere",
+        "needs a login at a provider: oidc_parameters.rs and keycloak.rs run it",
+    ),
     ("cc-login logout --session NAME", "printed if 1000 sessions are stored: cc_login.rs ends one"),
     ("cc-login {name} --method remote", "needs a server: remote_login.rs logs in at one"),
     ("cc-user sync-ldap --dry-run", "needs an LDAP directory: recipes.rs runs it"),

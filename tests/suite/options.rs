@@ -134,6 +134,8 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         // A running server and the credentials for it: tests of their own.
         (_, "server" | "admin" | "admin_password_stdin" | "admin_password_file") => return None,
         (path, "token_file" | "ca_file" | "request_timeout") if path.starts_with("cc-user ") => return None,
+        // Selects a session: sessions.rs has the tests.
+        (_, "session") => return None,
         // How long another process is waited for.
         (_, "wait") => return None,
         // Runs until it is ended.

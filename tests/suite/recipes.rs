@@ -113,6 +113,11 @@ fn provider(recipes: &mut Recipes) {
         directory.sh("cc-login token > t; cc-jwt verify --token-file t -q --endpoint user-api").ended(0);
         directory.sh("cc-login --method oidc").ended(0);
     }
+    recipes.run("docs/tokens-for-scripts.md: A command with a variable", &directory).ended(0);
+    directory
+        .sh(r#"eval "$(cc-login token --export CC_TOKEN)"
+               cc-login token | sh -c 'read -r token; test "$token" = "$CC_TOKEN"'"#)
+        .ended(0);
 }
 
 fn prepare(recipes: &mut Recipes) {
