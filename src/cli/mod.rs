@@ -26,6 +26,7 @@ pub mod rules;
 #[cfg(test)]
 mod schema;
 pub mod settings;
+mod signals;
 mod stdin;
 mod style;
 pub mod suggest;

@@ -143,6 +143,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("token-in-file", "the token that is in the file"),
     ("token-lifetime", "the lifetime of tokens"),
     ("token-malformed", "every key rejects a token"),
+    ("token-not-renewed", "the token in a watched file is not renewed; the renewal is repeated"),
     ("token-old", "a token was issued long ago"),
     ("tokens-invalid", "tokens are no longer valid after a change"),
     ("tokens-remain-valid", "tokens remain valid after a change"),

@@ -6,14 +6,15 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::httpd::{Reply, Server};
 use crate::idp::{Behavior, Idp};
 use crate::oidc::{directory_for, log_in, session};
-use crate::support::{TestEnv, has, path_with_programs};
+use crate::support::{TestEnv, has, path_with_programs, programs};
 
 /// A directory with a session of fritz.
 fn logged_in() -> TestEnv {
@@ -107,10 +108,62 @@ fn token_file_is_private_and_replaced() {
     assert!(directory.read("token.conf").contains(token.trim()));
 }
 
+/// Waits until the file has a token other than `before`, and returns it.
+fn next_token(directory: &TestEnv, before: &str) -> String {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let token = fs::read_to_string(directory.file("watched")).unwrap_or_default();
+        if !token.is_empty() && token != before {
+            return token;
+        }
+        assert!(Instant::now() < end, "the file is not written: {token:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The command that watches the file; its ID tokens are renewed three seconds before they expire.
+fn watcher(directory: &TestEnv) -> Child {
+    Command::new(programs().join("cc-login"))
+        .args(["token", "--kind", "id", "--min-ttl", "3s", "-o", "watched", "--watch"])
+        .current_dir(directory.path())
+        .env_clear()
+        .env("HOME", directory.file(".home"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn watched_token_file_is_renewed_until_a_signal_or_an_error_after_its_expiry() {
+    let claims = |claims: &mut Map<String, Value>| claims["exp"] = json!(claims["iat"].as_i64().unwrap() + 8);
+    let idp = Idp::start(Behavior { claims: Box::new(claims), ..Behavior::default() });
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    log_in(&directory, "").ended(0);
+
+    let mut child = watcher(&directory);
+    let first = next_token(&directory, "");
+    assert_eq!(fs::metadata(directory.file("watched")).unwrap().mode() & 0o777, 0o600);
+    let second = next_token(&directory, &first);
+    fs::remove_file(directory.file("watched")).unwrap();
+    next_token(&directory, "");
+    let signal = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    // The provider does not answer any more: the renewal is repeated until the token has expired.
+    let child = watcher(&directory);
+    next_token(&directory, &second);
+    drop(idp);
+    let output = child.wait_with_output().unwrap();
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{messages}");
+    assert_eq!(messages.matches("the renewal is repeated").count(), 1, "{messages}");
+}
+
 #[test]
 fn command_replaces_the_process_and_gets_signals() {
     let directory = logged_in();
-    let mut child = Command::new(crate::support::programs().join("cc-login"))
+    let mut child = Command::new(programs().join("cc-login"))
         .args(["run", "--", "sh", "-c", "echo $$; exec sleep 600"])
         .current_dir(directory.path())
         .env_clear()

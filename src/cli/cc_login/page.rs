@@ -233,6 +233,9 @@ pub(super) static PAGES: &[ManualPage] = &[
              token, or if the new token still expires earlier.",
             "--output writes the token in the selected form to a file of mode 0600, as a whole or not at all. A file that \
              exists is replaced, so that the command can be repeated.",
+            "--watch renews the token in the file before it expires: when its remaining lifetime is --min-ttl, by default \
+             a minute. A renewal that fails is a warning and is repeated; the program ends with its error when the token in the \
+             file has expired. SIGTERM and SIGINT end the program with status 0. systemd units of Type=notify are supported.",
         ],
         examples: &[
             Example {
@@ -248,6 +251,11 @@ pub(super) static PAGES: &[ManualPage] = &[
             Example {
                 command: "cc-login token --min-ttl 10m --curl-config -o curl.conf",
                 explains: "Write a configuration file for curl, valid for at least ten minutes",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-login token --min-ttl 10m -o token --watch",
+                explains: "Renew the token in a file for a long-running program",
                 test: ExampleTest::Parses,
             },
             Example {

@@ -1,6 +1,7 @@
 //! `cc-login token`: the token of the session, printed or in a file.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
@@ -10,12 +11,23 @@ use crate::cli::console::{Console, warn_if_not_owner};
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::quantity;
+use crate::cli::signals::Signals;
 use crate::cli::token_format::TokenFormatOptions;
 use crate::login::{SessionSelection, SessionToken, TokenDemand, TokenKind, stored};
+use crate::renew::sd_notify::Notifier;
+use crate::sync::{WatchEvent, WatchEvents as _};
+use crate::token::TokenFormat;
 use crate::util::diagnostic::ExitStatus;
+use crate::util::duration::GoDuration;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::quote::quote_path;
-use crate::util::time::Clock;
+use crate::util::time::{Clock, Timestamp};
+
+/// The longest time between two checks of the token in a watched file.
+const WATCH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The remaining lifetime at which a token in a watched file is renewed, without `--min-ttl`.
+const WATCH_MIN_TTL: GoDuration = GoDuration::from_seconds(60);
 
 /// Print the token of the session; exit with 1 if there is no valid one
 #[derive(Debug, Args)]
@@ -26,6 +38,10 @@ pub(super) struct Token {
     /// Write to FILE, mode 0600, and replace it
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
+
+    /// Renew the token in the file before it expires, until a signal ends the program
+    #[arg(long)]
+    watch: bool,
 
     #[command(flatten)]
     at: AtOption,
@@ -84,7 +100,18 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Failure> {
     let clock = token.at.clock()?;
     let format = token.form.format(console)?;
-    let demand = token.demand.demand()?;
+    let mut demand = token.demand.demand()?;
+    let file = token.output.as_deref().filter(|path| *path != Path::new("-"));
+    if token.watch {
+        let Some(path) = file else {
+            return Err(UsageError::new("--watch requires a file: -o - is standard output").into());
+        };
+        if !demand.min_ttl.is_positive() {
+            demand.min_ttl = WATCH_MIN_TTL;
+        }
+        let source = SessionSource { selection, demand, settings };
+        return watch_file(&source, &format, path, console);
+    }
     let found: SessionToken = with_environment(console, |environment, console| {
         let mut ui = TerminalUi::without_secrets(console, settings);
         match clock {
@@ -96,12 +123,24 @@ pub(super) fn run(
         report::token(&found, console)?;
         return Ok(ExitStatus::Success);
     }
-    let line = format.render(&found.token, found.expires_at)?;
-    let line = zeroize::Zeroizing::new(format!("{}\n", line.expose()));
-    let Some(path) = token.output.as_deref().filter(|path| *path != Path::new("-")) else {
-        console.deliver(&line)?;
+    let Some(path) = file else {
+        let line = format.render(&found.token, found.expires_at)?;
+        console.deliver(&zeroize::Zeroizing::new(format!("{}\n", line.expose())))?;
         return Ok(ExitStatus::Success);
     };
+    write(&found, &format, path, console)?;
+    Ok(ExitStatus::Success)
+}
+
+/// Writes the token to the file, with a note.
+fn write(
+    found: &SessionToken,
+    format: &TokenFormat,
+    path: &Path,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let line = format.render(&found.token, found.expires_at)?;
+    let line = zeroize::Zeroizing::new(format!("{}\n", line.expose()));
     file::write(path, line.as_bytes(), PRIVATE_MODE, Existing::Replace)?;
     warn_if_not_owner([path], console);
     let until = match found.expires_at {
@@ -109,5 +148,73 @@ pub(super) fn run(
         None => String::new(),
     };
     console.note(&format!("the token is in {}{until}", quote_path(path)));
+    Ok(())
+}
+
+/// The session from which a watched file gets its tokens.
+struct SessionSource<'a> {
+    selection: &'a SessionSelection,
+    demand: TokenDemand,
+    settings: &'a SettingsOptions,
+}
+
+impl SessionSource<'_> {
+    fn fresh_token(&self, console: &mut Console) -> Result<SessionToken, Failure> {
+        with_environment(console, |environment, console| {
+            let mut ui = TerminalUi::without_secrets(console, self.settings);
+            stored::fresh_token(self.selection, self.demand, environment, &mut ui)
+        })
+    }
+
+    /// Whether the token in the file has to be renewed.
+    fn is_due(&self, token: &SessionToken, now: Timestamp) -> bool {
+        token.expires_at.is_some_and(|expires_at| now.plus(self.demand.min_ttl) >= expires_at)
+    }
+}
+
+/// Writes the token to the file, and renews it until a signal stops the program. An error at the start
+/// ends it; later the renewal is repeated until the token in the file has expired.
+fn watch_file(
+    source: &SessionSource<'_>,
+    format: &TokenFormat,
+    path: &Path,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let mut signals = Signals::register(console);
+    let notifier = Notifier::from_environment(console.environment());
+    let mut current = source.fresh_token(console)?;
+    write(&current, format, path, console)?;
+    console.flush()?;
+    notifier.notify("READY=1\n");
+    // The wait is short compared with the required lifetime, so that a token never expires unnoticed.
+    let interval = WATCH_INTERVAL.min(source.demand.min_ttl.to_std() / 2).max(Duration::from_secs(1));
+    let mut reported = String::new();
+    while signals.wait(interval) != WatchEvent::Stop {
+        let now = Clock::System.now();
+        if !source.is_due(&current, now) && path.exists() {
+            continue;
+        }
+        let renewed = source.fresh_token(console).and_then(|found| {
+            write(&found, format, path, console)?;
+            Ok(found)
+        });
+        match renewed {
+            Ok(found) => {
+                current = found;
+                reported.clear();
+            }
+            Err(failure) if current.expires_at.is_some_and(|expires_at| now >= expires_at) => {
+                return Err(failure);
+            }
+            Err(failure) => {
+                let message = failure.errors().iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                if message != reported {
+                    console.warn("token-not-renewed", &format!("{message}; the renewal is repeated"));
+                    reported = message;
+                }
+            }
+        }
+    }
+    notifier.notify("STOPPING=1\n");
     Ok(ExitStatus::Success)
 }

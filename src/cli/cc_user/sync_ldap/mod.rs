@@ -2,7 +2,6 @@
 
 mod page;
 mod report;
-mod watch;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -11,7 +10,6 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueHint};
 
 pub(super) use self::page::PAGE;
-use self::watch::Signals;
 use super::DatabaseOptions;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
@@ -20,6 +18,7 @@ use crate::cli::logging::stamp_lines;
 use crate::cli::progress::Progress;
 use crate::cli::quantity::positive_duration;
 use crate::cli::settings;
+use crate::cli::signals::Signals;
 use crate::ldap::LdapOptions;
 use crate::sync::{
     self, DeletionLimit, MetricsFile, SyncCounts, SyncObserver, SyncOptions, SyncReport, SyncRequest,

@@ -1,4 +1,4 @@
-//! The signals of `cc-user sync-ldap --watch`.
+//! The signals of a command with `--watch`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +13,7 @@ use crate::sync::{WatchEvent, WatchEvents};
 const STEP: Duration = Duration::from_millis(200);
 
 /// SIGTERM and SIGINT stop the watch after the current run, SIGHUP starts a run. A second SIGTERM or
-/// SIGINT ends the process at once; since a run is one transaction, it then changed nothing or
-/// everything.
+/// SIGINT ends the process at once; a run changes nothing or everything.
 pub(super) struct Signals {
     started: Instant,
     stop: Arc<AtomicBool>,
