@@ -128,19 +128,25 @@ impl<'a> Provider<'a> {
     }
 
     /// Ends the login at the provider (RP-Initiated Logout 1.0). Returns `None` if the provider does not have the
-    /// endpoint. The form is sent by POST, which every provider supports (section 2): a URL with the ID token
-    /// would be in its access log.
+    /// endpoint. The form is sent by POST (section 2), because a URL with the ID token would be in the access log. A
+    /// provider that answers 404 or 405 does not support POST there, and gets the URL.
     ///
     /// # Errors
     /// [`DiscoveryError`](crate::oidc::discovery::DiscoveryError) for an endpoint whose URL is not permitted;
     /// [`HttpError`].
     pub fn end_session(&self, id_token: Option<&SecretText>) -> Result<Option<Response>, OauthError> {
-        let Some(url) = self.discovery.find(ProviderEndpoint::EndSession, self.http)? else {
+        let Some(mut url) = self.discovery.find(ProviderEndpoint::EndSession, self.http)? else {
             return Ok(None);
         };
         let mut form = vec![("client_id", self.registration.client_id.as_str())];
         form.extend(id_token.map(|token| ("id_token_hint", token.expose())));
-        Ok(Some(self.http.post_form(&url, &[("accept", "text/html")], &form)?))
+        let accept = [("accept", "text/html")];
+        let answer = self.http.post_form(&url, &accept, &form)?;
+        if !matches!(answer.status(), 404 | 405) {
+            return Ok(Some(answer));
+        }
+        url.query_pairs_mut().extend_pairs(form);
+        Ok(Some(self.http.get(&url, &accept)?))
     }
 
     pub(super) fn tokens(&self, what: &'static str, grant: Grant<'_>) -> Result<TokenResponse, OauthError> {
