@@ -55,6 +55,11 @@ pub struct TokenDemand {
     pub min_ttl: GoDuration,
 }
 
+impl TokenDemand {
+    /// The remaining lifetime at which the token in a watched file is renewed by default.
+    pub const MIN_TTL_OF_WATCH: GoDuration = GoDuration::from_seconds(60);
+}
+
 /// A [`TokenDemand`] at a time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TimedDemand {

@@ -142,6 +142,7 @@ fn times_and_durations_of_every_option_are_checked() {
         ("cc-jwt jwks --spec osdf.yaml", "--at", "time"),
         ("cc-login status", "--at", "time"),
         ("cc-login token", "--at", "time"),
+        ("cc-login token", "--min-ttl", "duration"),
         ("cc-login fritz --method ldap", "--timeout", "duration"),
         ("cc-login fritz --method ldap", "--connect-timeout", "duration"),
         ("cc-user list", "--wait", "duration"),
@@ -290,7 +291,7 @@ fn command_that_users_type_works_or_is_answered_by_one_sentence() {
 }
 
 /// Successful lines, and whether standard output is the result.
-const QUIET: [(&str, bool); 47] = [
+const QUIET: [(&str, bool); 49] = [
     ("cc-user -q completion bash", true),
     ("cc-jwt -q completion bash", true),
     ("cc-login -q completion bash", true),
@@ -334,6 +335,8 @@ const QUIET: [(&str, bool); 47] = [
     ("cc-login -q fritz --password-file pw.txt", false),
     ("cc-login -q status", false),
     ("cc-login -q token", true),
+    ("cc-login -q whoami", true),
+    ("cc-login -q sessions", true),
     ("cc-login -q run -- true", false),
     ("cc-user -q import users.csv --update", false),
     ("cc-user -q import users.csv --update --dry-run", false),

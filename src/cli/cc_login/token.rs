@@ -18,16 +18,12 @@ use crate::renew::sd_notify::Notifier;
 use crate::sync::{WatchEvent, WatchEvents as _};
 use crate::token::TokenFormat;
 use crate::util::diagnostic::ExitStatus;
-use crate::util::duration::GoDuration;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::quote::quote_path;
 use crate::util::time::{Clock, Timestamp};
 
 /// The longest time between two checks of the token in a watched file.
 const WATCH_INTERVAL: Duration = Duration::from_secs(30);
-
-/// The remaining lifetime at which a token in a watched file is renewed, without `--min-ttl`.
-const WATCH_MIN_TTL: GoDuration = GoDuration::from_seconds(60);
 
 /// Print the token of the session; exit with 1 if there is no valid one
 #[derive(Debug, Args)]
@@ -107,7 +103,7 @@ pub(super) fn run(
             return Err(UsageError::new("--watch requires a file: -o - is standard output").into());
         };
         if !demand.min_ttl.is_positive() {
-            demand.min_ttl = WATCH_MIN_TTL;
+            demand.min_ttl = TokenDemand::MIN_TTL_OF_WATCH;
         }
         let source = SessionSource { selection, demand, settings };
         return watch_file(&source, &format, path, console);
