@@ -64,7 +64,7 @@ pub fn indented(text: &str) -> String {
 ///
 /// ```
 /// use cc_auth::util::json_text::fitted;
-/// assert_eq!(fitted(r#"{"sub":"fritz","roles":["user","api"]}"#, 40), r#"{"sub": "fritz", "roles": ["user", "api"]}"#);
+/// assert_eq!(fitted(r#"{"sub":"fritz","roles":["user","api"]}"#, 50), r#"{"sub": "fritz", "roles": ["user", "api"]}"#);
 /// assert_eq!(fitted(r#"{"sub":"fritz","roles":["user","api"]}"#, 30),
 ///     "{\n  \"sub\": \"fritz\",\n  \"roles\": [\"user\", \"api\"]\n}");
 /// ```
