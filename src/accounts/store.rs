@@ -1,4 +1,4 @@
-//! Where the users are: in the database of a server, or behind the requests of a running server. The actions on
+//! The source of the users: the database of a server, or a running server. The actions on
 //! accounts are the same for both.
 
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::user::{PasswordHash, User};
 use crate::user_db::{Transaction, UserDb, UserRecord};
 use crate::util::secret::SecretText;
 
-/// Where the users are.
+/// The source of the users.
 #[derive(Debug)]
 pub enum UserStore {
     /// In the database of a server.

@@ -59,7 +59,7 @@ pub struct SettingsOptions {
 /// The option for the time of the checks.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AtOption {
-    /// Check as of TIME: 2026-11-26, 2026-11-26 12:00, RFC 3339, or +1h and -2d from now
+    /// Use TIME as the current time: 2026-11-26, 2026-11-26 12:00, RFC 3339, or +1h and -2d from now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = None::<&str>)]
     pub at: Option<String>,
 }

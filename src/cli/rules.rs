@@ -366,7 +366,12 @@ pub const TABLE: &[Rule] = &[
     rule("cc-login token", &["kind", "at", "session"], Always),
     rule("cc-login token", &["min_ttl"], Without(&["at"])),
     rule("cc-login token", &["output"], Without(&["json"])),
-    hinted("cc-login token", &["watch"], All(&[With(&["output"]), Without(&["at"])]), "add -o FILE"),
+    hinted(
+        "cc-login token",
+        &["watch"],
+        All(&[With(&["output"]), Without(&["at"])]),
+        "name a file: -o FILE, without --at",
+    ),
     rule("cc-login token", TOKEN_FORMS, Without(&["json"])),
     rule("cc-login token", SETTINGS, Always),
     rule("cc-login run", &["env", "kind", "min_ttl", "command", "session"], Always),

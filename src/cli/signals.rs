@@ -13,7 +13,7 @@ use crate::sync::{WatchEvent, WatchEvents};
 const STEP: Duration = Duration::from_millis(200);
 
 /// SIGTERM and SIGINT stop the watch after the current run, SIGHUP starts a run. A second SIGTERM or
-/// SIGINT ends the process at once; a run changes nothing or everything.
+/// SIGINT ends the process at once.
 pub(super) struct Signals {
     started: Instant,
     stop: Arc<AtomicBool>,
@@ -30,10 +30,7 @@ impl Signals {
             let registered = signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))
                 .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)));
             if registered.is_err() {
-                console.warn(
-                    "signals",
-                    "cannot handle signals: SIGTERM ends a run at once, which changes nothing",
-                );
+                console.warn("signals", "cannot handle signals: SIGTERM ends the program at once");
             }
         }
         if signal_hook::flag::register(SIGHUP, Arc::clone(&run_now)).is_err() {

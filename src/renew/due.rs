@@ -52,7 +52,7 @@ pub struct TokenTimes {
 /// Why a token is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenewReason {
-    /// There is no token.
+    /// The file does not exist or is empty.
     Missing,
     /// The content of the file is not a valid token.
     InvalidToken(String),

@@ -106,10 +106,10 @@ impl<'a> ContentReader<'a> {
             return Ok(ContentEnd::Compressed);
         }
         if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-            self.fill(reader, 2 * MAX_DOCUMENT)?;
+            let is_cut = self.fill(reader, 2 * MAX_DOCUMENT)?;
             let text = decode_utf16(&self.buffer);
             receive(entry, document::search(text.as_bytes(), name, self.known));
-            return Ok(ContentEnd::Complete);
+            return Ok(if is_cut { ContentEnd::TooLarge } else { ContentEnd::Complete });
         }
         if memchr::memchr(0, head.get(..head.len().min(BINARY_HEAD)).unwrap_or_default()).is_some() {
             return Ok(ContentEnd::Binary);

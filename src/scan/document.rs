@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_documents_end() {
+    fn untrusted_document_of_any_form_is_searched_to_its_end() {
         let t = token("a");
         for (name, text) in [
             ("a.json", format!("{}\"{t}\"", "[".repeat(2_000_000))),
@@ -351,6 +351,26 @@ mod tests {
         }
         let many = format!("{t}\n").repeat(12_000);
         assert_eq!(search(many.as_bytes(), "log", &known()).findings.len(), MAX_ITEMS);
+    }
+
+    /// A long name above many members would be copied for each of them.
+    #[test]
+    fn memory_of_long_member_names_has_a_limit() {
+        let name = "n".repeat(2 << 20);
+        let values = "\"\",".repeat(200_000);
+        for (file, text) in [
+            ("a.json", format!("{{\"{name}\": [{values}\"\"]}}")),
+            ("a.yaml", format!("? {name}\n: [{values}\"\"]\n")),
+            ("a.ini", format!("[{name}]\n{}", "a=b\n".repeat(200_000))),
+        ] {
+            let fields = format::fields(text.as_bytes(), &text, file).list;
+            let bytes: usize = fields.iter().flat_map(|field| &field.path).map(String::len).sum();
+            assert!(
+                !fields.is_empty() && bytes <= 64 << 20,
+                "{file}: {} fields, {bytes} bytes",
+                fields.len()
+            );
+        }
     }
 
     proptest::proptest! {

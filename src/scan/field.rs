@@ -3,7 +3,10 @@
 use zeroize::Zeroizing;
 
 /// The most members of a document that are read. More text is searched without its structure.
-pub(super) const MAX_FIELDS: usize = 200_000;
+const MAX_FIELDS: usize = 200_000;
+
+/// The most memory of the paths of all members, in bytes: a long name may be above many members.
+const MAX_PATH_BYTES: usize = 64 << 20;
 
 /// The most levels of a path; deeper members have the path of the level above them.
 pub(super) const MAX_PATH: usize = 64;
@@ -25,6 +28,31 @@ impl Field {
     /// Returns the last name of the path.
     pub(super) fn name(&self) -> &str {
         self.path.last().map_or("", String::as_str)
+    }
+}
+
+/// The members of a document while it is read, with limits for their number and for their paths.
+#[derive(Debug, Default)]
+pub(super) struct FieldList {
+    fields: Vec<Field>,
+    path_bytes: usize,
+}
+
+impl FieldList {
+    /// Adds a member. Returns `false` at a limit: the reader ends then.
+    pub(super) fn push(&mut self, field: Field) -> bool {
+        let bytes: usize = field.path.iter().map(|name| size_of::<String>() + name.len()).sum();
+        self.path_bytes = self.path_bytes.saturating_add(bytes);
+        if self.fields.len() >= MAX_FIELDS || self.path_bytes > MAX_PATH_BYTES {
+            return false;
+        }
+        self.fields.push(field);
+        true
+    }
+
+    /// Returns the members.
+    pub(super) fn into_fields(self) -> Vec<Field> {
+        self.fields
     }
 }
 

@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use super::field::{Field, MAX_FIELDS, MAX_PATH};
+use super::field::{Field, FieldList, MAX_PATH};
 
 /// The deepest nesting. Deeper text is not JSON that a program reads.
 const MAX_DEPTH: usize = 10_000;
@@ -22,7 +22,7 @@ enum Frame {
 pub(super) fn fields(text: &str) -> Vec<Field> {
     let mut reader = Reader { rest: text, line: 1 };
     let mut open: Vec<Frame> = Vec::new();
-    let mut found = Vec::new();
+    let mut found = FieldList::default();
     while let Some(token) = reader.next() {
         match token {
             Token::Open(frame) if open.len() < MAX_DEPTH => open.push(frame),
@@ -37,12 +37,15 @@ pub(super) fn fields(text: &str) -> Vec<Field> {
             },
             Token::Text { text, line } => match open.last_mut() {
                 Some(Frame::Object(name @ None)) => *name = Some(text.to_string()),
-                _ if found.len() >= MAX_FIELDS => break,
-                _ => found.push(Field { path: path(&open), value: text, line, is_block: false }),
+                _ => {
+                    if !found.push(Field { path: path(&open), value: text, line, is_block: false }) {
+                        break;
+                    }
+                }
             },
         }
     }
-    found
+    found.into_fields()
 }
 
 fn path(open: &[Frame]) -> Vec<String> {

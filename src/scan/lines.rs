@@ -3,36 +3,36 @@
 
 use zeroize::Zeroizing;
 
-use super::field::{Field, MAX_FIELDS};
+use super::field::{Field, FieldList};
 use crate::config::dotenv;
 
 /// Reads an environment file as the server does, or line by line if it has an error.
 pub(super) fn dotenv_fields(bytes: &[u8], text: &str) -> Vec<Field> {
     match dotenv::read(dotenv::without_mark(bytes)) {
-        Ok(file) => file
-            .entries()
-            .iter()
-            .filter(|entry| !entry.expanded)
-            .take(MAX_FIELDS)
-            .map(|entry| Field {
-                path: vec![entry.key.clone()],
-                value: Zeroizing::new(entry.value.expose().to_owned()),
-                line: entry.line as u64,
-                is_block: true,
-            })
-            .collect(),
+        Ok(file) => {
+            let mut found = FieldList::default();
+            for entry in file.entries().iter().filter(|entry| !entry.expanded) {
+                let field = Field {
+                    path: vec![entry.key.clone()],
+                    value: Zeroizing::new(entry.value.expose().to_owned()),
+                    line: entry.line as u64,
+                    is_block: true,
+                };
+                if !found.push(field) {
+                    break;
+                }
+            }
+            found.into_fields()
+        }
         Err(_) => fields(text),
     }
 }
 
 /// Reads the assignments of a text, each with its section.
 pub(super) fn fields(text: &str) -> Vec<Field> {
-    let mut found = Vec::new();
+    let mut found = FieldList::default();
     let mut section: Option<&str> = None;
     for (index, line) in text.lines().enumerate() {
-        if found.len() >= MAX_FIELDS {
-            break;
-        }
         let line = line.trim();
         if line.starts_with(['#', ';']) {
             continue;
@@ -45,19 +45,19 @@ pub(super) fn fields(text: &str) -> Vec<Field> {
         let mut add = |path: Vec<&str>, value: &str| {
             let path = section.into_iter().chain(path).map(str::to_owned).collect();
             let value = Zeroizing::new(value.to_owned());
-            found.push(Field { path, value, line: index as u64 + 1, is_block: false });
+            found.push(Field { path, value, line: index as u64 + 1, is_block: false })
         };
-        if matches!(name, "Environment" | "DefaultEnvironment") {
-            for word in words(value) {
-                if let Some((variable, value)) = word.split_once('=') {
-                    add(vec![name, variable], value);
-                }
-            }
+        let is_added = if matches!(name, "Environment" | "DefaultEnvironment") {
+            let mut variables = words(value).into_iter().filter_map(|word| word.split_once('='));
+            variables.all(|(variable, value)| add(vec![name, variable], value))
         } else {
-            add(vec![name], unquoted(value));
+            add(vec![name], unquoted(value))
+        };
+        if !is_added {
+            break;
         }
     }
-    found
+    found.into_fields()
 }
 
 fn section_name(line: &str) -> Option<&str> {

@@ -7,7 +7,7 @@ use super::recognize::decode;
 
 /// Decodes the values of the Secrets among the members of a document.
 pub(super) fn decode_secrets(fields: &mut [Field]) {
-    // A map, because a hostile document can have as many kinds as members.
+    // A map, because an untrusted document can have as many kinds as members.
     let kinds: HashMap<Vec<String>, &str> = fields
         .iter()
         .filter(|field| field.name() == "kind")

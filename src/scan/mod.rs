@@ -149,12 +149,20 @@ fn dependency_keys(
 ) -> Result<Vec<String>, VerifyError> {
     let mut names = Vec::new();
     for key in read_known_keys(path, request.now, notes)? {
+        // An HMAC secret has no public key: it is known only by its name here.
         let public: Option<&PublicKey> = key.public_key();
-        let same = known.iter().find(|known| known.key.public_key() == public);
+        let same = known.iter().find(|known| public.is_some() && known.key.public_key() == public);
         let name = match same {
             Some(known) => known.name.clone(),
             None => {
-                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                let mut name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                // A name that another key has would report the tokens of that key too.
+                if known.iter().any(|known| known.name == name) {
+                    name = path.to_string_lossy().into_owned();
+                }
+                while known.iter().any(|known| known.name == name) {
+                    name.push('\'');
+                }
                 known.push(KnownKey { name: name.clone(), key });
                 name
             }

@@ -37,6 +37,17 @@ pub(super) struct Queue {
     changed: Condvar,
 }
 
+/// Stops the queue when its thread panics, so that the others do not wait for this thread.
+pub(super) struct StopOnPanic<'a>(pub(super) &'a Queue);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
+
 /// The files that a thread takes at once.
 const BATCH: usize = 32;
 

@@ -161,7 +161,7 @@ fn pem_length(bytes: &[u8]) -> Option<usize> {
     let after = bytes.get(PEM_BEGIN.len()..)?;
     let window = after.get(..after.len().min(LONGEST_LABEL + 5))?;
     let label = window.get(..memchr::memmem::find(window, b"-----")?)?;
-    // Other blocks, such as certificates, are seldom keys and often many.
+    // Other blocks do not contain a key.
     if !label.ends_with(b"KEY") && label != b"CERTIFICATE" {
         return None;
     }

@@ -72,12 +72,6 @@ impl Occurrence {
         format!("{}{entry}:{}{member}", self.file, self.line)
     }
 
-    /// Returns whether it is a token whose expiry is known and before this instant.
-    #[must_use]
-    pub fn expires_before(&self, instant: Timestamp) -> bool {
-        self.expiry.is_some_and(|expiry| expiry <= instant)
-    }
-
     /// Returns whether it has this problem.
     #[must_use]
     pub fn has(&self, check: &str) -> bool {

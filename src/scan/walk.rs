@@ -12,7 +12,7 @@ use super::content::{ContentEnd, ContentReader, Limits};
 use super::document::DocumentFindings;
 use super::error::ScanError;
 use super::known_keys::KnownKeys;
-use super::queue::{FilePath, Queue, State, Work};
+use super::queue::{FilePath, Queue, State, StopOnPanic, Work};
 use crate::util::file::FileError;
 
 /// Where findings are.
@@ -204,6 +204,7 @@ impl Walker<'_> {
     }
 
     fn work(self, queue: &Queue) -> Walk {
+        let _guard = StopOnPanic(queue);
         let mut walk = Walk::default();
         let mut reader = ContentReader::new(self.known, self.limits);
         while let Some(work) = queue.next() {

@@ -6,7 +6,7 @@
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use zeroize::Zeroizing;
 
-use super::field::{Field, MAX_FIELDS, MAX_PATH};
+use super::field::{Field, FieldList, MAX_PATH};
 
 /// The deepest nesting.
 const MAX_DEPTH: usize = 1_000;
@@ -22,7 +22,7 @@ enum Frame {
 /// Reads the texts up to the first error. The rest of the stream is searched without its structure.
 pub(super) fn fields(text: &str) -> Vec<Field> {
     let mut open: Vec<Frame> = Vec::new();
-    let mut found = Vec::new();
+    let mut found = FieldList::default();
     let mut document = 0_usize;
     for event in Parser::new_from_str(text) {
         let Ok((event, span)) = event else { break };
@@ -40,13 +40,12 @@ pub(super) fn fields(text: &str) -> Vec<Field> {
                     end_of_value(&mut open, Some(&value));
                     continue;
                 }
-                if found.len() >= MAX_FIELDS {
-                    break;
-                }
                 let is_block = style == ScalarStyle::Literal;
                 let line = span.start.line() as u64;
                 let value = Zeroizing::new(value.into_owned());
-                found.push(Field { path: path(document, &open), value, line, is_block });
+                if !found.push(Field { path: path(document, &open), value, line, is_block }) {
+                    break;
+                }
                 end_of_value(&mut open, None);
             }
             Event::DocumentEnd => {
@@ -56,7 +55,7 @@ pub(super) fn fields(text: &str) -> Vec<Field> {
             Event::DocumentStart(_) | Event::StreamStart | Event::StreamEnd | Event::Nothing => {}
         }
     }
-    found
+    found.into_fields()
 }
 
 /// Ends a value of the innermost mapping or sequence; a value in the place of a name is the name.

@@ -179,7 +179,7 @@ diagnostics! { UserDbError:
                     "run this in the server's directory, or name its database with --db FILE; 'cc-user init' makes a new one".to_owned()
                 } else {
                     format!(
-                        "name the server's database, or make one: cc-user init --db {}",
+                        "name the server's database, or create one: cc-user init --db {}",
                         shell_word(&path)
                     )
                 })

@@ -67,7 +67,10 @@ impl ExitStatus {
         (Self::Data, "invalid input data: no PEM, no token, a malformed CSV line"),
         (Self::NoInput, "an input file is missing or unreadable"),
         (Self::Unavailable, "a service cannot be reached or failed: LDAP, OpenID provider, JWKS, server"),
-        (Self::CantCreate, "an output cannot be created, or exists and --force was not given"),
+        (
+            Self::CantCreate,
+            "an output cannot be created, or exists and --force was not given; the user exists already",
+        ),
         (Self::Io, "read or write error, corrupt database"),
         (
             Self::TryAgain,

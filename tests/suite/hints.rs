@@ -117,7 +117,7 @@ fn settings() -> Vec<Situation> {
         case(
             "",
             "cc-user list --db 'x y/z.db'",
-            "name the server's database, or make one: cc-user init --db 'x y/z.db'",
+            "name the server's database, or create one: cc-user init --db 'x y/z.db'",
         ),
         case(
             "mv var/job.db var/job.db-wal",

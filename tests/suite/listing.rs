@@ -178,8 +178,9 @@ fn list_memory_of_ten_times_as_many_users_is_the_same() {
     let (few, many) = (with_users(20_000), with_users(200_000));
     for arguments in ["", "--json", "--wide", "--names", "'u*99'", "--sort name"] {
         let (few, many) = (peak(&few, arguments), peak(&many, arguments));
-        // A sorted list has eight bytes for each user in memory.
-        let limit = few + 1024 + if arguments.contains("sort") { 4 * 1024 } else { 0 };
+        // The peak of equal runs differs by up to 1.5 MiB. Names in memory would be over 5 MiB more. A
+        // sorted list has eight bytes for each user in memory.
+        let limit = few + 3 * 1024 + if arguments.contains("sort") { 4 * 1024 } else { 0 };
         assert!(many <= limit, "{arguments}: {few} KiB for 20,000 users, {many} KiB for 200,000");
     }
 }

@@ -35,7 +35,7 @@ use crate::util::time::Timestamp;
 /// auth.jwts.max-age, the key from JWT_PRIVATE_KEY.
 #[derive(Debug, Args)]
 pub(super) struct Issue {
-    /// The user the token is for
+    /// Username: the subject of the token
     #[arg(value_name = "NAME", add = complete::usernames(),
           required_unless_present_any = ["users_from", "all"])]
     name: Option<String>,
@@ -52,7 +52,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     not_before: Option<String>,
 
-    /// Who issues it ('iss')
+    /// Issuer ('iss')
     #[arg(long, value_name = "ISSUER")]
     issuer: Option<String>,
 
@@ -68,7 +68,7 @@ pub(super) struct Issue {
     #[arg(long = "claim", value_name = "NAME=JSON")]
     claims: Vec<String>,
 
-    /// Its identifier ('jti'); without =ID a random one
+    /// Token ID ('jti'); without =ID a random one
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     jti: Option<String>,
 
@@ -76,12 +76,11 @@ pub(super) struct Issue {
     #[arg(long, value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
     roles: Vec<String>,
 
-    /// Do not ask the user table; give the roles with --roles, or none
+    /// Do not read the user table; the token has the roles of --roles, or none
     #[arg(long)]
     no_db: bool,
 
-    /// How to sign: EdDSA with the own key, HS512 or HS256 with the HMAC secret, or one of the
-    /// algorithms of --key
+    /// Signature algorithm: EdDSA with the server's key, HS512 or HS256 with the HMAC secret, or an algorithm of --key
     #[arg(long, value_name = "ALGORITHM", add = complete::algorithms())]
     algorithm: Option<String>,
 
@@ -89,7 +88,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     key: Option<PathBuf>,
 
-    /// The name of the key ('kid' in the header)
+    /// Key ID ('kid' in the header)
     #[arg(long, value_name = "KID")]
     kid: Option<String>,
 
@@ -115,11 +114,11 @@ pub(super) struct Issue {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several users")]
 struct Many {
-    /// For the users named in FILE, a name a line; - is standard input
+    /// Issue tokens for the users in FILE, one username per line; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["name", "all"])]
     users_from: Option<PathBuf>,
 
-    /// For all users in the user table
+    /// Issue tokens for all users in the user table
     #[arg(long, conflicts_with = "name")]
     all: bool,
 

@@ -25,22 +25,22 @@ use crate::util::note::Notes;
 use crate::util::quote::{escape_json, quote, quote_path};
 use crate::util::time::Timestamp;
 
-/// Write what an issuer publishes: its key set and its discovery document
+/// Write the key set and the discovery document of an issuer
 ///
-/// The keys stand in the order given; the first is the one that signs. For a rotation give the
-/// new key and the old one, and leave the old one out when its last token has ended. Only public
-/// halves are written, whatever is given.
+/// The keys have the order of the arguments; the first one signs. For a rotation, name the new key and
+/// the old one, and omit the old one when its last token has expired. Only public keys are written,
+/// also if a file contains a private key.
 #[derive(Debug, Args)]
 pub(super) struct Jwks {
     /// A key: PEM or JWK, private or public, a key set, or a directory of *.pem files; KID= names it
     #[arg(value_name = "[KID=]FILE", value_hint = ValueHint::FilePath)]
     keys: Vec<String>,
 
-    /// Take the key and its name from the resources in FILE; can be given several times
+    /// Use the key and the key ID of the resources in FILE; may be repeated
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     spec: Vec<PathBuf>,
 
-    /// Take the server's own key, JWT_PUBLIC_KEY
+    /// Use the server's key, JWT_PUBLIC_KEY
     #[arg(long)]
     server: bool,
 
@@ -48,7 +48,7 @@ pub(super) struct Jwks {
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
 
-    /// The algorithm of the keys whose form does not name one; RS256 for RSA otherwise
+    /// Algorithm of keys whose form does not name one [default for RSA: RS256]
     #[arg(long, value_name = "ALGORITHM", add = super::complete::public_key_algorithms())]
     algorithm: Option<String>,
 
@@ -56,11 +56,11 @@ pub(super) struct Jwks {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out_dir: Option<PathBuf>,
 
-    /// Which document to print
+    /// Document to print
     #[arg(long, value_name = "WHICH", default_value = "jwks", conflicts_with = "out_dir")]
     document: Document,
 
-    /// Write though a key that is published now is not among the given ones
+    /// Write even if a key that is published now is missing in the new set
     #[arg(long)]
     force: bool,
 

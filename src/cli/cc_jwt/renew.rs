@@ -19,38 +19,36 @@ use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::{Clock, Timestamp};
 
-/// Keep tokens of resources fresh in files
+/// Renew the tokens of resources in files
 ///
-/// Signs the token of each resource and writes it to its file, unless a good one is there that
-/// need not be renewed yet. Whether it has to be is decided from the token itself: renewed when
-/// its end is nearer than spec.resignBefore, when it is missing or no good token, or when the
-/// resource or its key changed.
+/// Signs the token of each resource and writes it to its file if it is due: if its remaining lifetime
+/// is at most spec.resignBefore, if the file does not contain a valid token, or if the resource or its
+/// key changed. The token in the file decides, not its modification time.
 #[derive(Debug, Args)]
 pub(super) struct Renew {
     /// The resources, YAML or JSON; - is standard input
     #[arg(long, value_name = "FILE", required = true, num_args = 1.., value_hint = ValueHint::FilePath)]
     pub(super) spec: Vec<PathBuf>,
 
-    /// Keep the token in FILE
+    /// Renew the token in FILE
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath,
           required_unless_present_any = ["out_dir", "discoverable"], conflicts_with_all = ["out_dir", "discoverable"])]
     output: Option<PathBuf>,
 
-    /// Keep the token of each resource in DIR/NAME, with its metadata.name
+    /// Renew the token of each resource in DIR/NAME; NAME is its metadata.name
     #[arg(long, value_name = "DIR", conflicts_with = "discoverable", value_hint = ValueHint::DirPath)]
     out_dir: Option<PathBuf>,
 
-    /// Keep the token where others look for it: the file in BEARER_TOKEN_FILE, or bt_uID in
-    /// XDG_RUNTIME_DIR or /tmp
+    /// Renew the token in the file that clients search: BEARER_TOKEN_FILE, or bt_uID in XDG_RUNTIME_DIR or /tmp
     #[arg(long)]
     discoverable: bool,
 
-    /// Give the files this mode, in octal [default: 0600, and the group of the file that is
+    /// Mode of the files, in octal [default: 0600, and the group of the file that is
     /// replaced keeps its access]
     #[arg(long, value_name = "MODE", value_parser = parse_mode)]
     mode: Option<u32>,
 
-    /// Stay and renew whenever it is time, telling one line of JSON for each event
+    /// Run until a signal and renew each token in time; print one line of JSON for each event
     #[arg(short, long, conflicts_with_all = ["check", "at"])]
     pub(super) watch: bool,
 

@@ -27,7 +27,7 @@ pub(super) struct ResourceOptions {
     #[arg(long)]
     pub(super) strict: bool,
 
-    /// Where Secrets and ConfigMaps are mounted: the key is DIR/NAME/KEY
+    /// Directory with mounted Secrets and ConfigMaps: the key is DIR/NAME/KEY
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) secrets_dir: Option<PathBuf>,
 }

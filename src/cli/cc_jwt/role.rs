@@ -33,7 +33,7 @@ enum RoleVerb {
 /// The exit status is 0 without errors, and 78 with errors.
 #[derive(Debug, Args)]
 struct Check {
-    /// A role in JSON, as 'vault read -format=json' prints it too, or a config.json with
+    /// A role in JSON, also as 'vault read -format=json' prints it, or a config.json with
     /// auth.jwt-roles and auth.jwt-config; - is standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "role_config")]
     file: Option<PathBuf>,

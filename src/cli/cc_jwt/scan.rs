@@ -98,16 +98,12 @@ pub(super) fn run(
     options: &SettingsOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let request = request(arguments)?;
-    let timeout = positive_duration("--timeout", &arguments.timeout)?.to_std();
+    let result = scan_and_report(arguments, options, console);
     if !arguments.nagios {
-        let report = run_scan(&request, timeout, options, console)?;
-        return finish(arguments, &request, &report, console);
+        return result;
     }
     // A plugin reports its own failure as an unknown state on standard output.
-    match run_scan(&request, timeout, options, console)
-        .and_then(|report| finish(arguments, &request, &report, console))
-    {
+    match result {
         Ok(status) => Ok(status),
         Err(failure) => {
             let reason = failure.errors().first().map_or_else(String::new, ToString::to_string);
@@ -115,6 +111,17 @@ pub(super) fn run(
             Ok(ExitStatus::Nagios(NagiosState::Unknown as u8))
         }
     }
+}
+
+fn scan_and_report(
+    arguments: &Scan,
+    options: &SettingsOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let request = request(arguments)?;
+    let timeout = positive_duration("--timeout", &arguments.timeout)?.to_std();
+    let report = run_scan(&request, timeout, options, console)?;
+    finish(arguments, &request, &report, console)
 }
 
 fn run_scan(

@@ -24,7 +24,7 @@ use crate::util::note::{Notes, Warning};
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::{Clock, human_span};
 
-/// Look at token resources, or write one to start from
+/// Issue and check tokens of resources, or write a resource to start from
 #[derive(Debug, Args)]
 pub(super) struct SpecArguments {
     #[command(subcommand)]
@@ -38,14 +38,14 @@ enum SpecVerb {
     Issue(Box<SpecIssue>),
 }
 
-/// Find all errors of resources, and try their keys
+/// Check resources and their keys, and print all errors
 #[derive(Debug, Args)]
 struct Check {
     /// The resources, YAML or JSON; - is standard input
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
 
-    /// Do not look for the keys
+    /// Do not read the keys
     #[arg(long)]
     no_key: bool,
 
@@ -83,7 +83,7 @@ struct New {
     #[arg(long, value_name = "SUBJECT", default_value = "jane.doe")]
     subject: String,
 
-    /// spec.data.scope: what it permits
+    /// spec.data.scope: the permitted operations
     #[arg(long, value_name = "SCOPE", default_value = "storage.read:/ storage.create:/jane.doe")]
     scope: String,
 

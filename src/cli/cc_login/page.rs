@@ -235,7 +235,7 @@ pub(super) static PAGES: &[ManualPage] = &[
              exists is replaced, so that the command can be repeated.",
             "--watch renews the token in the file before it expires: when its remaining lifetime is --min-ttl, by default \
              a minute. A renewal that fails is a warning and is repeated; the program ends with its error when the token in the \
-             file has expired. SIGTERM and SIGINT end the program with status 0. systemd units of Type=notify are supported.",
+             file has expired. SIGHUP writes the token of the session again; SIGTERM and SIGINT end the program with status 0. systemd units of Type=notify are supported.",
         ],
         examples: &[
             Example {

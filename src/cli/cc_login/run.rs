@@ -41,7 +41,7 @@ pub(super) struct Run {
 /// The reason a command is not run.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
-    /// There is no such command.
+    /// The command does not exist.
     #[error("cannot run {}: command not found", quote(.0))]
     NotFound(String),
     /// The command cannot be executed.

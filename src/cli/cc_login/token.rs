@@ -50,7 +50,7 @@ pub(super) struct Token {
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct TokenDemandOptions {
     /// Token of the session
-    #[arg(long, value_name = "KIND", default_value = "server", hide_possible_values = false)]
+    #[arg(long, value_name = "KIND", default_value = "server")]
     kind: TokenKindOption,
 
     /// Renew the session first if the token expires within DURATION (10m, 1h); fail if it still does
@@ -185,10 +185,13 @@ fn watch_file(
     // The wait is short compared with the required lifetime, so that a token never expires unnoticed.
     let interval = WATCH_INTERVAL.min(source.demand.min_ttl.to_std() / 2).max(Duration::from_secs(1));
     let mut reported = String::new();
-    while signals.wait(interval) != WatchEvent::Stop {
+    loop {
+        let event = signals.wait(interval);
         let now = Clock::System.now();
-        if !source.is_due(&current, now) && path.exists() {
-            continue;
+        match event {
+            WatchEvent::Stop => break,
+            WatchEvent::Timeout if !source.is_due(&current, now) && path.exists() => continue,
+            WatchEvent::Timeout | WatchEvent::RunNow => {}
         }
         let renewed = source.fresh_token(console).and_then(|found| {
             write(&found, format, path, console)?;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::columns::{self, Column};
-use super::server::{CredentialOptions, RequestOptions, ServerOptions};
+use super::server::{CredentialOptions, HEADING, RequestOptions, ServerOptions};
 use super::{DatabaseOptions, complete};
 use crate::accounts::{self, DisabledUsers, LdapUsers, ListCount, ListRequest, UserReport, UserStore};
 use crate::cli::console::Console;
@@ -67,10 +67,10 @@ pub(super) struct List {
     #[arg(long, help_heading = "LDAP server")]
     ignore_references: bool,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = HEADING)]
     credentials: CredentialOptions,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = HEADING)]
     request: RequestOptions,
 }
 

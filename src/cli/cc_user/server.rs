@@ -23,7 +23,7 @@ use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 use crate::util::time::Clock;
 
-/// The credentials and the connection for verbs that a token is enough for.
+/// The credentials and the connection for verbs that accept a token.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = HEADING)]
 pub(super) struct ServerOptions {
@@ -38,7 +38,7 @@ pub(super) struct ServerOptions {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = HEADING)]
 pub(super) struct ServerLoginOptions {
-    /// Not enough for this verb
+    /// Rejected by this verb
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide = true)]
     token_file: Option<PathBuf>,
 
@@ -49,7 +49,7 @@ pub(super) struct ServerLoginOptions {
     connection: ConnectionOptions,
 }
 
-const HEADING: &str = "A running server (with --server URL)";
+pub(super) const HEADING: &str = "A running server (with --server URL)";
 
 /// A token, or the login of an administrator.
 #[derive(Debug, Clone, Default, Args)]
