@@ -273,6 +273,9 @@ impl Client {
     }
 }
 
+/// The header with the token of a Stronghold, OpenBao or Vault server.
+const VAULT_TOKEN: &str = "x-vault-token";
+
 /// The content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -304,7 +307,7 @@ fn with_headers<B>(mut request: RequestBuilder<B>, headers: HeaderMap) -> Reques
 fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     let name = HeaderName::try_from(name).ok()?;
     let mut value = HeaderValue::try_from(value).ok()?;
-    value.set_sensitive(name == AUTHORIZATION || name == COOKIE);
+    value.set_sensitive(name == AUTHORIZATION || name == COOKIE || name == VAULT_TOKEN);
     Some((name, value))
 }
 
@@ -380,6 +383,7 @@ mod tests {
     fn credentials_in_headers_are_marked_as_sensitive() {
         let (_, value) = header("Authorization", "Basic eA==").unwrap();
         assert!(value.is_sensitive());
+        assert!(header("X-Vault-Token", "hvs.x").unwrap().1.is_sensitive());
         assert!(header("X", "a\r\nb").is_none(), "a line end must not add a header");
     }
 }

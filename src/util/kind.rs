@@ -284,6 +284,13 @@ kinds! {
     SessionWithoutToken: "session-without-token", Negative, "the session has no token";
     SessionWrongOwner: "session-wrong-owner", NotPermitted, "the session file belongs to another account";
     SourceUnknown: "source-unknown", Data, "an auth source is unknown";
+    StrongholdNotFound: "stronghold-not-found", Config, "Stronghold does not have the namespace, mount or role";
+    StrongholdNotPermitted: "stronghold-not-permitted", NotPermitted, "Stronghold does not permit a request";
+    StrongholdRejected: "stronghold-rejected", Negative, "Stronghold rejects a login or another request";
+    StrongholdSettingInvalid: "stronghold-setting-invalid", Config, "a setting of the connection to Stronghold is invalid";
+    StrongholdUnavailable: "stronghold-unavailable", Unavailable, "Stronghold is sealed, not initialized or failed";
+    StrongholdUnexpectedAnswer: "stronghold-unexpected-answer", Unavailable, "the URL does not belong to a Stronghold, OpenBao or Vault server";
+    StrongholdUrlMissing: "stronghold-url-missing", Config, "no URL of a Stronghold server is set";
     SyncNoUsernames: "sync-no-usernames", Config, "no entry of the LDAP search has a usable username";
     SyncNoUsers: "sync-no-users", TryAgain, "the LDAP search returned no users";
     SyncTooManyDeletions: "sync-too-many-deletions", TryAgain, "the sync would delete more users than the deletion limit";

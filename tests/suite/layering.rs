@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 6] = [
     &["util"],
     &["key", "user", "token"],
     &["config", "policy"],
-    &["http", "user_db", "ldap", "oidc", "clustercockpit"],
+    &["http", "user_db", "ldap", "oidc", "clustercockpit", "stronghold"],
     &["verify", "accounts", "issue", "osdf", "renew", "scan", "sync", "login"],
     &["cli"],
 ];

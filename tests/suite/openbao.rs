@@ -7,11 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,6 +21,7 @@ use cc_auth::util::note::Notes;
 use cc_auth::util::time::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::openbao_server::OpenBao;
 use crate::support::{has, is_updating};
 
 fn data(name: &str) -> PathBuf {
@@ -800,81 +798,31 @@ fn ours(config: &Value, role: &Value, token: &str, now: i64) -> Answer {
     }
 }
 
-/// A `bao server -dev` of a test's own; it ends with it.
+/// A server of a test's own, with the state of its mount `jwt`.
 struct Bao {
-    child: Child,
-    base: String,
-    agent: ureq::Agent,
+    server: OpenBao,
     config: Value,
     groups: BTreeMap<String, String>,
 }
 
-impl Drop for Bao {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl Bao {
     fn start() -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let home = tempfile::tempdir().unwrap();
-        let mut child = Command::new("bao")
-            .args(["server", "-dev", "-dev-no-store-token", "-dev-root-token-id=root"])
-            .arg(format!("-dev-listen-address={address}"))
-            .env("HOME", home.path())
-            .env_remove("BAO_ADDR")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // What it says is read to the end, so that it never waits for a reader.
-        let output = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || output.lines().for_each(drop));
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(20)))
-            .build()
-            .into();
-        let mut bao = Self {
-            child,
-            base: format!("http://{address}/v1/"),
-            agent,
-            config: Value::Null,
-            groups: BTreeMap::new(),
-        };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while bao.try_call("GET", "sys/health", &Value::Null, true).is_none_or(|(status, _)| status != 200) {
-            assert!(Instant::now() < deadline, "bao did not start");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        bao.call("POST", "sys/auth/jwt", &json!({"type": "jwt"}));
-        let accessor = bao.call("GET", "sys/auth", &Value::Null).1["jwt/"]["accessor"].clone();
+        let server = OpenBao::start();
+        server.call("POST", "sys/auth/jwt", &json!({"type": "jwt"}));
+        let accessor = server.call("GET", "sys/auth", &Value::Null).1["jwt/"]["accessor"].clone();
+        let mut groups = BTreeMap::new();
         for (number, name) in GROUPS.iter().enumerate() {
             let group = json!({"name": format!("group-{number}"), "type": "external"});
-            let id = bao.call("POST", "identity/group", &group).1["data"]["id"].clone();
+            let id = server.call("POST", "identity/group", &group).1["data"]["id"].clone();
             let alias = json!({"name": name, "mount_accessor": accessor, "canonical_id": id});
-            assert_eq!(bao.call("POST", "identity/group-alias", &alias).0, 200);
-            bao.groups.insert(id.as_str().unwrap().to_owned(), (*name).to_owned());
+            assert_eq!(server.call("POST", "identity/group-alias", &alias).0, 200);
+            groups.insert(id.as_str().unwrap().to_owned(), (*name).to_owned());
         }
-        bao
-    }
-
-    fn try_call(&self, method: &str, path: &str, body: &Value, root: bool) -> Option<(u16, Value)> {
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
-        if root {
-            request = request.header("x-vault-token", "root");
-        }
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut answer = self.agent.run(request.body(body).unwrap()).ok()?;
-        let text = answer.body_mut().read_to_string().ok()?;
-        Some((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null)))
+        Self { server, config: Value::Null, groups }
     }
 
     fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        self.try_call(method, path, body, true).unwrap_or_else(|| panic!("{method} {path}: no answer"))
+        self.server.call(method, path, body)
     }
 
     fn decide(&mut self, case: &Case, token: &str) -> Answer {
@@ -894,7 +842,7 @@ impl Bao {
             return Answer::no(format!("role: {}", answer["errors"][0].as_str().unwrap_or_default()));
         }
         let login = json!({"role": "case", "jwt": token});
-        let (status, answer) = self.try_call("POST", "auth/jwt/login", &login, false).expect("bao died");
+        let (status, answer) = self.server.call_without_token("POST", "auth/jwt/login", &login);
         if status != 200 {
             return Answer::no(answer["errors"][0].as_str().unwrap_or_default());
         }

@@ -1,0 +1,274 @@
+//! Errors of settings, requests and answers.
+
+use std::fmt;
+
+use super::path::MountPathError;
+use super::source::SettingSource;
+use crate::http::HttpError;
+use crate::util::diagnostic::diagnostics;
+use crate::util::file::FileError;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
+
+/// What a request does, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerAction {
+    /// Log in with a JWT.
+    JwtLogin {
+        /// The mount.
+        mount: String,
+    },
+    /// Start a login through the provider.
+    StartLogin {
+        /// The mount.
+        mount: String,
+    },
+    /// Finish a login through the provider.
+    FinishLogin {
+        /// The mount.
+        mount: String,
+    },
+    /// Validate a second factor.
+    ValidateMfa,
+    /// Read the properties of the token.
+    LookUpToken,
+    /// Renew the token.
+    RenewToken,
+    /// Revoke the token.
+    RevokeToken,
+    /// List the roles of a mount.
+    ListRoles {
+        /// The mount.
+        mount: String,
+    },
+    /// Read a role.
+    ReadRole {
+        /// The mount.
+        mount: String,
+        /// The role.
+        role: String,
+    },
+    /// Read the configuration of a mount.
+    ReadConfig {
+        /// The mount.
+        mount: String,
+    },
+    /// Read the state of the server.
+    ReadHealth,
+}
+
+impl fmt::Display for ServerAction {
+    /// Writes the action as a noun phrase, such as `the login at the mount 'jwt'`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::JwtLogin { mount } | Self::StartLogin { mount } | Self::FinishLogin { mount } => {
+                write!(f, "the login at the mount {}", quote(mount))
+            }
+            Self::ValidateMfa => f.write_str("the second factor"),
+            Self::LookUpToken => f.write_str("the lookup of the token"),
+            Self::RenewToken => f.write_str("the renewal of the token"),
+            Self::RevokeToken => f.write_str("the revocation of the token"),
+            Self::ListRoles { mount } => write!(f, "the list of the roles of the mount {}", quote(mount)),
+            Self::ReadRole { mount, role } => {
+                write!(f, "the request for the role {} of the mount {}", quote(role), quote(mount))
+            }
+            Self::ReadConfig { mount } => {
+                write!(f, "the request for the configuration of the mount {}", quote(mount))
+            }
+            Self::ReadHealth => f.write_str("the request for the server's state"),
+        }
+    }
+}
+
+impl ServerAction {
+    /// Whether it is a request of a login, which is sent without a token.
+    const fn is_login(&self) -> bool {
+        matches!(
+            self,
+            Self::JwtLogin { .. } | Self::StartLogin { .. } | Self::FinishLogin { .. } | Self::ValidateMfa
+        )
+    }
+
+    /// What status 403 may mean, as the answer does not state it.
+    fn causes_of_denial(&self) -> &'static str {
+        if self.is_login() {
+            "the mount or the namespace does not exist, or the role does not permit the address of this client"
+        } else {
+            "the token is expired or revoked, or its policies do not permit the request"
+        }
+    }
+}
+
+/// An error of a request to a Stronghold, OpenBao or Vault server, or of its settings.
+#[derive(Debug, thiserror::Error)]
+pub enum StrongholdError {
+    /// No server is set.
+    #[error("no URL of a Stronghold server is set")]
+    NoServer,
+    /// A URL in a setting is invalid.
+    #[error("{setting}: {source}")]
+    InvalidUrl {
+        /// The setting.
+        setting: SettingSource,
+        /// The reason.
+        source: HttpError,
+    },
+    /// The name of a namespace is invalid.
+    #[error("{setting}: invalid namespace {}: expected names separated by '/'", quote(.namespace))]
+    InvalidNamespace {
+        /// The setting.
+        setting: SettingSource,
+        /// The namespace.
+        namespace: String,
+    },
+    /// The CA certificates of a setting cannot be read.
+    #[error("{setting}: {source}")]
+    CaFile {
+        /// The setting.
+        setting: SettingSource,
+        /// The reason.
+        source: FileError,
+    },
+    /// The CA certificates of a setting are invalid.
+    #[error("{setting}: {source}")]
+    InvalidCa {
+        /// The setting.
+        setting: SettingSource,
+        /// The reason.
+        source: HttpError,
+    },
+    /// A token in a setting is empty or contains characters that no header can have.
+    #[error("{0}: invalid token: expected one line of printable ASCII characters")]
+    InvalidToken(SettingSource),
+    /// The file with the token cannot be read.
+    #[error("the token file: {0}")]
+    TokenFile(FileError),
+    /// The path of a mount is invalid.
+    #[error(transparent)]
+    Mount(#[from] MountPathError),
+    /// The name of a role is invalid.
+    #[error("invalid role name {}: expected a name without '/'", quote(.0))]
+    RoleName(String),
+    /// The server cannot be reached, or its certificate is not trusted.
+    #[error("{source}; the URL is from {setting}")]
+    Connection {
+        /// The setting with the URL.
+        setting: SettingSource,
+        /// The reason.
+        source: HttpError,
+    },
+    /// The server rejects a request (status 400).
+    #[error("the server at {} rejects {action}: {}", quote(.url), reasons(.errors))]
+    Rejected {
+        /// The URL of the server.
+        url: String,
+        /// The request.
+        action: ServerAction,
+        /// The reasons in the answer.
+        errors: Vec<String>,
+    },
+    /// The server does not permit a request (status 403), and does not state why.
+    #[error("the server at {} does not permit {action}: {}", quote(.url), .action.causes_of_denial())]
+    Denied {
+        /// The URL of the server.
+        url: String,
+        /// The request.
+        action: ServerAction,
+    },
+    /// The namespace does not exist.
+    #[error("the server at {} does not have the namespace {}, which is from {setting}", quote(.url), quote(.namespace))]
+    UnknownNamespace {
+        /// The URL of the server.
+        url: String,
+        /// The namespace.
+        namespace: String,
+        /// The setting.
+        setting: SettingSource,
+    },
+    /// A mount or a role does not exist (status 404).
+    #[error("the server at {} does not have what {action} needs: {}", quote(.url), reasons(.errors))]
+    NotFound {
+        /// The URL of the server.
+        url: String,
+        /// The request.
+        action: ServerAction,
+        /// The reasons in the answer.
+        errors: Vec<String>,
+    },
+    /// The server is sealed.
+    #[error("the server at {} is sealed", quote(.0))]
+    Sealed(String),
+    /// The server is not initialized.
+    #[error("the server at {} is not initialized", quote(.0))]
+    NotInitialized(String),
+    /// The server failed.
+    #[error("the server at {} failed to answer {action}: status {status}{}", quote(.url), server_text(.errors))]
+    Failed {
+        /// The URL of the server.
+        url: String,
+        /// The request.
+        action: ServerAction,
+        /// The HTTP status.
+        status: u16,
+        /// The reasons in the answer.
+        errors: Vec<String>,
+    },
+    /// The answer is not that of such a server.
+    #[error("{} is not a Stronghold, OpenBao or Vault server: {why}; the URL is from {setting}", quote(.url))]
+    UnexpectedAnswer {
+        /// The URL.
+        url: String,
+        /// The setting with the URL.
+        setting: SettingSource,
+        /// The reason.
+        why: String,
+    },
+}
+
+impl StrongholdError {
+    /// Whether the failure may be temporary, so that the same request can succeed later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Connection { source, .. } => source.is_temporary(),
+            Self::Sealed(_) | Self::NotInitialized(_) | Self::Failed { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Formats the reasons of the server.
+fn reasons(errors: &[String]) -> String {
+    if errors.is_empty() { "no reason is given".to_owned() } else { quote(&errors.join("; ")) }
+}
+
+fn server_text(errors: &[String]) -> String {
+    if errors.is_empty() { String::new() } else { format!(": {}", reasons(errors)) }
+}
+
+diagnostics! { StrongholdError:
+    Self::NoServer => Kind::StrongholdUrlMissing,
+        "set --server URL or the variable STRONGHOLD_ADDR, BAO_ADDR or VAULT_ADDR";
+    Self::InvalidUrl { source, .. } => source.kind(), source.hint();
+    Self::InvalidNamespace { .. } => Kind::StrongholdSettingInvalid;
+    Self::CaFile { source, .. } => source.kind(), source.hint();
+    Self::InvalidCa { source, .. } => source.kind(), source.hint();
+    Self::InvalidToken(_) => Kind::StrongholdSettingInvalid;
+    Self::TokenFile(source) => source.kind(), source.hint();
+    Self::Mount(_) => Kind::StrongholdSettingInvalid;
+    Self::RoleName(_) => Kind::StrongholdSettingInvalid;
+    Self::Connection { source, .. } => source.kind(), source.hint();
+    Self::Rejected { .. } => Kind::StrongholdRejected;
+    Self::Denied { action, .. } => Kind::StrongholdNotPermitted, if action.is_login() {
+        Some("check --path and --namespace: the server does not distinguish these causes".to_owned())
+    } else {
+        None
+    };
+    Self::UnknownNamespace { .. } => Kind::StrongholdNotFound;
+    Self::NotFound { .. } => Kind::StrongholdNotFound;
+    Self::Sealed(_) => Kind::StrongholdUnavailable, "an administrator of the server has to unseal it";
+    Self::NotInitialized(_) => Kind::StrongholdUnavailable;
+    Self::Failed { .. } => Kind::StrongholdUnavailable, "read the log of the server";
+    Self::UnexpectedAnswer { .. } => Kind::StrongholdUnexpectedAnswer,
+        "use the URL of the server without '/v1' and '/ui', such as https://stronghold.example.org";
+}
