@@ -337,7 +337,10 @@ pub const TABLE: &[Rule] = &[
     rule("cc-login", SETTINGS, Form(&["auto", "local", "ldap", "token", "oidc"], "another --method")),
     rule("cc-login", &["token_file"], Form(&["auto", "token"], "--method token")),
     rule("cc-login", PASSWORD, Form(&["auto", "local", "ldap", "remote"], "--method local, ldap or remote")),
-    rule("cc-login", &["path", "role", "scope"], Form(&["oidc"], "--method oidc")),
+    rule("cc-login", &["identity"], Form(&["token"], "--method token")),
+    rule("cc-login", &["bearer_token_file"], All(&[With(&["role"]), Form(&["token"], "--method token")])),
+    rule("cc-login", &["path", "scope"], Form(&["oidc"], "--method oidc")),
+    rule("cc-login", &["role"], Form(&["oidc", "token"], "--method oidc or token")),
     rule(
         "cc-login",
         &[
@@ -354,7 +357,17 @@ pub const TABLE: &[Rule] = &[
     rule("cc-login", &["device", "manual", "parameter"], Form(&["oidc"], "--method oidc")),
     rule("cc-login", &["server", "for_name"], Form(&["remote"], "--method remote")),
     rule("cc-login", &["starttls"], Form(&["auto", "ldap"], "--method ldap")),
-    rule("cc-login", NETWORK, Form(&["auto", "ldap", "oidc", "remote"], "--method ldap, oidc or remote")),
+    rule(
+        "cc-login",
+        NETWORK,
+        Any(
+            &[
+                Form(&["auto", "ldap", "oidc", "remote"], "--method ldap, oidc or remote"),
+                With(&["identity", "role"]),
+            ],
+            "--method ldap, oidc or remote, or --identity",
+        ),
+    ),
     rule("cc-login", &["session"], Always),
     // The settings select the session of their directory.
     rule("cc-login status", &["at", "session"], Always),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::ci_identity::CiIdentityError;
 use super::oidc::error::OidcError;
 use super::oidc::provider_config::ProviderConfigError;
 use super::session_error::SessionError;
@@ -19,6 +20,7 @@ use crate::util::file::{FileError, shell_word};
 use crate::util::kind::Kind;
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::human_span;
+use crate::verify::VerifyError;
 
 /// The maximum length of a username, in bytes: the limit of the column in the user table.
 pub const MAX_NAME_BYTES: usize = 255;
@@ -121,6 +123,12 @@ pub enum LoginError {
     /// There is no usable session.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// The job has no identity.
+    #[error(transparent)]
+    CiIdentity(#[from] CiIdentityError),
+    /// A login role, or its keys.
+    #[error(transparent)]
+    LoginRole(#[from] VerifyError),
 }
 
 diagnostics! { LoginError:
@@ -152,6 +160,8 @@ diagnostics! { LoginError:
     Self::Server(error) => error.kind(), error.hint();
     Self::RemoteToken(error) => error.kind(), error.hint();
     Self::Session(error) => error.kind(), error.hint();
+    Self::CiIdentity(error) => error.kind(), error.hint();
+    Self::LoginRole(error) => error.kind(), error.hint();
 }
 
 /// The reason the token of a server is not used.

@@ -1,10 +1,16 @@
 //! The steps of a login from the request to the stored session.
 
+use std::path::PathBuf;
+
 use super::attempt_limit::Attempts;
 use super::chain::{Credentials, login};
+use super::ci_identity::{CiAccess, CiIdentity};
 use super::context::LoginContext;
 use super::error::LoginError;
 use super::identity::{Identity, Method};
+use super::login_role::{RoleLogin, RoleLoginOutcome};
+use super::network::NetworkOptions;
+use super::oidc::connection::key_cache;
 use super::oidc::flow::OidcRequest;
 use super::remote::RemoteRequest;
 use super::selection::SessionSelection;
@@ -17,6 +23,7 @@ use crate::config::Settings;
 use crate::ldap::LdapOptions;
 use crate::user_db::{OpenMode, UserDb};
 use crate::util::note::Notes;
+use crate::util::secret::SecretText;
 use crate::util::xdg;
 
 /// The request of a login.
@@ -51,6 +58,14 @@ pub struct PasswordRequest {
 pub struct TokenRequest {
     /// The user that the token must be for; `None` accepts any user.
     pub username: Option<String>,
+    /// The identity of a job that is the token; `None` reads a token of the user.
+    pub identity: Option<CiIdentity>,
+    /// The login role of type jwt; `None` applies the rules of the server's own login with a token.
+    pub role: Option<String>,
+    /// A file with the bearer token for the URLs of the role's keys.
+    pub bearer_token: Option<PathBuf>,
+    /// The connections for the identity and for the keys of the role.
+    pub network: NetworkOptions,
 }
 
 /// Logs in and stores the session under the requested name or, without a name, as the session of
@@ -112,7 +127,7 @@ fn log_in_by_password<U: LoginUi>(
             return Err(error.into());
         }
     };
-    save_session(identity, &settings, &user_db, &target, environment, ui)
+    save_session(identity, None, &settings, &user_db, &target, environment, ui)
 }
 
 fn log_in_by_token<U: LoginUi>(
@@ -123,21 +138,57 @@ fn log_in_by_token<U: LoginUi>(
 ) -> Result<Session, U::Error> {
     let settings = ui.settings()?;
     let target = target(selection, environment)?;
-    let token = ui.token()?;
+    let http = request.network.http_options(environment.variables).map_err(LoginError::from)?;
+    let token = match &request.identity {
+        Some(identity) => {
+            let access = CiAccess {
+                variables: environment.variables,
+                http: http.clone(),
+                monotonic: environment.monotonic,
+            };
+            let mut notes = Notes::new();
+            let token = identity.fetch(&access, &mut notes);
+            ui.notes(notes);
+            token.map_err(LoginError::from)?
+        }
+        None => ui.token()?,
+    };
     let mut user_db = open_user_db(&settings)?;
-    let credentials = Credentials { token: Some(token), ..Credentials::default() };
-    let ldap_options = LdapOptions::default();
-    let context =
-        LoginContext { settings: &settings, ldap_options: &ldap_options, now: environment.clock.now() };
     let mut notes = Notes::new();
-    let outcome = login(Some(Method::Token), &credentials, &context, &mut user_db, None, &mut notes);
+    let outcome = match &request.role {
+        Some(role) => RoleLogin {
+            role,
+            settings: &settings,
+            http,
+            bearer_token: request.bearer_token.clone(),
+            cache: key_cache(environment.variables),
+            clock: environment.clock,
+        }
+        .log_in(&token, &user_db, &mut notes),
+        None => log_in_by_server_rules(token, &settings, &mut user_db, environment, &mut notes),
+    };
     ui.notes(notes);
-    let identity = outcome?;
+    let RoleLoginOutcome { identity, max_seconds } = outcome?;
     if let Some(expected) = request.username.as_ref().filter(|name| **name != identity.user.username) {
         let (found, expected) = (identity.user.username, expected.clone());
         return Err(LoginError::OtherSubject { found, expected }.into());
     }
-    save_session(identity, &settings, &user_db, &target, environment, ui)
+    save_session(identity, max_seconds, &settings, &user_db, &target, environment, ui)
+}
+
+/// Logs in by the rules of the server's own login with a token.
+fn log_in_by_server_rules(
+    token: SecretText,
+    settings: &Settings,
+    user_db: &mut UserDb,
+    environment: &LoginEnvironment<'_>,
+    notes: &mut Notes,
+) -> Result<RoleLoginOutcome, LoginError> {
+    let credentials = Credentials { token: Some(token), ..Credentials::default() };
+    let ldap_options = LdapOptions::default();
+    let context = LoginContext { settings, ldap_options: &ldap_options, now: environment.clock.now() };
+    let identity = login(Some(Method::Token), &credentials, &context, user_db, None, notes)?;
+    Ok(RoleLoginOutcome { identity, max_seconds: None })
 }
 
 /// Returns the place of the session of a login with the settings of a server on this computer.
@@ -154,6 +205,7 @@ fn open_user_db(settings: &Settings) -> Result<UserDb, LoginError> {
 
 fn save_session<U: LoginUi>(
     identity: Identity,
+    max_seconds: Option<i64>,
     settings: &Settings,
     user_db: &UserDb,
     target: &SessionTarget,
@@ -163,7 +215,7 @@ fn save_session<U: LoginUi>(
     let row = user_db.find(&identity.user.username).map_err(LoginError::from)?;
     let mut notes = Notes::new();
     let now = environment.clock.now();
-    let session = start(target.key().clone(), identity, row, None, settings, now, &mut notes)
+    let session = start(target.key().clone(), identity, row, max_seconds, settings, now, &mut notes)
         .and_then(|session| target.save(&session, &mut notes).map(|()| session));
     ui.notes(notes);
     Ok(session?)

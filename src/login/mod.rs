@@ -3,18 +3,22 @@
 //! [`log_in`] processes a [`LoginRequest`] up to the stored [`Session`]; a [`LoginUi`] prompts for
 //! passwords and prints the steps for the user. [`chain::login`] tries LDAP, token and local
 //! password in the server's order: if the LDAP server rejects a user, no other method is tried.
+//! [`ci_identity`] fetches the token that a CI system issues to a job.
 //! [`attempt_limit`] limits failed logins. [`stored`] contains the operations on a stored session;
 //! [`refresh`](mod@refresh) renews it.
 
 pub mod attempt_limit;
 pub mod chain;
+pub mod ci_identity;
 mod context;
 pub mod error;
 pub mod flow;
 pub mod identity;
 pub mod ldap;
 pub mod local;
+mod login_role;
 pub mod methods;
+pub mod network;
 pub mod oidc;
 pub mod refresh;
 pub mod remote;
@@ -33,11 +37,13 @@ pub mod ui;
 
 pub use attempt_limit::Attempts;
 pub use chain::{Credentials, login};
+pub use ci_identity::{CiAccess, CiIdentity};
 pub use context::LoginContext;
 pub use error::LoginError;
 pub use flow::{LoginRequest, log_in};
 pub use identity::{Identity, Method};
 pub use methods::{LoginMethodReport, UserDetails};
+pub use network::NetworkOptions;
 pub use selection::SessionSelection;
 pub use session::Session;
 pub use session_token::SessionToken;

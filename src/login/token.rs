@@ -87,7 +87,7 @@ fn endpoint_of(token: &Unverified<'_>) -> Endpoint {
     }
 }
 
-fn first_failure(verdict: &Verdict) -> Option<LoginError> {
+pub(super) fn first_failure(verdict: &Verdict) -> Option<LoginError> {
     if verdict.accepts() {
         return None;
     }

@@ -63,6 +63,9 @@ kinds! {
     CaMalformed: "ca-malformed", Config, "a file of CA certificates contains no usable certificate";
     CaMissing: "ca-missing", Config, "the system has no CA certificates";
     CertificateDates: "certificate-dates", Data, "a certificate is expired or not yet valid";
+    CiIdentityMalformed: "ci-identity-malformed", Data, "the identity of a CI job is not a token";
+    CiIdentityMissing: "ci-identity-missing", Config, "the CI job does not have an identity, or may not request it";
+    CiIdentityRejected: "ci-identity-rejected", NotPermitted, "the CI system rejects the request for an identity";
     CommandNotExecutable: "command-not-executable", NotExecutable, "a command cannot be executed";
     CommandNotFound: "command-not-found", NotFound, "a command does not exist";
     ConfigCertificateDates: "config-certificate-dates", Config, "a configured certificate is expired or not yet valid";

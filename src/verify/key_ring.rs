@@ -11,7 +11,7 @@ use crate::http::{Bearer, Client, HttpOptions};
 use crate::key::jwk::Jwk;
 use crate::key::set::KeySet;
 use crate::key::{KeyError, KeyStrength, VerifyingKey, parse};
-use crate::oidc::discovery;
+use crate::oidc::discovery::{self, DiscoveryError};
 use crate::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks, RemoteJwksError};
 use crate::policy::endpoint::KeyUse;
 use crate::policy::{Endpoint, Signer};
@@ -43,7 +43,7 @@ pub struct GivenKeys {
     pub hmac_secret: Option<PathBuf>,
     /// Sources of JWKSs.
     pub sets: Vec<KeySetSource>,
-    /// A file with the bearer token for the JWKS URLs.
+    /// A file with the bearer token for the URLs of these keys, or of those of a login role.
     pub bearer_token: Option<PathBuf>,
     /// How the keys are read and fetched.
     pub access: KeyAccess,
@@ -104,10 +104,7 @@ impl GivenKeys {
     /// Reads or fetches the JWKSs. `now` is the time of the system's clock.
     pub(super) fn open_sets(&self, now: Timestamp, notes: &mut Notes) -> Result<KeySets, VerifyError> {
         let mut sets = KeySets::default();
-        let bearer = match &self.bearer_token {
-            Some(path) if !self.sets.is_empty() => Some(read_secret(path, notes)?),
-            _ => None,
-        };
+        let bearer = if self.sets.is_empty() { None } else { self.bearer(notes)? };
         for source in &self.sets {
             match source {
                 KeySetSource::File(path) => sets.keys.extend(self.read_set(path, notes)?),
@@ -131,6 +128,11 @@ impl GivenKeys {
         Ok(set.keys().to_vec())
     }
 
+    /// Reads the bearer token for the URLs of the keys.
+    pub(super) fn bearer(&self, notes: &mut Notes) -> Result<Option<SecretText>, VerifyError> {
+        self.bearer_token.as_deref().map(|path| read_secret(path, notes)).transpose()
+    }
+
     fn open_remote(
         &self,
         source: &JwksSource,
@@ -140,16 +142,23 @@ impl GivenKeys {
     ) -> Result<RemoteJwks, VerifyError> {
         let KeyAccess { options, cache, strength } = &self.access;
         let mut options = options.clone();
-        if let Some(token) = bearer {
-            let url = match source {
-                JwksSource::KeySet(url) => url.clone(),
-                JwksSource::Discovery(issuer) => discovery::document_url(issuer)?,
-            };
-            options.bearer = Some(Bearer { origin: url.origin(), token: token.clone() });
-        }
+        options.bearer = bearer_of(source, bearer)?;
         let client = Client::new(options)?;
         Ok(RemoteJwks::open(client, source.clone(), cache.clone(), *strength, now, notes)?)
     }
+}
+
+/// Returns the bearer token for the origin of a source.
+pub(super) fn bearer_of(
+    source: &JwksSource,
+    token: Option<&SecretText>,
+) -> Result<Option<Bearer>, DiscoveryError> {
+    let Some(token) = token else { return Ok(None) };
+    let url = match source {
+        JwksSource::KeySet(url) => url.clone(),
+        JwksSource::Discovery(issuer) => discovery::document_url(issuer)?,
+    };
+    Ok(Some(Bearer { origin: url.origin(), token: token.clone() }))
 }
 
 /// JWKSs that were read or fetched.

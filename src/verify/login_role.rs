@@ -44,6 +44,8 @@ pub enum LoginRoleSource {
     /// A role in `auth.jwt-roles`, or a file: a name that looks like a path or, if no roles are
     /// configured, the name of an existing file.
     NameOrFile(String),
+    /// A role in `auth.jwt-roles`.
+    Configured(String),
     /// A document.
     Document(RoleDocument),
 }
@@ -152,7 +154,8 @@ impl LoginRoleVerifier {
         }
         let at = request.clock.now();
         let keys = if given.is_empty() {
-            let keys = LoginRoleKeys::open(&config, &given.access, at, now, notes)?;
+            let bearer = given.bearer(notes)?;
+            let keys = LoginRoleKeys::open(&config, &given.access, bearer.as_ref(), at, now, notes)?;
             warn_of_weak(keys.keys(), notes);
             keys
         } else {
@@ -213,6 +216,7 @@ fn find_role(
             }
             Some(text.as_str())
         }
+        LoginRoleSource::Configured(name) => Some(name.as_str()),
         LoginRoleSource::Default => default,
     };
     let Some(section) = &settings.jwt_roles else {

@@ -1,7 +1,7 @@
 //! The keys of a login role's configuration, and verification with them.
 
 use super::error::VerifyError;
-use super::key_ring::KeyAccess;
+use super::key_ring::{KeyAccess, bearer_of};
 use super::refetch::{VerificationKeys, refetch_all};
 use crate::http::{Client, HttpTrust, parse_url};
 use crate::key::parse::read_one_block;
@@ -10,6 +10,7 @@ use crate::oidc::jwks_cache::{JwksSource, RemoteJwks, RemoteJwksError};
 use crate::policy::login_role::{RoleConfig, RoleKeySource, RoleKeyUrl as Address};
 use crate::token::{TokenError, Unverified, Verified, verify_owned};
 use crate::util::note::Notes;
+use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
 /// The keys of a login role's configuration.
@@ -26,7 +27,7 @@ pub struct LoginRoleKeys {
 impl LoginRoleKeys {
     /// Reads or fetches the keys.
     ///
-    /// Certificates must be valid at `at`; `now` is the time of the system's clock, for the cache. If
+    /// `bearer` is sent to the origins of the keys. Certificates must be valid at `at`; `now` is the time of the system's clock, for the cache. If
     /// at least one of several JWKSs can be fetched, the others are skipped with a warning.
     ///
     /// # Errors
@@ -34,6 +35,7 @@ impl LoginRoleKeys {
     pub fn open(
         config: &RoleConfig,
         access: &KeyAccess,
+        bearer: Option<&SecretText>,
         at: Timestamp,
         now: Timestamp,
         notes: &mut Notes,
@@ -46,11 +48,11 @@ impl LoginRoleKeys {
         };
         match &config.keys {
             RoleKeySource::Pem(pems) => keys.fixed = read_pems(pems, access.strength, at, notes)?,
-            RoleKeySource::KeySet(set) => keys.remotes.push(open_set(set, access, now, notes)?),
+            RoleKeySource::KeySet(set) => keys.remotes.push(open_set(set, access, bearer, now, notes)?),
             RoleKeySource::KeySets(sets) => {
                 let mut failure = None;
                 for set in sets {
-                    match open_set(set, access, now, notes) {
+                    match open_set(set, access, bearer, now, notes) {
                         Ok(remote) => keys.remotes.push(remote),
                         Err(error) => {
                             notes.warn("jwks-skipped", format!("a key set is skipped: {error}"));
@@ -64,7 +66,7 @@ impl LoginRoleKeys {
             }
             RoleKeySource::Discovery(provider) => {
                 let origin = JwksSource::Discovery(provider.url.clone());
-                keys.remotes.push(open_remote(provider, origin, access, now, notes)?);
+                keys.remotes.push(open_remote(provider, origin, access, bearer, now, notes)?);
             }
         }
         Ok(keys)
@@ -154,20 +156,23 @@ fn read_pems(
 fn open_set(
     set: &Address,
     access: &KeyAccess,
+    bearer: Option<&SecretText>,
     now: Timestamp,
     notes: &mut Notes,
 ) -> Result<RemoteJwks, RemoteJwksError> {
-    open_remote(set, JwksSource::KeySet(parse_url(&set.url)?), access, now, notes)
+    open_remote(set, JwksSource::KeySet(parse_url(&set.url)?), access, bearer, now, notes)
 }
 
 fn open_remote(
     address: &Address,
     origin: JwksSource,
     access: &KeyAccess,
+    bearer: Option<&SecretText>,
     now: Timestamp,
     notes: &mut Notes,
 ) -> Result<RemoteJwks, RemoteJwksError> {
     let mut options = access.options.clone();
+    options.bearer = bearer_of(&origin, bearer)?;
     if let Some(pem) = &address.ca_pem {
         options.trust = HttpTrust::Only(pem.clone().into_bytes());
     }

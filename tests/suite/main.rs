@@ -13,6 +13,8 @@ mod batch;
 mod cc_jwt;
 mod cc_login;
 mod cc_user;
+mod ci_jobs;
+mod ci_providers;
 mod command_lines;
 mod completion;
 mod config;

@@ -1,6 +1,7 @@
 //! `cc-login [NAME]`: the arguments of a login and their request.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
@@ -15,9 +16,10 @@ use crate::cli::ldap::LdapConnectionOptions;
 use crate::cli::options::SettingsOptions;
 use crate::cli::prompt::PasswordOptions;
 use crate::cli::suggest;
+use crate::ldap::LdapOptions;
 use crate::login::flow::{PasswordRequest, TokenRequest};
 use crate::login::session_error::COMMANDS;
-use crate::login::{LoginRequest, Method, SessionSelection, log_in};
+use crate::login::{CiIdentity, LoginRequest, Method, NetworkOptions, SessionSelection, log_in};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::environment::Environment;
 
@@ -37,6 +39,14 @@ pub(super) struct LoginOptions {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
           conflicts_with_all = ["password_stdin", "password_file"])]
     token_file: Option<PathBuf>,
+
+    /// Log in with the identity of a CI job: github:AUDIENCE, env:NAME, or file:PATH
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["token_file", "password_stdin", "password_file"])]
+    identity: Option<CiIdentity>,
+
+    /// Send the bearer token in FILE to the origin of the keys of --role, such as a Kubernetes API server
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    bearer_token_file: Option<PathBuf>,
 
     #[command(flatten)]
     password: PasswordOptions,
@@ -85,6 +95,7 @@ impl LoginOptions {
         let has_key = |keys: &[&str]| parameters.others.iter().any(|(key, _)| keys.contains(&key.as_str()));
         match named {
             Some(choice @ MethodChoice::Only(_)) => choice,
+            _ if self.identity.is_some() || self.token_file.is_some() => MethodChoice::Only(Method::Token),
             _ if self.remote.is_given() || has_key(&remote::KEYS) => MethodChoice::Only(Method::Remote),
             _ if self.provider.is_given() || has_key(&provider::KEYS) => MethodChoice::Only(Method::Oidc),
             _ => MethodChoice::Auto,
@@ -116,10 +127,7 @@ impl LoginOptions {
                 LoginRequest::Remote(self.remote.request(username, &parameters.others, ldap, timeout)?)
             }
             MethodChoice::Only(Method::Token) => {
-                LoginRequest::Token(TokenRequest { username: parameters.name })
-            }
-            MethodChoice::Auto if self.token_file.is_some() => {
-                LoginRequest::Token(TokenRequest { username: parameters.name })
+                LoginRequest::Token(self.token_request(&parameters, &ldap, timeout)?)
             }
             choice => {
                 let is_bare_name = parameters.is_bare_name;
@@ -136,11 +144,34 @@ impl LoginOptions {
             }
         })
     }
+
+    /// Builds the request of a login with a token.
+    fn token_request(
+        &self,
+        parameters: &Parameters,
+        ldap: &LdapOptions,
+        timeout: Option<Duration>,
+    ) -> Result<TokenRequest, UsageError> {
+        Ok(TokenRequest {
+            username: parameters.name.clone(),
+            identity: self.identity.clone(),
+            role: self.provider.role(&parameters.others)?,
+            bearer_token: self.bearer_token_file.clone(),
+            network: NetworkOptions {
+                ca_file: ldap.ca_file.clone(),
+                connect_timeout: Some(ldap.connect_timeout),
+                timeout,
+            },
+        })
+    }
 }
 
 /// Rejects a key that the method does not use. Options are checked by the table of rules.
 fn reject_unused_keys(choice: MethodChoice, parameters: &Parameters) -> Result<(), UsageError> {
     for (key, _) in &parameters.others {
+        if key == "role" && choice == MethodChoice::Only(Method::Token) {
+            continue;
+        }
         for (keys, method) in [(&provider::KEYS[..], Method::Oidc), (&remote::KEYS[..], Method::Remote)] {
             if keys.contains(&key.as_str()) && choice != MethodChoice::Only(method) {
                 return Err(UsageError::new(format!("{key}= requires --method {}", method.name())));

@@ -55,6 +55,10 @@ const TOKEN_ENVIRONMENT: &[(&str, &str)] = &[SESSION, EXEC_INFO, OID, PROXY];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
     SESSION,
+    (
+        "ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "the token endpoint of a GitHub job, for --identity github",
+    ),
     ("XDG_RUNTIME_DIR, XDG_STATE_HOME, HOME", "the directories for the sessions and for failed logins"),
     ("USER, LOGNAME", "the username, unless NAME is given"),
     ("JWT_PRIVATE_KEY", "signs the token of the session; in the environment or in .env"),
@@ -84,6 +88,14 @@ pub(super) static PAGES: &[ManualPage] = &[
              (CROSS_LOGIN_JWT_HS512_KEY), or one of the server itself or of the trusted issuer if the cookie login of the \
              server is enabled. Unlike the server, it rejects a token without a known role, and changes no user of another \
              source.",
+            "With --role, token accepts the tokens of another issuer: the login role of type jwt (auth.jwt-roles, with the keys \
+             of auth.jwt-config) determines the accepted tokens and the claim with the username, as at Stronghold. The user \
+             must be in the user table, which is not changed. --bearer-token-file is for keys that are not public, as those of a \
+             Kubernetes API server.",
+            "--identity logs in with the token of a CI job. github requests it from GitHub Actions for the audience after the \
+             colon (ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN; the job needs the permission id-token: \
+             write). env:NAME reads it from a variable, such as one of id_tokens in GitLab. file:PATH reads it from a file, such \
+             as a projected token of Kubernetes or a SPIFFE JWT. The token is fetched at each login.",
             "oidc logs in through an OpenID provider: authorization code with PKCE, new state and nonce, and an ID token \
              verified with the provider's keys. The provider is auth.oidc.provider of the configuration, or with --path an \
              entry of auth.oidc.providers, which has provider, client-id, client-secret-variable, scopes, parameters, ca-file, \
@@ -147,6 +159,11 @@ pub(super) static PAGES: &[ManualPage] = &[
             Example {
                 command: "cc-login fritz --server https://cc.example.org --session site",
                 explains: "Log in at a running server, and store the session under a name",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-login --identity github:https://cc.example.org --role ci",
+                explains: "Log in with the identity of a GitHub job",
                 test: ExampleTest::Parses,
             },
             Example {

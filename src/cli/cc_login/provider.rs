@@ -21,7 +21,7 @@ pub(super) struct ProviderOptions {
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     path: Option<String>,
 
-    /// Login role; role=NAME [default: default-role of the entry]
+    /// Login role, also for --method token; role=NAME [default: default-role of the entry]
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
 
@@ -102,6 +102,14 @@ impl ProviderOptions {
             || !self.parameter.is_empty()
     }
 
+    /// Returns the login role.
+    ///
+    /// # Errors
+    /// [`UsageError`] for two different roles.
+    pub(super) fn role(&self, keys: &[(String, String)]) -> Result<Option<String>, UsageError> {
+        value_of(keys, "--role", &["role"], &self.role)
+    }
+
     /// Builds the request from options and keys.
     ///
     /// # Errors
@@ -113,22 +121,7 @@ impl ProviderOptions {
         ldap: &LdapOptions,
         time_limit: Option<Duration>,
     ) -> Result<OidcRequest, UsageError> {
-        let value = |option: &'static str, names: &[&str], given: &Option<String>| {
-            let mut found = given.clone();
-            for (key, value) in keys.iter().filter(|(key, _)| names.contains(&key.as_str())) {
-                match &found {
-                    Some(other) if other != value => {
-                        return Err(UsageError::new(format!(
-                            "two different values are given for {option}: {} and {key}={}",
-                            quote(other),
-                            quote(value)
-                        )));
-                    }
-                    _ => found = Some(value.clone()),
-                }
-            }
-            Ok(found)
-        };
+        let value = |option, names: &[&str], given: &Option<String>| value_of(keys, option, names, given);
         let listen_address = value("--listen-address", &["listenaddress"], &self.listen_address)?;
         let port = value("--port", &["port"], &self.port)?;
         let host = value("--callback-host", &["callbackhost"], &self.callback_host)?;
@@ -168,7 +161,7 @@ impl ProviderOptions {
         Ok(OidcRequest {
             provider: ProviderParameters {
                 entry: value("--path", &["path", "mount"], &self.path)?,
-                role: value("--role", &["role"], &self.role)?,
+                role: self.role(keys)?,
                 login_hint: username.clone(),
                 scopes,
                 parameters: self.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?,
@@ -200,6 +193,29 @@ impl ProviderOptions {
             time_limit,
         })
     }
+}
+
+/// Returns the value of an option or of its keys.
+fn value_of(
+    keys: &[(String, String)],
+    option: &'static str,
+    names: &[&str],
+    given: &Option<String>,
+) -> Result<Option<String>, UsageError> {
+    let mut found = given.clone();
+    for (key, value) in keys.iter().filter(|(key, _)| names.contains(&key.as_str())) {
+        match &found {
+            Some(other) if other != value => {
+                return Err(UsageError::new(format!(
+                    "two different values are given for {option}: {} and {key}={}",
+                    quote(other),
+                    quote(value)
+                )));
+            }
+            _ => found = Some(value.clone()),
+        }
+    }
+    Ok(found)
 }
 
 fn parameter(text: &str) -> Result<(String, String), UsageError> {

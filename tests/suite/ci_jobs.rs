@@ -1,0 +1,235 @@
+//! Logins of CI jobs with the identity that GitHub, GitLab, Kubernetes or SPIFFE gives them.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use serde_json::{Value, json};
+
+use crate::ci_providers::{BEARER, CiProvider};
+use crate::support::{Run, TestEnv};
+
+const AUDIENCE: &str = "https://cc.example.org";
+
+/// The directory of a server with a login role for the jobs of an issuer, and the users of the jobs.
+fn server(issuer: &CiProvider, role: &Value) -> TestEnv {
+    let directory = TestEnv::with_setup();
+    let mut config: Value = serde_json::from_str(&directory.read("config.json")).unwrap();
+    config["auth"]["jwt-config"] =
+        json!({"oidc_discovery_url": issuer.issuer(), "bound_issuer": issuer.issuer()});
+    config["auth"]["jwt-roles"] = json!({"ci": role});
+    directory.write("config.json", config.to_string());
+    directory
+        .sh("cc-user init -q 2> /dev/null; cc-user add site/benchmarks --role user,api --no-password -q
+         cc-user add reporter --role api --no-password -q")
+        .ended(0);
+    directory
+}
+
+fn github_role() -> Value {
+    json!({
+        "role_type": "jwt", "user_claim": "repository", "bound_audiences": [AUDIENCE], "token_ttl": "10m",
+        "bound_claims": {"repository_owner": "site", "ref": "refs/heads/main"},
+    })
+}
+
+#[test]
+fn github_job_logs_in_with_its_own_identity_and_audience() {
+    let github = CiProvider::github();
+    let directory = server(&github, &github_role());
+    let job = github.github_job();
+    let done = directory.sh(&format!("{job} cc-login --identity github:{AUDIENCE} --role ci")).ended(0);
+    assert!(
+        done.stdout.starts_with("logged in: site/benchmarks (user, api) by token, until ")
+            && done.stdout.contains("(in 10 minutes)"),
+        "{} {}",
+        done.stdout,
+        done.stderr
+    );
+    directory.sh("cc-login token | cc-jwt verify - --endpoint user-api -q").ended(0);
+    let request = github.seen().into_iter().find(|seen| seen.path.ends_with("/idtoken")).unwrap();
+    assert_eq!(request.parameter("audience").as_deref(), Some(AUDIENCE));
+    assert_eq!(request.parameter("api-version").as_deref(), Some("2.0"));
+    assert_eq!(request.header("authorization"), Some(&*format!("Bearer {BEARER}")));
+    // GitHub's default audience is not that of the role.
+    let other = directory.sh(&format!("{job} cc-login --identity github role=ci -v")).ended(1);
+    assert!(
+        other.stderr.contains("login with a token rejected: audience") || other.stderr.contains("aud"),
+        "{}",
+        other.stderr
+    );
+    let all = format!("{}{}{}{}", done.stdout, done.stderr, other.stdout, other.stderr);
+    assert!(!all.contains("runner-s3cret") && !all.contains("eyJ"), "{all}");
+}
+
+#[test]
+fn github_job_that_may_not_request_a_token_gets_the_permission_as_a_hint() {
+    let github = CiProvider::github();
+    let directory = server(&github, &github_role());
+    let login = format!("cc-login --identity github:{AUDIENCE} --role ci");
+    let cases = [
+        (
+            "export GITHUB_ACTIONS=true; ",
+            78,
+            "ACTIONS_ID_TOKEN_REQUEST_URL is not set",
+            "permissions: {id-token: write",
+        ),
+        ("", 78, "this is not a job of GitHub Actions", "--identity env:NAME or file:PATH"),
+        (
+            "export GITHUB_ACTIONS=true ACTIONS_ID_TOKEN_REQUEST_URL=ftp://x ACTIONS_ID_TOKEN_REQUEST_TOKEN=x; ",
+            65,
+            "ACTIONS_ID_TOKEN_REQUEST_URL: invalid URL",
+            "",
+        ),
+        (
+            "export GITHUB_ACTIONS=true ACTIONS_ID_TOKEN_REQUEST_URL=http://h.example/x ACTIONS_ID_TOKEN_REQUEST_TOKEN=x; ",
+            77,
+            "is plain http",
+            "",
+        ),
+    ];
+    for (variables, _status, message, hint) in cases {
+        let run = directory.sh(&format!("{variables} {login}"));
+        assert!(
+            run.status != 0 && run.stderr.contains(message) && run.stderr.contains(hint),
+            "{variables}: {}",
+            run.stderr
+        );
+    }
+    assert!(github.seen().is_empty());
+    let wrong = github.github_job().replace("runner-s3cret", "expired-s3cret");
+    let run = directory.sh(&format!("{wrong} {login}")).ended(77);
+    assert!(
+        run.stderr.contains(
+            "GitHub rejected the request for a token with status 401: 'The token of the job has expired'"
+        ) && run.stderr.contains("hint: ")
+            && !run.stderr.contains("expired-s3cret"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn github_endpoint_that_fails_for_a_moment_is_asked_again() {
+    let github = CiProvider::github();
+    let directory = server(&github, &github_role());
+    let login = format!("{} cc-login --identity github:{AUDIENCE} --role ci", github.github_job());
+    github.fail_next(1);
+    directory.sh(&login).ended(0);
+    github.fail_next(9);
+    let before = github.seen().len();
+    let run = directory.sh(&login).ended(69);
+    assert!(run.stderr.contains("answered with status 503"), "{}", run.stderr);
+    assert_eq!(github.seen().len() - before, 3);
+}
+
+fn gitlab_role() -> Value {
+    json!({
+        "role_type": "jwt", "user_claim": "project_path", "bound_audiences": [AUDIENCE],
+        "bound_claims": {"ref_protected": "true"},
+    })
+}
+
+#[test]
+fn gitlab_job_logs_in_with_the_token_of_a_variable() {
+    let gitlab = CiProvider::gitlab();
+    let directory = server(&gitlab, &gitlab_role());
+    let login = "cc-login --identity env:CC_ID_TOKEN --role ci";
+    let with = |token: &str| directory.sh(&format!("export CC_ID_TOKEN='{token}'; {login}"));
+    let done = with(&gitlab.token(AUDIENCE)).ended(0);
+    assert!(done.stdout.starts_with("logged in: site/benchmarks (user, api) by token"), "{}", done.stdout);
+    let missing = directory.sh(login).ended(78);
+    assert!(
+        missing.stderr.contains("the variable CC_ID_TOKEN is not set")
+            && missing.stderr.contains("id_tokens: {CC_ID_TOKEN: {aud: URL}}"),
+        "{}",
+        missing.stderr
+    );
+    assert!(with("").ended(78).stderr.contains("the variable CC_ID_TOKEN is empty"));
+    let rubbish = with("hunter2").ended(65);
+    assert!(
+        rubbish.stderr.contains("does not contain a token") && !rubbish.stderr.contains("hunter2"),
+        "{}",
+        rubbish.stderr
+    );
+    with(&gitlab.token("https://vault.example.org")).ended(1);
+    gitlab.issue_tokens_of_age(3_600);
+    let old = with(&gitlab.token(AUDIENCE)).ended(1);
+    assert!(old.stderr.contains("expired"), "{}", old.stderr);
+    let other = CiProvider::gitlab();
+    with(&other.token(AUDIENCE)).ended(1);
+}
+
+/// Writes a token as the kubelet does: the file is a link through `..data`, which is replaced as a whole.
+fn project(directory: &TestEnv, version: u32, token: &str) {
+    let volume = directory.file("tokens");
+    let data = volume.join(format!("..2026_{version}"));
+    fs::create_dir_all(&data).unwrap();
+    fs::write(data.join("cc"), token).unwrap();
+    fs::set_permissions(data.join("cc"), fs::Permissions::from_mode(0o644)).unwrap();
+    let link = volume.join("..data_tmp");
+    symlink(format!("..2026_{version}"), &link).unwrap();
+    fs::rename(&link, volume.join("..data")).unwrap();
+    if version == 1 {
+        symlink("..data/cc", volume.join("cc")).unwrap();
+    }
+}
+
+#[test]
+fn kubernetes_job_logs_in_with_a_projected_token_that_is_read_again_each_time() {
+    let cluster = CiProvider::kubernetes();
+    let role = json!({
+        "role_type": "jwt", "bound_audiences": [AUDIENCE],
+        "user_claim": "/kubernetes.io/serviceaccount/name", "user_claim_json_pointer": true,
+        "bound_claims": {"/kubernetes.io/namespace": "monitoring"},
+    });
+    let directory = server(&cluster, &role);
+    directory.write("reader", format!("{BEARER}\n"));
+    fs::set_permissions(directory.file("reader"), fs::Permissions::from_mode(0o600)).unwrap();
+    let login = "cc-login --identity file:tokens/cc --role ci";
+    let missing = directory.sh(login).ended(66);
+    assert!(
+        missing.stderr.contains("tokens/cc") && missing.stderr.contains("serviceAccountToken"),
+        "{}",
+        missing.stderr
+    );
+    cluster.issue_tokens_of_age(3_600);
+    project(&directory, 1, &cluster.token(AUDIENCE));
+    // The keys of an API server are not public.
+    let denied = directory.sh(login).ended(69);
+    assert!(denied.stderr.contains("status 403"), "{}", denied.stderr);
+    let login = format!("{login} --bearer-token-file reader");
+    assert!(directory.sh(&login).ended(1).stderr.contains("expired"));
+    cluster.issue_tokens_of_age(0);
+    project(&directory, 2, &cluster.token(AUDIENCE));
+    let done = directory.sh(&login).ended(0);
+    assert!(done.stdout.starts_with("logged in: reporter (api) by token"), "{}", done.stdout);
+    // Other accounts of a container may read the token: the kubelet sets this mode.
+    assert!(!done.stderr.contains("tokens/cc"), "{}", done.stderr);
+}
+
+/// A login of a job whose options are wrong.
+#[track_caller]
+fn usage(directory: &TestEnv, arguments: &str) -> Run {
+    directory.sh(&format!("cc-login {arguments}")).ended(2)
+}
+
+#[test]
+fn identity_options_that_have_no_effect_are_rejected() {
+    let directory = TestEnv::with_setup();
+    for (arguments, message) in [
+        ("--identity gitlab", "expected github, github:AUDIENCE, env:NAME or file:PATH"),
+        ("--identity env:A-B", "letters, digits"),
+        ("--identity github --token-file x", "cannot be used with"),
+        ("--identity github --method ldap", "--method token"),
+        ("--identity github --device", "--method oidc"),
+        ("fritz --bearer-token-file x", "--role"),
+        ("--identity github --bearer-token-file x", "--role"),
+        ("--token-file x --ca-file y", "--identity"),
+        ("--identity github --role a role=b", "two different values"),
+    ] {
+        let run = usage(&directory, arguments);
+        assert!(run.stderr.contains(message), "{arguments}: {}", run.stderr);
+        let secret = usage(&directory, "--identity eyJhbGciOiJub25lIn0.e30.hunter2");
+        assert!(!secret.stderr.contains("hunter2"), "{}", secret.stderr);
+    }
+}
