@@ -21,7 +21,7 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test operator-test operator-image operator-docs fault-injection mutants lint deny docs messages bench fuzz install uninstall deb static dist reproducible licenses clean
+.PHONY: help build demo test operator-test operator-image operator-docs fault-injection predictions mutants lint deny docs messages bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,13 +64,16 @@ fault-injection: ## Run the fault tests in their long form (FAULT_SEED=N)
 	FAULT_INJECTION=long $(CARGO) test --locked --test suite fault_injection::
 	@sort $(TARGET)/tmp/fault-injection.txt
 
+predictions: ## Compare 1,000 random logins with OpenBao (BAO_SEED=N)
+	BAO_PREDICTIONS=long $(CARGO) test --locked --test suite openbao_predictions:: -- --nocapture
+
 # The tests of each module's mutants: those whose names contain one of these words, without tests that need a server.
 # `make mutants MODULE=token SHARD=0/10` tests a tenth of a module. Builds of changed code have a separate directory, so
 # that they are not used as builds of the real code.
 CARGO_MUTANTS := 27.1.0
 MODULE ?= policy
 SHARD  ?= 0/20
-MUTANT_TESTS_policy := policy:: openbao::every osdf::a_scope roles:: token:: attacks:: cc-jwt/
+MUTANT_TESTS_policy := policy:: openbao::decisions_equal_those_recorded osdf::a_scope roles:: token:: attacks:: cc-jwt/
 MUTANT_TESTS_token  := token:: jws:: attacks:: cc_jwt:: cc-jwt/
 MUTANT_TESTS_key    := key:: jws:: attacks:: gen_keypair:: cc-jwt/ gen-keypair/ convert-pem-pubkey/
 MUTANT_TESTS_user   := user:: cc_user:: user_db:: cc-user/

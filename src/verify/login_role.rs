@@ -11,8 +11,8 @@ use super::login_role_keys::LoginRoleKeys;
 use super::refetch::verify_with_refetch;
 use crate::config::Settings;
 use crate::policy::login_role::{
-    ANY_ISSUER, Flow, Login, LoginRole, LoginRoleError, LoginRoleSet, RoleConfig, config_warnings, evaluate,
-    role_warnings,
+    ANY_ISSUER, Flow, Login, LoginRole, LoginRoleError, LoginRoleSet, RoleConfig, ServerOnly,
+    config_warnings, evaluate, role_warnings, server_only,
 };
 use crate::policy::{Verbosity, Verdict};
 use crate::token::json as token_json;
@@ -274,6 +274,8 @@ pub struct RoleFindings {
     pub errors: Vec<LoginRoleError>,
     /// The warnings about settings that are valid but probably a mistake.
     pub warnings: Vec<Warning>,
+    /// The settings whose effect only the server knows, with the names of their roles.
+    pub unknown: Vec<(String, ServerOnly)>,
 }
 
 impl RoleFindings {
@@ -324,6 +326,7 @@ impl RoleFindings {
 
     fn add_role(&mut self, role: &LoginRole, prefix: &str) {
         self.roles.push(role.name.clone());
+        self.unknown.extend(server_only(role).into_iter().map(|unknown| (role.name.clone(), unknown)));
         for mut warning in role_warnings(role) {
             warning.message.insert_str(0, prefix);
             self.warnings.push(warning);

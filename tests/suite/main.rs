@@ -57,6 +57,7 @@ mod oidc_parameters;
 mod oidc_real;
 mod oidc_signals;
 mod openbao;
+mod openbao_predictions;
 mod openbao_server;
 mod options;
 mod osdf;

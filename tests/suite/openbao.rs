@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 use crate::openbao_server::OpenBao;
 use crate::support::{has, is_updating};
 
-fn data(name: &str) -> PathBuf {
+pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/login-roles").join(name)
 }
 
@@ -707,9 +707,9 @@ fn all() -> Vec<Case> {
     cases.0
 }
 
-const KEYS: [&str; 5] = ["ed25519", "es256", "es384", "es512", "rs256"];
+pub const KEYS: [&str; 5] = ["ed25519", "es256", "es384", "es512", "rs256"];
 
-fn pems() -> Vec<String> {
+pub fn pems() -> Vec<String> {
     KEYS.iter().map(|name| fs::read_to_string(data(&format!("{name}.pub.pem"))).unwrap()).collect()
 }
 
@@ -864,7 +864,7 @@ impl Bao {
     }
 }
 
-fn seconds() -> i64 {
+pub fn seconds() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_secs()).unwrap()
 }

@@ -104,7 +104,7 @@ pub(super) const VERIFY: ManualPage = ManualPage {
          subject, user, validate-user, roles, rights, address, job-api, required-role, required-issuer and \
          required-audience; with --profile and --scope also profile, kid, issuer-form, audience-form, claims, lifetime, \
          scope-form and scope. The checks of a login role are role, role-type, token, signature, algorithm, \
-         registered-claims, issuer, subject, audience, times, user-claim, claim-mappings, groups and bound-claims.",
+         registered-claims, issuer, subject, audience, times, user-claim, claim-mappings, groups, bound-claims and identity.",
         "The exit status is 65 for input that is not a token, and 1 for a token that is not valid.",
     ],
     examples: &[

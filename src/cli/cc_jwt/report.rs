@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::console::{Console, StdoutError};
 use crate::cli::style;
-use crate::policy::login_role::LoginRole;
+use crate::policy::login_role::{LoginRole, ServerOnly};
 use crate::policy::{CheckState, Endpoint, Finding, Verdict};
 use crate::token::{Claims, NumericDate};
 use crate::util::note::Warning;
@@ -176,8 +176,28 @@ pub(super) struct LoginRoleReport<'a> {
     checks: Vec<CheckReport<'a>>,
     /// Fields of the role that have no effect here
     unused_fields: &'a Map<String, Value>,
+    /// Settings of the role whose effect only the server knows
+    unknown: Vec<UnknownSetting<'a>>,
     /// Probable mistakes of the issuer
     warnings: &'a [Warning],
+}
+
+/// A setting of a login role whose effect only the server knows.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct UnknownSetting<'a> {
+    /// The name of the field
+    setting: &'static str,
+    /// What only the server knows
+    reason: &'a str,
+    /// Whether the server can reject a login because of it
+    can_reject: bool,
+}
+
+impl<'a> UnknownSetting<'a> {
+    pub(super) fn new(unknown: &'a ServerOnly) -> Self {
+        Self { setting: unknown.setting, reason: &unknown.reason, can_reject: unknown.can_reject }
+    }
 }
 
 /// The login that a role permits.
@@ -195,7 +215,12 @@ struct LoginReport<'a> {
 }
 
 impl<'a> LoginRoleReport<'a> {
-    pub(super) fn new(role: &'a LoginRole, result: &'a LoginRoleResult, warnings: &'a [Warning]) -> Self {
+    pub(super) fn new(
+        role: &'a LoginRole,
+        result: &'a LoginRoleResult,
+        unknown: &'a [ServerOnly],
+        warnings: &'a [Warning],
+    ) -> Self {
         Self {
             accepted: result.login.is_some(),
             login_role: &role.name,
@@ -208,6 +233,7 @@ impl<'a> LoginRoleReport<'a> {
             failed_check: result.verdict.first_failure().map(CheckReport::new),
             checks: CheckReport::all(&result.verdict),
             unused_fields: &role.unused_fields,
+            unknown: unknown.iter().map(UnknownSetting::new).collect(),
             warnings,
         }
     }
@@ -289,6 +315,7 @@ fn show_result(result: &EndpointResult, console: &mut Console) -> Result<(), Std
 pub(super) fn show_login_role(
     role: &LoginRole,
     result: &LoginRoleResult,
+    unknown: &[ServerOnly],
     warnings: &[Warning],
     with_skipped: bool,
     console: &mut Console,
@@ -308,7 +335,16 @@ pub(super) fn show_login_role(
     }
     let line = format!("accepted by the role {} as {}", quote(&role.name), quote(&login.username));
     let line = console.paint(style::ACCEPTED, &line);
-    console.line(&line)?;
+    let deciding: Vec<&str> =
+        unknown.iter().filter(|unknown| unknown.can_reject).map(|unknown| unknown.setting).collect();
+    if deciding.is_empty() {
+        console.line(&line)?;
+    } else {
+        console.line(&format!("{line}, if the server accepts {}", deciding.join(" and ")))?;
+    }
+    for ServerOnly { setting, reason, .. } in unknown {
+        console.line(&format!("  unknown   {setting}: {reason}"))?;
+    }
     if role.groups_claim.is_some() {
         let groups: Vec<String> = login.groups.iter().map(|group| quote(group)).collect();
         let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(" ") };
@@ -320,7 +356,8 @@ pub(super) fn show_login_role(
     if let Some(seconds) = login.session_seconds {
         console.line(&format!("  session   {}", human_span(seconds.unsigned_abs())))?;
     }
-    for (name, value) in &role.unused_fields {
+    let is_unknown = |name: &str| unknown.iter().any(|unknown| unknown.setting.contains(name));
+    for (name, value) in role.unused_fields.iter().filter(|(name, _)| !is_unknown(name)) {
         console.line(&format!("  {}: {} (not used)", escape(name), escape(&value.to_string())))?;
     }
     Ok(())

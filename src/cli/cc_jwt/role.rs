@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use serde::Serialize;
 
+use super::report::UnknownSetting;
 use super::source::from_stdin;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
+use crate::policy::login_role::ServerOnly;
 use crate::util::diagnostic::{Diagnostic as _, ExitStatus};
 use crate::util::note::Warning;
 use crate::util::quote::quote;
@@ -30,6 +32,7 @@ enum RoleVerb {
 ///
 /// An error makes the role useless, or is a setting that the server ignores without a message,
 /// such as a misspelled field. A warning is a setting that is allowed and probably a mistake.
+/// Settings whose effect only the server knows, such as token_bound_cidrs, are listed as unknown.
 /// The exit status is 0 without errors, and 78 with errors.
 #[derive(Debug, Args)]
 struct Check {
@@ -75,6 +78,18 @@ pub(super) struct RoleCheckReport<'a> {
     errors: Vec<RoleFileError>,
     /// What is allowed and probably a mistake
     warnings: &'a [Warning],
+    /// Settings whose effect only the server knows
+    unknown: Vec<RoleUnknown<'a>>,
+}
+
+/// A setting of a role whose effect only the server knows.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct RoleUnknown<'a> {
+    /// The name of the role
+    role: &'a str,
+    #[serde(flatten)]
+    unknown: UnknownSetting<'a>,
 }
 
 /// An error of a role file.
@@ -88,14 +103,18 @@ struct RoleFileError {
 }
 
 fn report(findings: &RoleFindings, console: &mut Console) -> Result<ExitStatus, Failure> {
-    let RoleFindings { roles, errors, warnings } = findings;
+    let RoleFindings { roles, errors, warnings, unknown } = findings;
     let status = if errors.is_empty() { ExitStatus::Success } else { ExitStatus::Config };
     if console.is_json() {
         let errors: Vec<RoleFileError> = errors
             .iter()
             .map(|error| RoleFileError { kind: error.kind().name(), message: error.to_string() })
             .collect();
-        console.json(&RoleCheckReport { valid: errors.is_empty(), roles, errors, warnings })?;
+        let unknown = unknown
+            .iter()
+            .map(|(role, unknown)| RoleUnknown { role, unknown: UnknownSetting::new(unknown) })
+            .collect();
+        console.json(&RoleCheckReport { valid: errors.is_empty(), roles, errors, warnings, unknown })?;
         return Ok(status);
     }
     for error in errors {
@@ -108,6 +127,11 @@ fn report(findings: &RoleFindings, console: &mut Console) -> Result<ExitStatus, 
         if let Some(hint) = &warning.hint {
             console.report_line(&format!("         hint: {hint}"))?;
         }
+    }
+    for (role, ServerOnly { setting, reason, .. }) in unknown {
+        let label = console.paint(style::SKIPPED, "unknown");
+        let role = if roles.len() > 1 { format!("{}: ", quote(role)) } else { String::new() };
+        console.report_line(&format!("{label}  {role}{setting}: {reason}"))?;
     }
     let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     if !errors.is_empty() {

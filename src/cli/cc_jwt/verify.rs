@@ -16,6 +16,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
 use crate::config::Settings;
+use crate::policy::login_role::server_only;
 use crate::policy::{Finding, Verbosity};
 use crate::token;
 use crate::util::diagnostic::ExitStatus;
@@ -104,10 +105,11 @@ fn run_login_role(
             log::info!("received claims: {}", escape(&claims.to_string()));
         }
     }
+    let unknown = server_only(verifier.role());
     if console.is_json() {
-        console.json(&LoginRoleReport::new(verifier.role(), &result, &warnings))?;
+        console.json(&LoginRoleReport::new(verifier.role(), &result, &unknown, &warnings))?;
     } else {
-        report::show_login_role(verifier.role(), &result, &warnings, verify.explain, console)?;
+        report::show_login_role(verifier.role(), &result, &unknown, &warnings, verify.explain, console)?;
     }
     Ok(match &result.token {
         Err(error) if error.is_malformed() => ExitStatus::Data,

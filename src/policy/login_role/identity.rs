@@ -57,10 +57,8 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckR
             describe(&found)
         )));
     };
-    if user.is_empty() {
-        return Err(Failure::new(format!("{} is empty, expected a name", quote(name))));
-    }
-    if user.trim().is_empty() || user.chars().any(char::is_control) {
+    let is_blank = !user.is_empty() && user.trim().is_empty();
+    if is_blank || user.chars().any(char::is_control) {
         return Err(Failure::new(format!(
             "{} is {}, which is not a name: the reference server takes white space and control characters, here \
              they are refused",
@@ -86,7 +84,6 @@ pub(super) fn metadata(
             None if pointer::follows_lenient_index(claims, source) => return Err(lenient_index(source)),
             None => {}
             Some(Value::String(text)) => {
-                check_metadata(source, target, text)?;
                 metadata.insert(target.clone(), text.clone());
             }
             Some(other) => {
@@ -104,12 +101,6 @@ pub(super) fn metadata(
             }
         }
     }
-    if metadata.len() > MAX_PAIRS {
-        return Err(Failure::new(format!(
-            "{} claims would be kept, with the role's name more than the {MAX_PAIRS} the reference server keeps",
-            metadata.len() - 1
-        )));
-    }
     let reason = match role.claim_mappings.len() {
         0 => "the role keeps no claim".to_owned(),
         expected => format!("{} of {expected} claims kept", metadata.len() - 1),
@@ -117,7 +108,31 @@ pub(super) fn metadata(
     Ok(Pass::new(metadata, reason))
 }
 
-/// Checks the limits of the reference server for a pair of metadata; it rejects the login otherwise.
+/// The check `identity`: the limits of the reference server for the name and the metadata of a user. It
+/// makes this check last, when it saves the identity.
+pub(super) fn check_limits(
+    role: &LoginRole,
+    username: &str,
+    metadata: &BTreeMap<String, String>,
+) -> CheckResult<()> {
+    if username.is_empty() {
+        return Err(Failure::new(format!("{} is empty, expected a name", quote(&role.user_claim))));
+    }
+    for (source, target) in &role.claim_mappings {
+        if let Some(text) = metadata.get(target) {
+            check_metadata(source, target, text)?;
+        }
+    }
+    if metadata.len() > MAX_PAIRS {
+        return Err(Failure::new(format!(
+            "{} claims would be kept, with the role's name more than the {MAX_PAIRS} the reference server keeps",
+            metadata.len() - 1
+        )));
+    }
+    Ok(Pass::new((), "within the limits of the reference server"))
+}
+
+/// Checks the limits for a pair of metadata.
 fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Failure> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "=/+_-".contains(c);
     let problem = if target.len() > MAX_KEY_BYTES {

@@ -30,18 +30,40 @@ const NAMES: &[&str] = &[
     "token_bound_cidrs",
 ];
 
+/// How the result of a login at a provider reaches the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CallbackMode {
+    /// The provider redirects the browser to the client.
+    #[default]
+    Client,
+    /// The provider redirects the browser to the server, and the client polls the server.
+    Direct,
+    /// Device authorization (RFC 8628), and the client polls the server.
+    Device,
+}
+
+impl CallbackMode {
+    /// Returns the name in a role.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Direct => "direct",
+            Self::Device => "device",
+        }
+    }
+}
+
 /// The policy with all rights, which no auth method of the reference server grants.
 const ROOT: &str = "root";
 
-/// Checks the fields and returns their values unchanged.
-pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
-    for name in [
-        "token_no_default_policy",
-        "token_policies_template_claims",
-        "token_strictly_bind_ip",
-        "oidc_disable_confirmation",
-    ] {
+/// Checks the fields and returns their values unchanged. `is_bound` is whether the role has addresses.
+pub(super) fn read(fields: &mut Fields<'_>, is_bound: bool) -> Map<String, Value> {
+    for name in ["token_no_default_policy", "token_policies_template_claims", "oidc_disable_confirmation"] {
         fields.boolean(name);
+    }
+    if fields.boolean("token_strictly_bind_ip") == Some(true) && is_bound {
+        fields.conflict("token_strictly_bind_ip", "set beside token_bound_cidrs: expected one of them");
     }
     fields.integer("num_uses");
     fields.integer("poll_interval");
@@ -55,7 +77,6 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
     if kind.as_deref() == Some("batch") && (uses > 0 || is_periodic) {
         fields.conflict("token_type", "batch tokens have neither token_num_uses nor token_period");
     }
-    fields.one_of("callback_mode", &["client", "direct", "device"]);
     for (at, name) in fields.strings("oauth2_metadata").iter().enumerate() {
         if !["access_token", "id_token", "refresh_token"].contains(&name.as_str()) {
             let path = fields.path(&format!("oauth2_metadata[{at}]"));
@@ -67,21 +88,28 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
             });
         }
     }
-    policies(fields);
     NAMES.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone()))).collect()
 }
 
-/// Checks the policies. `policies` counts only if `token_policies` is missing.
-fn policies(fields: &mut Fields<'_>) {
+/// Reads how the result of a login at a provider reaches the client.
+pub(super) fn callback_mode(fields: &mut Fields<'_>) -> CallbackMode {
+    let modes = [CallbackMode::Client, CallbackMode::Direct, CallbackMode::Device];
+    let name = fields.one_of("callback_mode", &modes.map(CallbackMode::name));
+    modes.into_iter().find(|mode| name.as_deref() == Some(mode.name())).unwrap_or_default()
+}
+
+/// Reads the policies. `policies` counts only if `token_policies` is missing.
+pub(super) fn policies(fields: &mut Fields<'_>) -> Vec<String> {
     let (old, new) = (fields.strings("policies"), fields.strings("token_policies"));
     let (name, counted) =
         if fields.get("token_policies").is_some() { ("token_policies", new) } else { ("policies", old) };
     if counted.iter().any(|policy| policy.eq_ignore_ascii_case(ROOT)) {
         fields.conflict(
             name,
-            "the policy 'root' is never issued at a login: the reference server rejects the role",
+            "the policy 'root' is never issued at a login: the reference server rejects every login",
         );
     }
+    counted
 }
 
 /// Reads the addresses from which a login is accepted.

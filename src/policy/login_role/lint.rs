@@ -20,12 +20,6 @@ pub fn role_warnings(role: &LoginRole) -> Vec<Warning> {
     leeway(role, &mut warnings);
     bound_claims(role, &mut warnings);
     claim_names(role, &mut warnings);
-    if !role.bound_cidrs.is_empty() {
-        warnings.push(Warning::new(
-            "unchecked-field",
-            "token_bound_cidrs is not checked: a token on a command line has no client address",
-        ));
-    }
     if role.verbose_logging {
         warnings.push(Warning::new(
             "verbose-logging",

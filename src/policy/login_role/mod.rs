@@ -25,6 +25,7 @@ mod lint;
 mod registered;
 mod role;
 pub mod seconds;
+mod server_only;
 mod set;
 mod times;
 
@@ -32,6 +33,8 @@ pub use config::{RoleConfig, RoleKeySource, RoleKeyUrl};
 pub use error::LoginRoleError;
 pub use evaluate::{CHECKS, Flow, evaluate, unknown_role};
 pub use identity::Login;
+pub use issued::CallbackMode;
 pub use lint::{ANY_ISSUER, config_warnings, role_warnings};
 pub use role::{BoundClaim, LoginRole, Matching, RoleType};
+pub use server_only::{ServerOnly, server_only};
 pub use set::LoginRoleSet;

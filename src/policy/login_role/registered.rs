@@ -25,8 +25,8 @@ const NAMES: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 const LAST_SECOND: i64 = i64::MAX - 62_135_596_800;
 
 /// Reads the registered claims and checks the types of all, including those that the role does not use.
+/// [`reject_ambiguous`] is a check of its own.
 pub(super) fn read(claims: &Map<String, Value>) -> CheckResult<RegisteredClaims> {
-    reject_ambiguous(claims)?;
     text(claims, "jti")?;
     let registered = RegisteredClaims {
         iss: text(claims, "iss")?,
@@ -41,7 +41,7 @@ pub(super) fn read(claims: &Map<String, Value>) -> CheckResult<RegisteredClaims>
 
 /// Rejects a top-level claim such as `SUB`, which a JSON parser that ignores case reads as a registered
 /// one.
-fn reject_ambiguous(claims: &Map<String, Value>) -> Result<(), Failure> {
+pub(super) fn reject_ambiguous(claims: &Map<String, Value>) -> Result<(), Failure> {
     for claim in claims.keys() {
         let folded: String = claim.chars().map(fold).collect();
         if let Some(name) = NAMES.into_iter().find(|name| *name == folded && *name != claim) {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::LoginRoleError;
 use super::field::{Fields, describe, member_path, scalar_to_string};
-use super::issued;
+use super::issued::{self, CallbackMode};
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
 
@@ -51,6 +51,12 @@ pub struct LoginRole {
     /// The addresses from which a login is accepted. They are not checked: a token in a file has no client
     /// address.
     pub bound_cidrs: Vec<String>,
+    /// The policies of the token that the reference server issues.
+    pub policies: Vec<String>,
+    /// Whether the policies are templates that the reference server fills in with claims.
+    pub has_policy_templates: bool,
+    /// How the result of a login at a provider reaches the client.
+    pub callback_mode: CallbackMode,
     /// The fields about the token that the reference server issues; they are reported and have no effect.
     pub unused_fields: Map<String, Value>,
 }
@@ -164,6 +170,7 @@ impl LoginRole {
             });
         }
         let bound_cidrs = issued::addresses(&mut fields);
+        let unused_fields = issued::read(&mut fields, !bound_cidrs.is_empty());
         let role = Self {
             name: name.to_lowercase(),
             role_type,
@@ -184,7 +191,10 @@ impl LoginRole {
             verbose_logging: fields.boolean("verbose_oidc_logging").unwrap_or(false),
             session_seconds: read_session(&mut fields),
             bound_cidrs,
-            unused_fields: issued::read(&mut fields),
+            policies: issued::policies(&mut fields),
+            has_policy_templates: fields.boolean("token_policies_template_claims").unwrap_or(false),
+            callback_mode: issued::callback_mode(&mut fields),
+            unused_fields,
         };
         role.reject_unbound(&mut fields);
         fields.finish(role)
