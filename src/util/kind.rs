@@ -286,6 +286,10 @@ kinds! {
     SessionWithoutRefresh: "session-without-refresh", Negative, "the session cannot be refreshed";
     SessionWithoutToken: "session-without-token", Negative, "the session has no token";
     SessionWrongOwner: "session-wrong-owner", NotPermitted, "the session file belongs to another account";
+    SlurmClusterUnknown: "slurm-cluster-unknown", Config, "Slurm does not have a configured cluster";
+    SlurmMalformed: "slurm-malformed", Unavailable, "the answer of Slurm is malformed or larger than the limit";
+    SlurmPartial: "slurm-partial", Unavailable, "the answer of Slurm is empty or partial";
+    SlurmUnavailable: "slurm-unavailable", Unavailable, "sacctmgr cannot be run, fails or does not end in time";
     SourceUnknown: "source-unknown", Data, "an auth source is unknown";
     StrongholdNotFound: "stronghold-not-found", Config, "Stronghold does not have the namespace, mount or role";
     StrongholdNotPermitted: "stronghold-not-permitted", NotPermitted, "Stronghold does not permit a request";

@@ -55,8 +55,19 @@ fn silent_ends(text: &str) -> Vec<usize> {
                 continue;
             };
             let condition = condition.copied().unwrap_or_default();
-            let aloud =
-                ["has(", "has_", "skip(", "traces(", "send(", "is_updating(", "Disk::new()", "Realm::"];
+            let aloud = [
+                "has(",
+                "has_",
+                "skip(",
+                "traces(",
+                "send(",
+                "is_updating(",
+                "Disk::new()",
+                "Realm::",
+                "Subtree::",
+                "Unit::",
+                "Slurm::",
+            ];
             if !aloud.iter().any(|word| condition.contains(word)) {
                 found.push(first + at);
             }

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 6] = [
     &["util"],
     &["key", "user", "token"],
     &["config", "policy"],
-    &["http", "user_db", "ldap", "oidc", "clustercockpit", "stronghold"],
+    &["http", "user_db", "ldap", "slurm", "oidc", "clustercockpit", "stronghold"],
     &["verify", "accounts", "issue", "osdf", "renew", "scan", "sync", "login"],
     &["cli"],
 ];
@@ -304,6 +304,10 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("util::monotonic", "sleep", "the pause of the same clock"),
     ("util::time", "wall clock", "the one place that reads it, when the command line passes 'Clock::System'"),
     ("ldap::transport", "monotonic clock", "the end of a timeout"),
+    ("slurm::sacctmgr", "monotonic clock", "the end of a timeout"),
+    ("slurm::sacctmgr", "sleep", "the pause between two looks at a process with closed streams"),
+    ("slurm::sacctmgr", "standard streams", "those of sacctmgr"),
+    ("slurm::sacctmgr", "start of a program", "Slurm has no other interface that all versions have"),
     ("user_db::connect", "monotonic clock", "the end of the wait for a lock"),
     ("user_db::connect", "sleep", "the pause between two attempts to get a lock"),
 ];

@@ -84,6 +84,7 @@ mod servers;
 mod session_changes;
 mod sessions;
 mod slapd;
+mod slurm;
 mod streams;
 mod stronghold_client;
 mod support;

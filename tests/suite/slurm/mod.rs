@@ -1,0 +1,4 @@
+//! Slurm accounting by a real slurmdbd.
+
+mod accounting;
+mod server;
