@@ -49,10 +49,10 @@ fn slurm_answer_for_an_account_without_privileges_is_partial() {
     slurm.add_physics();
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let program = directory.path().join("sacctmgr-as-nobody");
+    let program = directory.path().join("unprivileged-sacctmgr");
     std::fs::write(
         &program,
-        "#!/bin/sh\nexec setpriv --reuid nobody --regid nogroup --clear-groups sacctmgr \"$@\"\n",
+        "#!/bin/sh\nexec setpriv --reuid games --regid games --clear-groups sacctmgr \"$@\"\n",
     )
     .unwrap();
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
