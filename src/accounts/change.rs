@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors, unknown_user};
 use super::report::{UserReport, list};
 use super::server_limit::ServerLimit;
@@ -159,10 +158,9 @@ fn change_user(
         && !after.user.has_role(Role::Admin)
         && !table.has_other_admin(&[&request.username])?;
     // An entry of a user who is not disabled would disable the user whose last role is removed.
-    let has_old_entry = changes.roles && disabled.remove(&request.username);
+    let has_old_entry = changes.roles && disabled.set(&request.username, None);
     let reports = (table.report(&before, &disabled), table.report(&after, &disabled));
-    let old_entry_removed = has_old_entry.then_some(&disabled);
-    write(table, &before, &after, changes, old_entry_removed, request.dry_run)?;
+    write(table, &before, &after, changes, has_old_entry, request.dry_run)?;
     report(&before.user, &after.user, changes, options, &mut notes);
     if loses_last_admin {
         warn_of_last_admin(&after.user.username, &mut notes);
@@ -246,17 +244,18 @@ fn changed(
     if errors.is_empty() { Ok(after) } else { Err(AccountsErrors(errors)) }
 }
 
-/// Writes what differs, and the file of disabled users if an entry of it was removed. A dry run of a database writes too, and does not commit, so that it has the same errors.
+/// Writes what differs, and removes the old entry of a user who is not disabled. A dry run of a database writes too, and
+/// does not commit, so that it has the same errors.
 fn write(
     table: UserTable<'_>,
     before: &UserRecord,
     after: &UserRecord,
     changes: Changes,
-    disabled: Option<&DisabledUsers>,
+    has_old_entry: bool,
     dry_run: bool,
 ) -> Result<(), AccountsErrors> {
     let mut transaction = match table {
-        UserTable::Database { transaction, .. } => transaction,
+        UserTable::Database { transaction } => transaction,
         UserTable::Server(_) if dry_run => return Ok(()),
         UserTable::Server(server) => return Ok(server.change(&before.user, &after.user)?),
     };
@@ -275,7 +274,9 @@ fn write(
         transaction.set_projects(username, &user.projects)?;
     }
     if !dry_run && changes.any() {
-        disabled.map(DisabledUsers::save).transpose()?;
+        if has_old_entry {
+            transaction.set_disabled(username, None)?;
+        }
         transaction.commit()?;
     }
     Ok(())

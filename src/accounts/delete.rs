@@ -1,11 +1,8 @@
 //! Deleting users.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::change::warn_of_last_admin;
-use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors, unknown_user};
 use super::sessions::UserChange;
 use super::store::{UserStore, UserTable};
@@ -103,23 +100,14 @@ fn delete_users(store: &mut UserStore, request: DeleteRequest) -> Result<DeleteR
 
 fn delete_from(table: UserTable<'_>, users: &[User]) -> Result<(), AccountsErrors> {
     match table {
-        UserTable::Database { mut transaction, path } => {
+        UserTable::Database { mut transaction } => {
             for user in users {
                 transaction.delete(&user.username)?;
             }
-            transaction.commit()?;
-            Ok(forget_disabled(&path, users)?)
+            Ok(transaction.commit()?)
         }
         UserTable::Server(server) => Ok(server.delete(users)?),
     }
-}
-
-/// Removes deleted users from the file of disabled users, so that a new user with the name does not
-/// get their roles.
-fn forget_disabled(database: &Path, users: &[User]) -> Result<(), AccountsError> {
-    let Ok(mut disabled) = DisabledUsers::load(database) else { return Ok(()) };
-    let count = users.iter().filter(|user| disabled.remove(&user.username)).count();
-    if count > 0 { disabled.save() } else { Ok(()) }
 }
 
 fn name_of(user: &User) -> &str {

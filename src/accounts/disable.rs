@@ -1,14 +1,13 @@
 //! Disabling users and enabling them again.
 //!
-//! The roles of a disabled user move to [`DisabledUsers`], and a password hash gets the prefix `!`. The
-//! file is written before the user table when a user is disabled, and after it when one is enabled: a
-//! process that is killed in between never loses the roles.
+//! The roles of a disabled user move to [`DisabledUsers`], and a password hash gets the prefix `!`. The journal
+//! has both changes before the user table is changed, so that a process that is killed never loses the roles.
 
 use super::change::{ChangeReport, existing, require_valid, warn_of_last_admin};
-use super::disabled::DisabledUsers;
 use super::error::AccountsErrors;
 use super::report::{UserReport, list};
 use super::sessions::{SessionPolicy, UserChange};
+use crate::history::{DisabledEntry, DisabledUsers};
 use crate::user::{AuthSource, Role};
 use crate::user_db::UserDb;
 use crate::util::note::Notes;
@@ -35,7 +34,7 @@ pub fn disable(
 ) -> Result<ChangeReport, AccountsErrors> {
     let database = db.path().to_owned();
     let mut transaction = db.transaction()?;
-    let mut disabled = DisabledUsers::load(&database)?;
+    let mut disabled = transaction.disabled_users()?;
     let before = existing(&transaction, &request.username)?;
     require_valid(&before, "roles")?;
     let name = quote(&before.user.username);
@@ -51,7 +50,8 @@ pub fn disable(
         before.user.has_role(Role::Admin) && !transaction.has_other_admin(&[&request.username])?;
     let mut after = before.clone();
     let roles = std::mem::take(&mut after.user.roles);
-    disabled.insert(&before.user.username, roles.clone());
+    let entry = DisabledEntry { roles: roles.clone(), missing_since: None };
+    disabled.set(&before.user.username, Some(entry.clone()));
     if request.dry_run {
         notes.note("dry run, nothing is changed: the other messages describe the state after the change");
     } else {
@@ -59,7 +59,8 @@ pub fn disable(
         if let Some(hash) = transaction.password_hash(&before.user.username)?.and_then(|hash| hash.locked()) {
             transaction.set_password(&before.user.username, Some(&hash))?;
         }
-        disabled.save_and_commit(&before.user.username, transaction)?;
+        transaction.set_disabled(&before.user.username, Some(entry))?;
+        transaction.commit()?;
     }
     notes.note(format!(
         "{name} is disabled; 'cc-user enable {}' restores the roles {}",
@@ -72,7 +73,7 @@ pub fn disable(
     sessions.warn(UserChange::Disabled, &[&before.user.username], &mut notes);
     sessions.warn_of_logins(&before.user, &mut notes);
     if !request.dry_run {
-        disabled.warn_of_owner(&mut notes);
+        DisabledUsers::warn_of_owner(&database, &mut notes);
     }
     let after = UserReport::new(&after, &disabled);
     Ok(ChangeReport { before: before_report, after, dry_run: request.dry_run, notes })
@@ -83,15 +84,15 @@ pub fn disable(
 /// # Errors
 /// An unknown user, an invalid column, and the errors of the database and of the file.
 pub fn enable(db: &mut UserDb, request: &DisableRequest) -> Result<ChangeReport, AccountsErrors> {
-    let database = db.path().to_owned();
     let mut transaction = db.transaction()?;
-    let mut disabled = DisabledUsers::load(&database)?;
+    let mut disabled = transaction.disabled_users()?;
     let before = existing(&transaction, &request.username)?;
     require_valid(&before, "roles")?;
     let username = before.user.username.as_str();
     let name = quote(username);
     let before_report = UserReport::new(&before, &disabled);
-    let roles = disabled.roles(&before).map(<[String]>::to_vec);
+    let roles = disabled.entry_of(&before).map(|entry| entry.roles.clone());
+    let has_entry = disabled.set(username, None);
     let hash = transaction.password_hash(username)?.and_then(|hash| hash.unlocked());
     let mut notes = Notes::new();
     if request.dry_run {
@@ -108,11 +109,14 @@ pub fn enable(db: &mut UserDb, request: &DisableRequest) -> Result<ChangeReport,
         }
         None => notes.note(format!("{name} is not disabled")),
     }
-    if !request.dry_run && (roles.is_some() || hash.is_some()) {
-        transaction.set_roles(username, &after.user.roles)?;
+    if !request.dry_run && (roles.is_some() || hash.is_some() || has_entry) {
+        if roles.is_some() {
+            transaction.set_roles(username, &after.user.roles)?;
+        }
         if let Some(hash) = &hash {
             transaction.set_password(username, Some(hash))?;
         }
+        transaction.set_disabled(username, None)?;
         transaction.commit()?;
     }
     if roles.is_some() || hash.is_some() {
@@ -128,9 +132,6 @@ pub fn enable(db: &mut UserDb, request: &DisableRequest) -> Result<ChangeReport,
         if before.user.source == AuthSource::Local && !before.has_password && after.user.roles != ["api"] {
             notes.note(format!("{name} does not have a password and cannot log in with one"));
         }
-    }
-    if disabled.remove(username) && !request.dry_run {
-        disabled.save()?;
     }
     let after = UserReport::new(&after, &disabled);
     Ok(ChangeReport { before: before_report, after, dry_run: request.dry_run, notes })

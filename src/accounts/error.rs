@@ -1,15 +1,14 @@
 //! Why an action on accounts is rejected.
 
-use std::path::PathBuf;
-
 use super::server_limit::ServerLimit;
 use crate::clustercockpit::ServerError;
+use crate::history::HistoryError;
 use crate::user::{AccountError, AuthSource, PasswordError};
 use crate::user_db::{UserDbError, UserReferences};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::file::{FileError, shell_word};
 use crate::util::kind::Kind;
-use crate::util::quote::{escape, quote, quote_path};
+use crate::util::quote::quote;
 
 /// Why an action is rejected; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -71,14 +70,6 @@ pub enum AccountsError {
     /// The file of disabled users cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The content of the file of disabled users.
-    #[error("{} is malformed: {}", quote_path(.path), escape(.message))]
-    DisabledUsersMalformed {
-        /// The file.
-        path: PathBuf,
-        /// The error of the parser.
-        message: String,
-    },
     /// The LDAP search returned no entry.
     #[error("the LDAP search returned no users")]
     LdapNoUsers,
@@ -122,6 +113,12 @@ pub enum AccountsError {
         /// The options that select the server, with a blank before each.
         options: String,
     },
+}
+
+impl From<HistoryError> for AccountsError {
+    fn from(error: HistoryError) -> Self {
+        Self::UserDb(error.into())
+    }
 }
 
 impl From<ServerLimit> for AccountsError {
@@ -171,7 +168,6 @@ impl Diagnostic for AccountsError {
             Self::NotManager(_) => Kind::ProjectNeedsManager,
             Self::Disabled(_) => Kind::UserDisabled,
             Self::File(error) => error.kind(),
-            Self::DisabledUsersMalformed { .. } => Kind::DisabledUsersMalformed,
             Self::LdapNoUsers => Kind::SyncNoUsers,
             Self::LdapNoUsernames { .. } => Kind::SyncNoUsernames,
             Self::UserDb(error) => error.kind(),
@@ -221,8 +217,7 @@ impl AccountsError {
             Self::OtherSource { .. }
             | Self::NotLocal { .. }
             | Self::NameOfSource { .. }
-            | Self::HasReferences { .. }
-            | Self::DisabledUsersMalformed { .. } => None,
+            | Self::HasReferences { .. } => None,
             Self::Disabled(username) => Some(format!("cc-user enable {}", shell_word(username))),
             Self::File(error) => error.hint(),
             Self::LdapNoUsers => {

@@ -130,7 +130,7 @@ fn import_lines(
     request: &ImportRequest<'_>,
     lines: impl Iterator<Item = Line>,
 ) -> Result<ImportReport, ImportError> {
-    let mut transaction = db.transaction()?;
+    let mut transaction = if request.dry_run { db.dry_run_transaction()? } else { db.transaction()? };
     let mut run = Run { request, report: ImportReport::default(), warnings: Warnings::default() };
     run.report.dry_run = request.dry_run;
     run.lines(lines, &mut transaction)?;

@@ -1,8 +1,8 @@
 //! Listing users.
 
-use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors};
 use super::store::UserStore;
+use crate::history::DisabledUsers;
 use crate::ldap::LdapSnapshot;
 use crate::user::{AuthSource, Role, UsernamePattern};
 use crate::user_db::{SortKey, UserDbError, UserFilter, UserRecord};
@@ -74,7 +74,7 @@ impl ListRequest {
                 .as_ref()
                 .is_none_or(|ldap| user.source == AuthSource::Ldap && !ldap.contains(&user.username))
             && (!self.only_disabled
-                || disabled.roles(record).is_some_and(|before| has_any(before, &self.filter.roles)))
+                || disabled.entry_of(record).is_some_and(|entry| has_any(&entry.roles, &self.filter.roles)))
     }
 }
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::change::existing;
-use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors, unknown_user};
 use super::sessions::{SessionPolicy, UserChange};
+use crate::history::DisabledUsers;
 use crate::user::{AuthSource, PasswordError, PasswordHash};
 use crate::user_db::{UserDb, UserRecord};
 use crate::util::note::Notes;

@@ -1,10 +1,10 @@
 //! Renaming users.
 
 use super::change::{ChangeReport, existing};
-use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors};
 use super::report::UserReport;
 use super::sessions::{SessionPolicy, UserChange};
+use crate::history::DisabledUsers;
 use crate::user::{AuthSource, Username};
 use crate::user_db::{UserDb, UserDbError};
 use crate::util::note::Notes;
@@ -36,7 +36,7 @@ pub fn rename(
     let RenameRequest { old, new, dry_run } = request;
     let database = db.path().to_owned();
     let mut transaction = db.transaction()?;
-    let mut disabled = DisabledUsers::load(&database)?;
+    let mut disabled = transaction.disabled_users()?;
     let before = existing(&transaction, old)?;
     let before_report = UserReport::new(&before, &disabled);
     if let auth_source @ (AuthSource::Ldap | AuthSource::Token | AuthSource::Oidc) = before.user.source {
@@ -50,24 +50,16 @@ pub fn rename(
         return Err(AccountsError::HasReferences { username: old.clone(), references }.into());
     }
     let similar = transaction.similar_username(new.as_str())?.filter(|name| name != old);
-    let roles = disabled.roles(&before).map(<[String]>::to_vec);
-    let had_entry = disabled.remove(new.as_str());
-    if let Some(roles) = &roles {
-        disabled.insert(new.as_str(), roles.clone());
-    }
+    let entry = disabled.entry_of(&before).cloned();
+    disabled.set(new.as_str(), entry.clone());
     let mut after = before;
     after.user.username = new.to_string();
     let after = UserReport::new(&after, &disabled);
     if !dry_run {
         transaction.rename(old, new.as_str())?;
-        if roles.is_some() {
-            disabled.save_and_commit(new.as_str(), transaction)?;
-        } else {
-            transaction.commit()?;
-        }
-        if disabled.remove(old) || had_entry {
-            disabled.save()?;
-        }
+        transaction.set_disabled(new.as_str(), entry.clone())?;
+        transaction.set_disabled(old, None)?;
+        transaction.commit()?;
     }
 
     let mut notes = Notes::new();
@@ -87,8 +79,8 @@ pub fn rename(
     }
     sessions.warn(UserChange::Renamed, &[old], &mut notes);
     sessions.warn_of_old_username(old, &mut notes);
-    if !dry_run && roles.is_some() {
-        disabled.warn_of_owner(&mut notes);
+    if !dry_run && entry.is_some() {
+        DisabledUsers::warn_of_owner(&database, &mut notes);
     }
     Ok(ChangeReport { before: before_report, after, dry_run: *dry_run, notes })
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::disabled::DisabledUsers;
+use crate::history::DisabledUsers;
 use crate::user::User;
 use crate::user_db::UserRecord;
 use crate::util::quote::escape;

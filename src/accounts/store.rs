@@ -1,13 +1,11 @@
 //! The source of the users: the database of a server, or a running server. The actions on
 //! accounts are the same for both.
 
-use std::path::PathBuf;
-
-use super::disabled::DisabledUsers;
 use super::error::{AccountsErrors, unknown_user};
 use super::report::UserReport;
 use super::server_users::{ServerUsers, stored_after};
 use super::sessions::SessionPolicy;
+use crate::history::DisabledUsers;
 use crate::user::{PasswordHash, User};
 use crate::user_db::{Transaction, UserDb, UserRecord};
 use crate::util::secret::SecretText;
@@ -88,10 +86,7 @@ impl UserStore {
     /// Begins a change: a transaction of the database, or the list of all users of a server.
     pub(super) fn begin(&mut self) -> Result<UserTable<'_>, AccountsErrors> {
         Ok(match self {
-            Self::Database { db, .. } => {
-                let path = db.path().to_owned();
-                UserTable::Database { transaction: db.transaction()?, path }
-            }
+            Self::Database { db, .. } => UserTable::Database { transaction: db.transaction()? },
             Self::Server(server) => UserTable::Server(server),
         })
     }
@@ -100,14 +95,14 @@ impl UserStore {
 /// The users during a change.
 #[derive(Debug)]
 pub(super) enum UserTable<'s> {
-    Database { transaction: Transaction<'s>, path: PathBuf },
+    Database { transaction: Transaction<'s> },
     Server(&'s mut ServerUsers),
 }
 
 impl UserTable<'_> {
     pub(super) fn record(&mut self, username: &str) -> Result<Option<UserRecord>, AccountsErrors> {
         Ok(match self {
-            Self::Database { transaction, .. } => transaction.record(username)?,
+            Self::Database { transaction } => transaction.record(username)?,
             Self::Server(server) => server.record(username)?,
         })
     }
@@ -126,14 +121,14 @@ impl UserTable<'_> {
         usernames: &[&str],
     ) -> Result<Vec<Option<String>>, AccountsErrors> {
         Ok(match self {
-            Self::Database { transaction, .. } => transaction.similar_usernames(usernames)?,
+            Self::Database { transaction } => transaction.similar_usernames(usernames)?,
             Self::Server(server) => server.similar_usernames(usernames)?,
         })
     }
 
     pub(super) fn has_other_admin(&mut self, usernames: &[&str]) -> Result<bool, AccountsErrors> {
         Ok(match self {
-            Self::Database { transaction, .. } => transaction.has_other_admin(usernames)?,
+            Self::Database { transaction } => transaction.has_other_admin(usernames)?,
             Self::Server(server) => server.has_other_admin(usernames)?,
         })
     }
@@ -141,7 +136,7 @@ impl UserTable<'_> {
     /// The users that 'cc-user disable' disabled. A server does not report them.
     pub(super) fn disabled_users(&self) -> Result<DisabledUsers, AccountsErrors> {
         match self {
-            Self::Database { path, .. } => Ok(DisabledUsers::load(path)?),
+            Self::Database { transaction } => Ok(transaction.disabled_users()?),
             Self::Server(_) => Ok(DisabledUsers::default()),
         }
     }

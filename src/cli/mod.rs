@@ -4,6 +4,7 @@
 //! [`tool::Tool`]: a function that returns its [`clap::Command`], from which help, man pages,
 //! completions and tests are derived, and a function that runs it.
 
+mod author;
 mod candidates;
 pub mod cc_jwt;
 pub mod cc_login;

@@ -95,7 +95,7 @@ fn log_in_by_password<U: LoginUi>(
 ) -> Result<Session, U::Error> {
     let settings = ui.settings()?;
     // Report errors that the password cannot change before the prompt.
-    let mut user_db = open_user_db(&settings)?;
+    let mut user_db = open_user_db(&settings, environment)?;
     let username = request.username.as_str();
     if let Some(command) = request.similar_command
         && user_db.record(username).map_err(LoginError::from)?.is_none()
@@ -153,7 +153,7 @@ fn log_in_by_token<U: LoginUi>(
         }
         None => ui.token()?,
     };
-    let mut user_db = open_user_db(&settings)?;
+    let mut user_db = open_user_db(&settings, environment)?;
     let mut notes = Notes::new();
     let outcome = match &request.role {
         Some(role) => RoleLogin {
@@ -199,8 +199,8 @@ fn target(
     SessionStore::new(environment.variables)?.target(selection, selection.here.as_ref())
 }
 
-fn open_user_db(settings: &Settings) -> Result<UserDb, LoginError> {
-    Ok(UserDb::open(settings.database()?, OpenMode::Write)?)
+fn open_user_db(settings: &Settings, environment: &LoginEnvironment<'_>) -> Result<UserDb, LoginError> {
+    Ok(UserDb::open(settings.database()?, OpenMode::Write(&(environment.author)()))?)
 }
 
 fn save_session<U: LoginUi>(

@@ -68,7 +68,7 @@ impl UserDetails {
         });
         Self {
             user: UserReport::new(record, disabled),
-            disabled_roles: disabled.roles(record).map(<[String]>::to_vec),
+            disabled_roles: disabled.entry_of(record).map(|entry| entry.roles.clone()),
             endpoints: accepting_endpoints(&roles).into_iter().map(Endpoint::name).collect(),
             login_methods: login_methods.into(),
         }

@@ -154,6 +154,7 @@ impl Renewal<'_> {
             cache: &cache,
             settings,
             clock: self.environment.clock,
+            author: self.environment.author,
             expected_username: None,
             key: &before.key,
         };

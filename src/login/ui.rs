@@ -10,6 +10,7 @@ use url::Url;
 use super::error::LoginError;
 use super::oidc::request::BrowserChoice;
 use crate::config::Settings;
+use crate::history::Author;
 use crate::oidc::oauth::DeviceAuthorization;
 use crate::util::environment::Environment;
 use crate::util::monotonic::MonotonicClock;
@@ -24,6 +25,8 @@ pub struct LoginEnvironment<'run> {
     pub variables: &'run Environment,
     /// The clock.
     pub clock: Clock,
+    /// Returns the author of changes of the user table.
+    pub author: fn() -> Author,
     /// The clock of timeouts and pauses.
     pub monotonic: &'run dyn MonotonicClock,
     /// Whether a browser can be opened on this computer.

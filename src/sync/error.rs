@@ -1,7 +1,7 @@
 //! Errors of a sync.
 
-use crate::accounts::AccountsError;
 use crate::config::ConfigError;
+use crate::history::HistoryError;
 use crate::ldap::LdapError;
 use crate::user_db::UserDbError;
 use crate::util::diagnostic::diagnostics;
@@ -25,9 +25,9 @@ pub enum SyncError {
     /// The LDAP search failed, or its answer is incomplete.
     #[error(transparent)]
     Ldap(#[from] LdapError),
-    /// The file of disabled users.
+    /// The state beside the journal.
     #[error(transparent)]
-    DisabledUsers(#[from] AccountsError),
+    History(#[from] HistoryError),
     /// The database.
     #[error(transparent)]
     UserDb(#[from] UserDbError),
@@ -41,7 +41,7 @@ diagnostics! { SyncError:
     Self::File(error) => error.kind(), error.hint();
     Self::InvalidInterval(_) => Kind::Usage, "set the interval with --watch=1h";
     Self::Ldap(error) => error.kind(), error.hint();
-    Self::DisabledUsers(error) => error.kind(), error.hint();
+    Self::History(error) => error.kind(), error.hint();
     Self::UserDb(error) => error.kind(), error.hint();
     Self::Rejected(error) => error.kind(), error.hint();
 }

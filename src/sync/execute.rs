@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::accounts::{AccountsError, DisabledUsers};
+use crate::history::{DisabledUsers, HistoryError};
 use crate::ldap::LdapSnapshot;
 use crate::user::User;
 use crate::user_db::{UserDb, UserDbError};
@@ -17,7 +17,7 @@ const BATCH: usize = 256;
 /// Returns the changes that a sync would make now, and changes nothing.
 ///
 /// # Errors
-/// [`SyncError::UserDb`], [`SyncError::DisabledUsers`]: the user table or the file of disabled users
+/// [`SyncError::UserDb`], [`SyncError::History`]: the user table or the file of disabled users
 /// cannot be read.
 pub fn preview<'snapshot>(
     db: &UserDb,
@@ -79,6 +79,6 @@ pub fn execute<'snapshot>(
 }
 
 /// The disabled users, which only a deletion needs.
-fn disabled_users(database: &Path, rules: SyncRules) -> Result<DisabledUsers, AccountsError> {
+fn disabled_users(database: &Path, rules: SyncRules) -> Result<DisabledUsers, HistoryError> {
     if rules.delete_missing { DisabledUsers::load(database) } else { Ok(DisabledUsers::default()) }
 }

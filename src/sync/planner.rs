@@ -68,7 +68,7 @@ impl<'snapshot> Planner<'snapshot> {
             plan.unchanged += 1;
         } else if user.is_admin && !plan.rules.delete_admins {
             plan.protected_admins.push(user.username.to_owned());
-        } else if user.is_without_roles && self.disabled.has_entry(user.username) {
+        } else if user.is_without_roles && self.disabled.entry(user.username).is_some() {
             plan.protected_disabled.push(user.username.to_owned());
         } else {
             plan.delete.push(user.username.to_owned());
@@ -127,6 +127,7 @@ impl<'snapshot> Planner<'snapshot> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::DisabledEntry;
     use crate::ldap::snapshot::SnapshotBuilder;
     use crate::sync::error::PlanRejection;
     use crate::sync::limit::DeletionLimit;
@@ -147,7 +148,7 @@ mod tests {
 
     fn plan<'r>(ldap_snapshot: &'r LdapSnapshot, rules: SyncRules, table: &[UserSummary<'_>]) -> Plan<'r> {
         let mut disabled = DisabledUsers::default();
-        disabled.insert("locked", vec!["user".to_owned()]);
+        disabled.set("locked", Some(DisabledEntry { roles: vec!["user".to_owned()], missing_since: None }));
         let mut planner = Planner::new(ldap_snapshot, rules, disabled);
         for user in table {
             planner.add_user(*user);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Settings;
+use crate::history::Author;
 use crate::ldap::{LdapConfig, LdapOptions};
 use crate::util::note::Notes;
 
@@ -50,6 +51,8 @@ pub struct SyncRequest {
     pub rules: SyncRules,
     /// The LDAP directory.
     pub ldap: LdapConfig,
+    /// The author of the changes.
+    pub author: Author,
     /// The path of the database.
     pub database: PathBuf,
     /// Timeout for the lock of another process that writes to the database.
@@ -68,6 +71,7 @@ impl SyncRequest {
     pub fn from_settings(
         settings: &Settings,
         options: &SyncOptions,
+        author: Author,
         notes: &mut Notes,
     ) -> Result<Self, SyncError> {
         let interval = match options.watch {
@@ -90,6 +94,7 @@ impl SyncRequest {
                 max_delete: options.max_delete.unwrap_or_default(),
             },
             ldap,
+            author,
             database: settings.database()?.to_owned(),
             lock_timeout: options.lock_timeout,
             interval,

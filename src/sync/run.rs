@@ -55,9 +55,9 @@ pub fn run<O: SyncObserver>(request: &SyncRequest, observer: &mut O) -> Result<S
 }
 
 fn open(request: &SyncRequest, observer: &mut impl SyncObserver) -> Result<UserDb, SyncError> {
-    let mode = if request.dry_run { OpenMode::Read } else { OpenMode::Write };
+    let mode = if request.dry_run { OpenMode::Read } else { OpenMode::Write(&request.author) };
     let db = UserDb::open_with_timeout(&request.database, mode, request.lock_timeout)?;
-    if mode == OpenMode::Write {
+    if !request.dry_run {
         let mut notes = Notes::new();
         db.warn_of_migration(&mut notes);
         observer.notes(notes);

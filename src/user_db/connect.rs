@@ -17,6 +17,7 @@ use rustix::fs::{Access as Rights, AtFlags, CWD, accessat};
 use super::error::{UserDbError, code, is_index_size_error};
 use super::identity::{self, DatabaseIdentity, Snapshot};
 use super::layout::{Layout, SchemaError};
+use crate::history::Author;
 
 /// The offset of the read version in the header of a database; 2 means a write-ahead log.
 const READ_VERSION: usize = 19;
@@ -26,12 +27,12 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The access mode of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OpenMode {
+pub enum OpenMode<'author> {
     /// Read-only access; works without write permission for the database. An account with write
     /// permission also removes empty log and index files when the database is closed.
     Read,
-    /// Read and write access.
-    Write,
+    /// Read and write access; the journal contains the author of each change.
+    Write(&'author Author),
 }
 
 /// An open database.
@@ -42,6 +43,8 @@ pub struct UserDb {
     pub(super) path: PathBuf,
     pub(super) timeout: Duration,
     pub(super) identity: DatabaseIdentity,
+    /// The author of the changes; none with read-only access.
+    pub(super) author: Option<Author>,
     /// Set when the file is read without regard to other processes.
     pub(super) snapshot: Option<Snapshot>,
 }
@@ -79,7 +82,7 @@ enum SqliteMode {
 }
 
 /// Opens an existing database.
-pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<UserDb, UserDbError> {
+pub(super) fn open(path: &Path, access: OpenMode<'_>, wait: Duration) -> Result<UserDb, UserDbError> {
     let unreadable = |source| UserDbError::NotReadable { path: path.to_owned(), source };
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
@@ -96,14 +99,14 @@ pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<User
     drop(file);
     log::debug!("reads the database {}", path.display());
     let mode = match access {
-        OpenMode::Write => SqliteMode::Write,
+        OpenMode::Write(_) => SqliteMode::Write,
         OpenMode::Read if may_write(path) => SqliteMode::ReadAndCleanUp,
         OpenMode::Read => SqliteMode::Read,
     };
     // SQLite would create the index and log files and not remove them.
     let would_create =
         mode == SqliteMode::Read && has_log && !identity::companion_file(path, "-shm").exists();
-    let store = if would_create {
+    let mut store = if would_create {
         open_immutable(path, wait, identity)?
     } else {
         match connect(path, mode, wait, identity) {
@@ -116,6 +119,9 @@ pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<User
             other => other.map_err(|lack| lack.into_error(path, wait))?,
         }
     };
+    if let OpenMode::Write(author) = access {
+        store.author = Some(author.clone());
+    }
     // SQLite opened the file and the log by name.
     store.check()?;
     Ok(store)
@@ -190,8 +196,15 @@ fn set_up(
         .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .map_err(SchemaError::Sqlite)?;
     let path = path.to_owned();
-    let mut store =
-        UserDb { connection, layout: Layout::CURRENT, path, timeout: wait, identity, snapshot: None };
+    let mut store = UserDb {
+        connection,
+        layout: Layout::CURRENT,
+        path,
+        timeout: wait,
+        identity,
+        author: None,
+        snapshot: None,
+    };
     store.layout = Layout::of(&store.connection)?;
     Ok(store)
 }

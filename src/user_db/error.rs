@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{ErrorCode, ffi};
 
 use super::column::InvalidColumn;
+use crate::history::HistoryError;
 use crate::util::diagnostic::diagnostics;
 use crate::util::file::{reason, shell_word};
 use crate::util::kind::Kind;
@@ -102,6 +103,9 @@ pub enum UserDbError {
         /// The error of SQLite.
         message: String,
     },
+    /// The journal, or the state beside it.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The new file cannot be created.
     #[error("the database {} cannot be created: {}", quote_path(.path), reason(.source))]
     CreateFailed {
@@ -212,6 +216,7 @@ diagnostics! { UserDbError:
     Self::ReadOnly(_) => Kind::DatabaseReadOnly, "run this as the user the server runs as";
     Self::Locked { .. } => Kind::DatabaseLocked, "try again, or wait longer, as with --wait 1m";
     Self::Failed { .. } => Kind::DatabaseFailed;
+    Self::History(error) => error.kind(), error.hint();
     Self::CreateFailed { .. } => Kind::OutputUncreatable;
     Self::UserExists(_) => Kind::UserExists;
     Self::UnknownUser { similar: Some(similar), .. } => Kind::UserNotFound,

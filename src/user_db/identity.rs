@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::fs::{Access as Rights, AtFlags, CWD, accessat};
 
 use super::error::UserDbError;
+use crate::util::account;
 
 /// The suffixes of the files beside the database: write-ahead log, its index, rollback journal.
 pub(super) const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -36,13 +37,7 @@ pub(super) fn inaccessible_file(path: &Path) -> Option<UserDbError> {
 
 /// Returns the name of an account from the local account list, or else its number.
 fn account_name(user: u32) -> String {
-    let list = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = list.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
-    });
-    match name {
+    match account::account_name(user) {
         Some(name) => format!("the account '{name}'"),
         None => format!("the account with the user ID {user}"),
     }

@@ -2,7 +2,7 @@
 //!
 //! Opens a database that the server made and may be using at this moment, or one that
 //! [`fn@create`] made; reads users in every form the server has ever written, and changes them in
-//! one transaction an action. The schema, the server's migrations table and all other tables are
+//! one transaction an action, which the journal records ([`crate::history`]). The schema, the server's migrations table and all other tables are
 //! never touched (rows of `configuration` are renamed or deleted with their user).
 //!
 //! Knows nothing of what roles or names are allowed; that is for the callers.
@@ -16,6 +16,7 @@
 //! # Ok::<(), cc_auth::user_db::UserDbError>(())
 //! ```
 
+mod changing;
 mod column;
 mod connect;
 mod create;
@@ -25,8 +26,10 @@ mod layout;
 mod order;
 mod query;
 mod record;
+mod recording;
 mod rename;
 mod transaction;
+mod write;
 
 pub use column::InvalidColumn;
 pub use connect::{DEFAULT_TIMEOUT, OpenMode, UserDb};

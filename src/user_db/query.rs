@@ -28,7 +28,7 @@ impl UserDb {
     /// # Errors
     /// [`UserDbError`] if the file does not exist, is not a database of the server, or is locked.
     /// Missing write permission is reported by the first transaction.
-    pub fn open(path: &Path, access: OpenMode) -> Result<Self, UserDbError> {
+    pub fn open(path: &Path, access: OpenMode<'_>) -> Result<Self, UserDbError> {
         Self::open_with_timeout(path, access, DEFAULT_TIMEOUT)
     }
 
@@ -36,7 +36,7 @@ impl UserDb {
     ///
     /// # Errors
     /// As [`UserDb::open`].
-    pub fn open_with_timeout(path: &Path, access: OpenMode, wait: Duration) -> Result<Self, UserDbError> {
+    pub fn open_with_timeout(path: &Path, access: OpenMode<'_>, wait: Duration) -> Result<Self, UserDbError> {
         connect::open(path, access, wait)
     }
 

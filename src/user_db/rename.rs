@@ -3,7 +3,10 @@
 use rusqlite::params;
 
 use super::error::UserDbError;
-use super::transaction::{Transaction, is_duplicate_key};
+use super::transaction::Transaction;
+use super::write::is_duplicate_key;
+use crate::history::UserRights;
+use crate::user::exchange::StoredValue;
 
 /// Scopes of tags that are not usernames.
 const SHARED_SCOPES: [&str; 2] = ["global", "admin"];
@@ -67,6 +70,7 @@ impl Transaction<'_> {
             .execute_batch("PRAGMA defer_foreign_keys = ON")
             .map_err(|error| self.context.sqlite_error(&error))?;
         let statement = format!("UPDATE {table} SET username = ?2 WHERE username = ?1");
+        self.begin_user(&StoredValue::text(old))?;
         match self.execute(&statement, params![old, new]) {
             Ok(0) => return Err(UserDbError::UnknownUser { name: old.to_owned(), similar: None }),
             Ok(_) => {}
@@ -81,6 +85,12 @@ impl Transaction<'_> {
                     self.execute(statement, params![old, new])
                 })
                 .map_err(|error| self.context.sqlite_error(&error))?;
+        }
+        self.record_renamed(new)?;
+        let given = self.given()?.user(old).cloned();
+        if let Some(rights) = given {
+            self.change_given(old, UserRights::clear)?;
+            self.change_given(new, |given| *given = rights)?;
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
-//! Transactions that change users.
+//! Transactions: begin, reading, commit.
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension as _, ToSql, TransactionBehavior, ffi, params};
+use rusqlite::{OptionalExtension as _, TransactionBehavior};
 
+use super::changing::TransactionHistory;
 use super::column::{self, SqlValue};
 use super::connect::UserDb;
 use super::error::UserDbError;
@@ -13,10 +14,7 @@ use super::layout::Layout;
 use super::query::similar_usernames;
 use super::record::UserRecord;
 use crate::user::exchange::{StoredRow, StoredValue};
-use crate::user::{AuthSource, PasswordHash, Role, User};
-
-/// Number of rows per insert statement; more is not faster.
-const ROWS_PER_STATEMENT: usize = 32;
+use crate::user::{AuthSource, PasswordHash, Role};
 
 /// An open transaction. Changes are invisible to other processes until [`Transaction::commit`] and
 /// are rolled back on drop.
@@ -25,12 +23,14 @@ const ROWS_PER_STATEMENT: usize = 32;
 pub struct Transaction<'store> {
     pub(super) inner: rusqlite::Transaction<'store>,
     pub(super) context: Context<'store>,
+    /// The journal; none in a dry run, whose changes are never committed.
+    pub(super) history: Option<TransactionHistory>,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'store> {
-    path: &'store Path,
-    timeout: Duration,
+    pub(super) path: &'store Path,
+    pub(super) timeout: Duration,
     pub(super) layout: Layout,
     identity: DatabaseIdentity,
 }
@@ -75,6 +75,20 @@ impl UserDb {
     /// [`UserDbError::Locked`] when another process has the lock for longer than the waiting time,
     /// [`UserDbError::ReadOnly`], and all that SQLite can run into.
     pub fn transaction(&mut self) -> Result<Transaction<'_>, UserDbError> {
+        let author = self.author.clone();
+        let mut transaction = self.dry_run_transaction()?;
+        transaction.history = match author {
+            Some(author) => Some(transaction.begin_history(&author)?),
+            None => None,
+        };
+        Ok(transaction)
+    }
+
+    /// Begins a transaction whose changes are checked by the database, and never committed.
+    ///
+    /// # Errors
+    /// As [`UserDb::transaction`].
+    pub fn dry_run_transaction(&mut self) -> Result<Transaction<'_>, UserDbError> {
         let context =
             Context { path: &self.path, timeout: self.timeout, layout: self.layout, identity: self.identity };
         let inner = self
@@ -82,7 +96,7 @@ impl UserDb {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| context.begin_error(&error))?;
         context.identity.check(context.path)?;
-        Ok(Transaction { inner, context })
+        Ok(Transaction { inner, context, history: None })
     }
 }
 
@@ -159,88 +173,6 @@ impl Transaction<'_> {
             .map_err(|error| self.context.sqlite_error(&error))
     }
 
-    /// Adds a user.
-    ///
-    /// # Errors
-    /// [`UserDbError::UserExists`]; [`UserDbError::NoProjects`] for one with projects in a database
-    /// that cannot hold them; all that SQLite can run into.
-    pub fn add(&mut self, user: &User, password: Option<&PasswordHash>) -> Result<(), UserDbError> {
-        let Layout { table, has_projects: projects } = self.context.layout;
-        let (more, place) = if projects { (", projects", ", ?7") } else { ("", "") };
-        let statement = format!(
-            "INSERT INTO {table} (username, password, ldap, name, roles, email{more}) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6{place})"
-        );
-        let roles = column::to_json(&user.roles);
-        let password = password.map(PasswordHash::expose);
-        let source = source_number(user);
-        let mut values: Vec<&dyn ToSql> =
-            vec![&user.username, &password, &source, &user.name, &roles, &user.email];
-        let list = self.projects_column(user)?;
-        if let Some(list) = &list {
-            values.push(list);
-        }
-        match self.execute(&statement, values.as_slice()) {
-            Ok(_) => Ok(()),
-            Err(error) if is_duplicate_key(&error) => Err(UserDbError::UserExists(user.username.clone())),
-            Err(error) => Err(self.context.sqlite_error(&error)),
-        }
-    }
-
-    /// Adds many users without passwords, several per statement.
-    ///
-    /// # Errors
-    /// As [`Transaction::add`]; after an error the transaction can only be dropped.
-    pub fn add_many(&mut self, users: &[User]) -> Result<(), UserDbError> {
-        let Layout { table, has_projects: projects } = self.context.layout;
-        let (more, place) = if projects { (", projects", ",?") } else { ("", "") };
-        for chunk in users.chunks(ROWS_PER_STATEMENT) {
-            let places = vec![format!("(?,?,?,?,?{place})"); chunk.len()].join(",");
-            let statement =
-                format!("INSERT INTO {table} (username, ldap, name, roles, email{more}) VALUES {places}");
-            let lists = chunk
-                .iter()
-                .map(|user| {
-                    Ok((source_number(user), column::to_json(&user.roles), self.projects_column(user)?))
-                })
-                .collect::<Result<Vec<_>, UserDbError>>()?;
-            let mut values: Vec<&dyn ToSql> = Vec::with_capacity(6 * chunk.len());
-            for (user, (source, roles, list)) in chunk.iter().zip(&lists) {
-                values.extend([&user.username as &dyn ToSql, source, &user.name, roles, &user.email]);
-                values.extend(list.as_ref().map(|list| list as &dyn ToSql));
-            }
-            if let Err(error) = self.execute(&statement, values.as_slice()) {
-                if is_duplicate_key(&error) {
-                    let there = chunk.iter().find(|user| matches!(self.record(&user.username), Ok(Some(_))));
-                    let name = there.map(|user| user.username.clone()).unwrap_or_default();
-                    return Err(UserDbError::UserExists(name));
-                }
-                return Err(self.context.sqlite_error(&error));
-            }
-        }
-        Ok(())
-    }
-
-    /// Updates all columns of an existing user except the password; BLOB values become text.
-    ///
-    /// # Errors
-    /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], or the error of SQLite.
-    pub fn update(&mut self, user: &User) -> Result<(), UserDbError> {
-        let Layout { table, has_projects: projects } = self.context.layout;
-        let more = if projects { ", projects = ?6" } else { "" };
-        let statement = format!(
-            "UPDATE {table} SET ldap = ?2, name = ?3, roles = ?4, email = ?5{more} WHERE username = ?1"
-        );
-        let roles = column::to_json(&user.roles);
-        let source = source_number(user);
-        let mut values: Vec<&dyn ToSql> = vec![&user.username, &source, &user.name, &roles, &user.email];
-        let list = self.projects_column(user)?;
-        if let Some(list) = &list {
-            values.push(list);
-        }
-        self.execute_one(&user.username, &statement, values.as_slice())
-    }
-
     /// Returns the row with exactly this name, as stored.
     ///
     /// # Errors
@@ -267,119 +199,6 @@ impl Transaction<'_> {
             .map_err(|error| self.context.sqlite_error(&error))
     }
 
-    /// Adds a row with exactly these values.
-    ///
-    /// # Errors
-    /// As [`Transaction::add`].
-    pub fn insert_stored(&mut self, row: &StoredRow) -> Result<(), UserDbError> {
-        let Layout { table, .. } = self.context.layout;
-        let (more, place) = if self.stores_projects(row)? { (", projects", ", ?7") } else { ("", "") };
-        let statement = format!(
-            "INSERT INTO {table} (username, password, ldap, name, roles, email{more}) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6{place})"
-        );
-        match self.write_stored(&statement, row) {
-            Ok(_) => Ok(()),
-            Err(error) if is_duplicate_key(&error) => Err(UserDbError::UserExists(row.username_text())),
-            Err(error) => Err(self.context.sqlite_error(&error)),
-        }
-    }
-
-    /// Replaces all values of the row with this name.
-    ///
-    /// # Errors
-    /// As [`Transaction::update`].
-    pub fn replace_stored(&mut self, row: &StoredRow) -> Result<(), UserDbError> {
-        let Layout { table, .. } = self.context.layout;
-        let more = if self.stores_projects(row)? { ", projects = ?7" } else { "" };
-        let statement = format!(
-            "UPDATE {table} SET password = ?2, ldap = ?3, name = ?4, roles = ?5, email = ?6{more} WHERE username = ?1"
-        );
-        match self.write_stored(&statement, row) {
-            Ok(0) => Err(UserDbError::UnknownUser { name: row.username_text(), similar: None }),
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.context.sqlite_error(&error)),
-        }
-    }
-
-    /// Returns whether the projects of a row can be stored. Without a projects column, the row must
-    /// not have projects.
-    fn stores_projects(&self, row: &StoredRow) -> Result<bool, UserDbError> {
-        let has_none = || row.projects.as_list().is_some_and(|list| list.iter().all(String::is_empty));
-        match self.context.layout.has_projects {
-            true => Ok(true),
-            false if has_none() => Ok(false),
-            false => Err(UserDbError::NoProjects(self.context.path.to_owned())),
-        }
-    }
-
-    fn write_stored(&self, statement: &str, row: &StoredRow) -> rusqlite::Result<usize> {
-        let StoredRow { username, name, email, roles, projects, source, password } = row;
-        let values = [username, password.expose(), source, name, roles, email, projects].map(SqlValue);
-        let mut values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
-        if !self.context.layout.has_projects {
-            values.pop();
-        }
-        self.execute(statement, values.as_slice())
-    }
-
-    /// Updates only the roles, as text.
-    ///
-    /// # Errors
-    /// [`UserDbError::UnknownUser`], or the error of SQLite.
-    pub fn set_roles(&mut self, username: &str, roles: &[String]) -> Result<(), UserDbError> {
-        let statement = format!("UPDATE {} SET roles = ?2 WHERE username = ?1", self.context.layout.table);
-        self.execute_one(username, &statement, params![username, column::to_json(roles)])
-    }
-
-    /// Updates only the projects, as text.
-    ///
-    /// # Errors
-    /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], or the error of SQLite.
-    pub fn set_projects(&mut self, username: &str, projects: &[String]) -> Result<(), UserDbError> {
-        if !self.context.layout.has_projects {
-            return Err(UserDbError::NoProjects(self.context.path.to_owned()));
-        }
-        let statement = format!("UPDATE {} SET projects = ?2 WHERE username = ?1", self.context.layout.table);
-        self.execute_one(username, &statement, params![username, column::to_json(projects)])
-    }
-
-    /// Updates only the password column; `None` clears it.
-    ///
-    /// # Errors
-    /// [`UserDbError::UnknownUser`], or the error of SQLite.
-    pub fn set_password(&mut self, username: &str, hash: Option<&PasswordHash>) -> Result<(), UserDbError> {
-        let statement = format!("UPDATE {} SET password = ?2 WHERE username = ?1", self.context.layout.table);
-        self.execute_one(username, &statement, params![username, hash.map(PasswordHash::expose)])
-    }
-
-    /// Updates only the full name.
-    ///
-    /// # Errors
-    /// [`UserDbError::UnknownUser`], or the error of SQLite.
-    pub fn set_name(&mut self, username: &str, name: Option<&str>) -> Result<(), UserDbError> {
-        let statement = format!("UPDATE {} SET name = ?2 WHERE username = ?1", self.context.layout.table);
-        self.execute_one(username, &statement, params![username, name])
-    }
-
-    /// Updates only the email address.
-    ///
-    /// # Errors
-    /// [`UserDbError::UnknownUser`], or the error of SQLite.
-    pub fn set_email(&mut self, username: &str, email: Option<&str>) -> Result<(), UserDbError> {
-        let statement = format!("UPDATE {} SET email = ?2 WHERE username = ?1", self.context.layout.table);
-        self.execute_one(username, &statement, params![username, email])
-    }
-
-    /// Deletes a user and, as the schema requires, the user's settings in the table `configuration`.
-    ///
-    /// # Errors
-    /// [`UserDbError::UnknownUser`], or the error of SQLite.
-    pub fn delete(&mut self, username: &str) -> Result<(), UserDbError> {
-        let statement = format!("DELETE FROM {} WHERE username = ?1", self.context.layout.table);
-        self.execute_one(username, &statement, params![username])
-    }
-
     /// Calls `visit` for every user with the columns that a sync needs, in no particular order.
     /// Rows are not kept in memory.
     ///
@@ -392,41 +211,30 @@ impl Transaction<'_> {
         scan(&self.inner, &self.context, visit)
     }
 
-    /// Commits the changes to disk and makes them visible to all processes.
+    /// Commits the changes to disk and makes them visible to all processes. The journal has them before. The
+    /// transaction of a dry run is rolled back.
     ///
     /// # Errors
-    /// The error of SQLite; the database is then unchanged.
-    pub fn commit(self) -> Result<(), UserDbError> {
-        let Self { inner, context } = self;
+    /// The error of SQLite or of the journal; the database is then unchanged, except after
+    /// [`HistoryError::StateNotWritten`](crate::history::HistoryError::StateNotWritten).
+    pub fn commit(mut self) -> Result<(), UserDbError> {
+        self.end_user()?;
+        let Self { inner, context, history: Some(TransactionHistory { mut recorder, .. }) } = self else {
+            return Ok(());
+        };
+        recorder.prepare()?;
         // The log of this file must not be applied to another file with the same name.
         context.identity.check(context.path)?;
-        inner.commit().map_err(|error| context.sqlite_error(&error))?;
+        if let Err(error) = inner.commit() {
+            // The next run compares the rows.
+            recorder.leave();
+            return Err(context.sqlite_error(&error));
+        }
         context
             .identity
             .check(context.path)
-            .map_err(|_| UserDbError::Replaced { path: context.path.to_owned(), is_committed: true })
-    }
-
-    /// Returns the value of the projects column; `None` if the table does not have the column.
-    fn projects_column(&self, user: &User) -> Result<Option<String>, UserDbError> {
-        match (self.context.layout.has_projects, user.projects.is_empty()) {
-            (true, _) => Ok(Some(column::to_json(&user.projects))),
-            (false, true) => Ok(None),
-            (false, false) => Err(UserDbError::NoProjects(self.context.path.to_owned())),
-        }
-    }
-
-    pub(super) fn execute(&self, statement: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
-        self.inner.prepare_cached(statement)?.execute(values)
-    }
-
-    /// Runs a statement that must change exactly the row with this name.
-    fn execute_one(&self, username: &str, statement: &str, values: &[&dyn ToSql]) -> Result<(), UserDbError> {
-        match self.execute(statement, values) {
-            Ok(0) => Err(UserDbError::UnknownUser { name: username.to_owned(), similar: None }),
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.context.sqlite_error(&error)),
-        }
+            .map_err(|_| UserDbError::Replaced { path: context.path.to_owned(), is_committed: true })?;
+        Ok(recorder.finish()?)
     }
 }
 
@@ -469,14 +277,4 @@ fn scan<E: From<UserDbError>>(
         })?;
     }
     Ok(())
-}
-
-fn source_number(user: &User) -> i64 {
-    user.source.number()
-}
-
-/// Whether a row with this primary key exists; false for errors of other constraints.
-pub(super) fn is_duplicate_key(error: &rusqlite::Error) -> bool {
-    let extended = error.sqlite_error().map(|error| error.extended_code);
-    matches!(extended, Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE))
 }

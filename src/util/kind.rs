@@ -98,7 +98,6 @@ kinds! {
     DatabaseReplaced: "database-replaced", TryAgain, "the database was replaced by another file while it was in use";
     DatabaseSchema: "database-schema", Config, "the database does not have the expected tables";
     DatabaseUnreadable: "database-unreadable", NoInput, "the database cannot be read";
-    DisabledUsersMalformed: "disabled-users-malformed", Data, "the file of disabled users is malformed";
     EmailInvalid: "email-invalid", Usage, "an email address is invalid";
     EndpointUnknown: "endpoint-unknown", Usage, "the name of an endpoint is unknown";
     EnvFileMalformed: "env-file-malformed", Config, "the environment file is malformed";
@@ -113,6 +112,7 @@ kinds! {
     FileUntrusted: "file-untrusted", NotPermitted, "another account can change a file or a symbolic link that is used by default or written to";
     HashMalformed: "hash-malformed", Data, "a password hash is malformed";
     HashTooCostly: "hash-too-costly", Data, "the cost of a password hash is over the limit";
+    HistoryStateMalformed: "history-state-malformed", Data, "a file of the state beside the journal is malformed";
     HostNotFound: "host-not-found", Unavailable, "a host name has no address";
     IdTokenRejected: "id-token-rejected", Negative, "the ID token is not valid";
     ImportDuplicateUser: "import-duplicate-user", Data, "two lines of an import have the same username";

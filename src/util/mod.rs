@@ -4,6 +4,7 @@
 //! secrets that are wiped on drop. These modules do not print, prompt or read the process
 //! environment.
 
+pub mod account;
 pub mod certificate;
 pub mod check;
 pub mod diagnostic;

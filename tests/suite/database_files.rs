@@ -419,7 +419,7 @@ fn database_replaced_while_it_is_open_is_neither_read_nor_changed() {
         let _ = fs::remove_dir_all(directory.file("var"));
         fs::create_dir(directory.file("var")).unwrap();
         drop(server_database(&path, 11, "hpc_user", true));
-        UserDb::open(&path, OpenMode::Write).unwrap()
+        UserDb::open(&path, OpenMode::Write(&crate::support::author())).unwrap()
     };
     let is_replaced = |error: UserDbError| {
         assert!(matches!(error, UserDbError::Replaced { .. }), "{error}");

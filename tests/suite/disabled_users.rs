@@ -10,7 +10,7 @@ use crate::slapd::{BASE, Slapd, TREE, person};
 use crate::support::{TestEnv, has, has_root};
 use crate::sync::directory_for;
 
-const FILE: &str = "var/job.db.disabled-users.json";
+const FILE: &str = "var/job.db.history.disabled.json";
 
 fn with_users(count: usize) -> TestEnv {
     let directory = TestEnv::new();
@@ -31,7 +31,7 @@ fn roles(directory: &TestEnv, username: &str) -> Value {
 fn disabled_users_of_a_linked_database_are_in_one_file() {
     let directory = with_users(1);
     directory.sh("ln -s var/job.db link.db; cc-user disable -q --db link.db u1").ended(0);
-    assert!(directory.file(FILE).exists() && !directory.file("link.db.disabled-users.json").exists());
+    assert!(directory.file(FILE).exists() && !directory.file("link.db.history.disabled.json").exists());
     assert_eq!(roles(&directory, "u1"), json!([true, []]));
     directory.sh("cc-user enable -q --db \"$PWD/var/../link.db\" u1").ended(0);
     assert_eq!(roles(&directory, "u1"), json!([false, ["user"]]));
@@ -125,7 +125,7 @@ fn disabled_users_file_of_root_belongs_to_the_account_of_the_database() {
     // The owner of a directory that other accounts could have replaced does not get the file.
     directory.sh("mkdir -m 1777 open && mv var open/var && rm open/var/*.json").ended(0);
     let run = directory.sh("cc-user disable u1 --db open/var/job.db").ended(0);
-    assert!(run.stderr.contains("job.db.disabled-users.json' belongs to root"), "{}", run.stderr);
+    assert!(run.stderr.contains("job.db.history.disabled.json' belongs to root"), "{}", run.stderr);
 }
 
 #[test]

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 6] = [
     &["util"],
     &["key", "user", "token"],
     &["config", "policy"],
-    &["http", "user_db", "ldap", "slurm", "oidc", "clustercockpit", "stronghold"],
+    &["http", "history", "user_db", "ldap", "slurm", "oidc", "clustercockpit", "stronghold"],
     &["verify", "accounts", "issue", "osdf", "renew", "scan", "sync", "login"],
     &["cli"],
 ];

@@ -212,7 +212,8 @@ fn recorded_logins_match_the_server_or_are_stricter() {
         let (settings, _) = load(sources).unwrap();
         fill(&directory, &config["hpc_user"]);
         let before = table(&directory);
-        let mut store = UserDb::open(&directory.file("job.db"), OpenMode::Write).unwrap();
+        let mut store =
+            UserDb::open(&directory.file("job.db"), OpenMode::Write(&crate::support::author())).unwrap();
         let cookie_name = settings.jwts.cookie_name.as_ref().map(|name| name.value.clone());
         let shown = presented(&row["request"], cookie_name.as_deref());
         let now = Timestamp(row["at"].as_f64().unwrap() as i64);

@@ -238,7 +238,7 @@ pub fn prepared() -> TestEnv {
             cc-user -q add lena --role user --no-password
             cc-user -q add dora --role user --no-password; cc-user -q disable dora
             printf 'old password' | cc-user -q passwd fritz --password-stdin
-            cp var/job.db other.db; cp var/job.db third.db; cp var/job.db.disabled-users.json other.db.disabled-users.json; cc-user -q --db third.db del fritz; cc-user -q --db other.db add olga --role manager --project p1 --no-password; cc-user -q --db other.db role add fritz support
+            cp var/job.db other.db; cp var/job.db third.db; cp var/job.db.history.disabled.json other.db.history.disabled.json; cc-user -q --db third.db del fritz; cc-user -q --db other.db add olga --role manager --project p1 --no-password; cc-user -q --db other.db role add fritz support
             printf '{\"main\":{\"db\":\"other.db\"},\"auth\":{\"jwts\":{\"max-age\":\"1h\"},\"oidc\":{\"provider\":\"https://idp.example.org\"}}}' > other.json
             gen-keypair -q --env-file other.env --write; echo 'OTHER=1' >> other.env
             gen-keypair -q -f pem -o k; gen-keypair -q -a es256 -f pem -o es

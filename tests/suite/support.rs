@@ -242,3 +242,13 @@ fn code_without_tests_drops_test_items_only() {
                 #[cfg(test)]\nmod tests {\n    fn m() {}\n}\nfn n() {}\n";
     assert_eq!(without_test_items(text), "use a;\nuse d;\nfn h() {}\nfn l() {}\nfn n() {}\n");
 }
+
+/// The author of changes that a test makes without a program.
+pub fn author() -> cc_auth::history::Author {
+    cc_auth::history::Author {
+        clock: cc_auth::util::time::Clock::System,
+        account: "root".to_owned(),
+        program: "test".to_owned(),
+        command: String::new(),
+    }
+}

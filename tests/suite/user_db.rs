@@ -80,7 +80,7 @@ fn users_are_added_changed_and_deleted_in_every_schema_version_and_nothing_else_
         drop(server_database(&path, version, table, projects));
         let before = fingerprint(&path);
 
-        let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
+        let mut store = UserDb::open(&path, OpenMode::Write(&crate::support::author())).unwrap();
         assert_eq!(store.migration().map(|migration| migration.version), Some(version));
         let mut action = store.transaction().unwrap();
         let hash = PasswordHash::from_stored("$2a$10$x".to_owned());
@@ -179,7 +179,7 @@ fn blob_values_are_written_as_text() {
                VALUES ('m', CAST('["manager"]' AS BLOB), CAST('[""]' AS BLOB))"#,
         )
         .unwrap();
-    let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
+    let mut store = UserDb::open(&path, OpenMode::Write(&crate::support::author())).unwrap();
     let mut action = store.transaction().unwrap();
     let user = action.record("m").unwrap().unwrap().into_valid_user().unwrap();
     assert_eq!(user.projects, Vec::<String>::new(), "no project is what the server means by it");
@@ -204,7 +204,7 @@ fn delete_removes_the_settings_of_this_user_only() {
              INSERT INTO configuration VALUES ('a', 'k', 'v'), ('b', 'k', 'v');",
         )
         .unwrap();
-    let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
+    let mut store = UserDb::open(&path, OpenMode::Write(&crate::support::author())).unwrap();
     let mut action = store.transaction().unwrap();
     action.delete("a").unwrap();
     action.commit().unwrap();
@@ -219,7 +219,7 @@ fn dropped_transaction_changes_nothing() {
     let directory = TestEnv::new();
     let path = directory.file("job.db");
     cc_auth::user_db::create(&path).unwrap();
-    let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
+    let mut store = UserDb::open(&path, OpenMode::Write(&crate::support::author())).unwrap();
     let mut action = store.transaction().unwrap();
     action.add_many(&[user("a", &["user"])]).unwrap();
     drop(action);
@@ -330,7 +330,7 @@ fn ten_thousand_users_are_added_renamed_and_deleted_in_one_transaction() {
     let path = directory.file("job.db");
     cc_auth::user_db::create(&path).unwrap();
     let users: Vec<User> = (0..10_000).map(|number| user(&format!("u{number:05}"), &["user"])).collect();
-    let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
+    let mut store = UserDb::open(&path, OpenMode::Write(&crate::support::author())).unwrap();
     let mut action = store.transaction().unwrap();
     action.add_many(&users).unwrap();
     for user in &users {

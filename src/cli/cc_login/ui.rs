@@ -7,6 +7,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::browser;
+use crate::cli::author::author;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::SettingsOptions;
@@ -112,6 +113,7 @@ pub(super) fn with_environment<T>(
     let environment = LoginEnvironment {
         variables: &variables,
         clock: Clock::System,
+        author: || author("cc-login"),
         monotonic: &SystemMonotonicClock,
         has_display: browser::can_show(&variables),
         is_interactive: io::stdin().is_terminal(),

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::DatabaseOptions;
+use super::{DatabaseOptions, TOOL};
 use crate::accounts::SessionPolicy;
 use crate::accounts::init::DEFAULT_DATABASE;
+use crate::cli::author::author;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::SettingsOptions;
@@ -57,14 +58,19 @@ impl DatabaseOptions {
         })
     }
 
-    /// Opens the database.
-    pub(super) fn open(&self, access: OpenMode, console: &mut Console) -> Result<UserDb, Failure> {
+    /// Opens the database for reading.
+    pub(super) fn open(&self, console: &mut Console) -> Result<UserDb, Failure> {
         let timeout = self.timeout()?;
         let path = self.path(console)?;
-        let store = UserDb::open_with_timeout(&path, access, timeout)?;
-        if access == OpenMode::Write {
-            warn_of_migration(&store, console);
-        }
+        Ok(UserDb::open_with_timeout(&path, OpenMode::Read, timeout)?)
+    }
+
+    /// Opens the database for a change.
+    pub(super) fn open_for_change(&self, console: &mut Console) -> Result<UserDb, Failure> {
+        let timeout = self.timeout()?;
+        let path = self.path(console)?;
+        let store = UserDb::open_with_timeout(&path, OpenMode::Write(&author(TOOL.name)), timeout)?;
+        warn_of_migration(&store, console);
         Ok(store)
     }
 
@@ -98,7 +104,7 @@ impl DatabaseOptions {
     ) -> Result<(UserDb, SessionPolicy), Failure> {
         let timeout = self.timeout()?;
         let (path, settings) = self.path_and_settings(console)?;
-        let store = UserDb::open_with_timeout(&path, OpenMode::Write, timeout)?;
+        let store = UserDb::open_with_timeout(&path, OpenMode::Write(&author(TOOL.name)), timeout)?;
         warn_of_migration(&store, console);
         Ok((store, SessionPolicy::from_settings(settings.as_ref())))
     }

@@ -12,7 +12,6 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::progress::Progress;
 
 use crate::user::exchange::UserFileFormat;
-use crate::user_db::OpenMode;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::quote::quote_path;
@@ -59,7 +58,7 @@ pub(super) fn run(
     let by_name = file.as_deref().and_then(UserFileFormat::of_path);
     let default = if console.is_json() { UserFileFormat::JsonLines } else { UserFileFormat::Csv };
     let format = format.or(by_name).unwrap_or(default);
-    let store = database.open(OpenMode::Read, console)?;
+    let store = database.open(console)?;
     if let Some(path) = file.as_ref().filter(|_| !force) {
         file::check_free(path)?;
     }

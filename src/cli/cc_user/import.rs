@@ -14,7 +14,6 @@ use crate::cli::failure::Failure;
 use crate::cli::progress::Progress;
 use crate::cli::stdin;
 use crate::user::exchange::UserFileFormat;
-use crate::user_db::OpenMode;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, FileError};
 use crate::util::note::Notes;
@@ -99,7 +98,7 @@ pub(super) fn run(
         dry_run: import.dry_run,
     };
     let mut progress = Progress::new("lines", console);
-    let open = || database.open(OpenMode::Write, console).map_err(ImportEnd::Failure);
+    let open = || database.open_for_change(console).map_err(ImportEnd::Failure);
     let report = match accounts::import(&request, open, &mut |lines| progress.at(lines)) {
         Ok(report) => report,
         Err(ImportEnd::Failure(failure)) => return Err(failure),

@@ -208,7 +208,7 @@ pub(super) static PAGES: &[ManualPage] = &[
         path: "disable",
         description: &[
             "Disables a user until cc-user-enable(1), without deleting the user. The roles of the user move to \
-             the file DATABASE.disabled-users.json, for example ./var/job.db.disabled-users.json (mode 0600), so \
+             the file DATABASE.history.disabled.json, for example ./var/job.db.history.disabled.json (mode 0600), so \
              that the server gives the user no rights. A password hash gets the prefix '!', so that no password \
              matches it. The full name, mail address, projects and settings of the user remain. A user who is \
              disabled already causes a note.",
@@ -229,7 +229,7 @@ pub(super) static PAGES: &[ManualPage] = &[
             example("cc-user disable fritz", "Disable a user", 0),
             example("cc-user disable fritz --dry-run", "Print what would remain possible", 0),
         ],
-        files: &[("DATABASE.disabled-users.json", "the roles of disabled users, beside the database")],
+        files: &[("DATABASE.history.disabled.json", "the roles of disabled users, beside the database")],
         see_also: &["cc-user-enable(1)", "cc-user(1)", "cc-auth(7)"],
         ..ManualPage::EMPTY
     },
@@ -242,7 +242,7 @@ pub(super) static PAGES: &[ManualPage] = &[
              cc-user-set(1). A user who is not disabled causes a note.",
         ],
         examples: &[example("cc-user disable fritz -q\ncc-user enable fritz", "Enable a user again", 0)],
-        files: &[("DATABASE.disabled-users.json", "the roles of disabled users, beside the database")],
+        files: &[("DATABASE.history.disabled.json", "the roles of disabled users, beside the database")],
         see_also: &["cc-user-disable(1)", "cc-user(1)"],
         ..ManualPage::EMPTY
     },

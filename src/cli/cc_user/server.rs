@@ -16,7 +16,6 @@ use crate::clustercockpit::{self, USERS_LIMIT, UserApi};
 use crate::http::{Client, HttpOptions, HttpTrust, Proxy, parse_url};
 use crate::login::stored;
 use crate::token;
-use crate::user_db::OpenMode;
 use crate::util::file::{self, SETTINGS_LIMIT, shell_word};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -142,7 +141,7 @@ impl DatabaseOptions {
         match &self.server {
             Some(server) => Ok(UserStore::Server(Box::new(options.open(server, console)?))),
             None => {
-                let db = self.open(OpenMode::Read, console)?;
+                let db = self.open(console)?;
                 Ok(UserStore::Database { db: Box::new(db), sessions: SessionPolicy::from_settings(None) })
             }
         }

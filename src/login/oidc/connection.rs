@@ -7,6 +7,7 @@ use super::id_token::{self, IdTokenPolicy, TokenBinding};
 use super::provider_config::ProviderConfig;
 use super::user_row;
 use crate::config::Settings;
+use crate::history::Author;
 use crate::http::{Client, HttpError, Proxy};
 use crate::login::error::LoginError;
 use crate::login::session::{RefreshGrant, Session};
@@ -35,6 +36,8 @@ pub(in crate::login) struct ProviderConnection<'run> {
     pub(in crate::login) settings: &'run Settings,
     /// The clock.
     pub(in crate::login) clock: Clock,
+    /// Returns the author of changes of the user table.
+    pub(in crate::login) author: fn() -> Author,
     /// The user who must log in; `None` accepts any user.
     pub(in crate::login) expected_username: Option<&'run str>,
     /// The name and origin of the session.
@@ -76,10 +79,11 @@ pub(in crate::login) fn discover(
 pub(in crate::login) fn open_user_db(
     config: &ProviderConfig,
     settings: &Settings,
+    author: fn() -> Author,
 ) -> Result<Option<UserDb>, LoginError> {
     let path = settings.database()?;
     if config.adds_users || config.updates_users {
-        return Ok(Some(UserDb::open(path, OpenMode::Write)?));
+        return Ok(Some(UserDb::open(path, OpenMode::Write(&author()))?));
     }
     let is_expected = !settings.db.is_default() || path.exists();
     Ok(if is_expected { Some(UserDb::open(path, OpenMode::Read)?) } else { None })
@@ -114,7 +118,7 @@ impl ProviderConnection<'_> {
             let (found, expected) = (found.to_owned(), expected.to_owned());
             return Err(OidcError::OtherUser { found, expected }.into());
         }
-        let mut user_db = open_user_db(config, self.settings)?;
+        let mut user_db = open_user_db(config, self.settings, self.author)?;
         let identity = user_row::update_user_db(&subject, config, user_db.as_mut(), notes)?;
         let row = match &user_db {
             Some(user_db) => user_db.find(&identity.user.username)?,

@@ -84,7 +84,7 @@ pub(in crate::login) fn log_in<U: LoginUi>(
     let cache = key_cache(environment.variables);
     // Report errors that the login cannot change before the user is sent to a browser.
     if config.adds_users || config.updates_users {
-        open_user_db(&config, &settings)?;
+        open_user_db(&config, &settings, environment.author)?;
     }
     let target = SessionStore::new(environment.variables)?.target(selection, selection.here.as_ref())?;
     let mut notes = Notes::new();
@@ -97,6 +97,7 @@ pub(in crate::login) fn log_in<U: LoginUi>(
         cache: &cache,
         settings: &settings,
         clock: environment.clock,
+        author: environment.author,
         expected_username: request.username.as_deref(),
         key: target.key(),
     };

@@ -5,6 +5,7 @@
 //! synced and then renamed: a reader sees the old or the new content, never a part. Owner and mode
 //! are set on the open file. No other module writes files.
 
+mod append;
 mod error;
 mod location;
 mod lock;
@@ -14,6 +15,7 @@ mod sweep;
 mod trust;
 mod write;
 
+pub use append::{AppendFile, beside, open_beside, tail};
 pub use error::{FileError, reason};
 pub use location::{Location, create_directory_all};
 pub use lock::{open_lock, try_for_seconds};

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueHint};
 
 pub(super) use self::page::PAGE;
-use super::DatabaseOptions;
+use super::{DatabaseOptions, TOOL};
+use crate::cli::author::author;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::ldap::LdapConnectionOptions;
@@ -145,7 +146,7 @@ fn request(
     let options = sync.options(database)?;
     let settings = settings::load(&database.settings, console)?;
     let mut notes = Notes::new();
-    let request = SyncRequest::from_settings(&settings, &options, &mut notes);
+    let request = SyncRequest::from_settings(&settings, &options, author(TOOL.name), &mut notes);
     console.notes(notes);
     Ok(request?)
 }

@@ -1,0 +1,214 @@
+//! The journal of a transaction: each changed user with the row before and after.
+
+use super::changing::{ChangingUser, TransactionHistory};
+use super::error::UserDbError;
+use super::transaction::Transaction;
+use super::write::row_of;
+use crate::history::{
+    Author, DisabledEntry, DisabledUsers, GivenRights, GivenState, Recorder, RightsSource, StateChange,
+    UserChange, UserRights,
+};
+use crate::user::User;
+use crate::user::exchange::StoredValue;
+
+impl Transaction<'_> {
+    /// Locks the journal, and ends an earlier run that was interrupted.
+    pub(super) fn begin_history(&self, author: &Author) -> Result<TransactionHistory, UserDbError> {
+        let seconds = u32::try_from(self.context.timeout.as_secs()).unwrap_or(u32::MAX);
+        let mut recorder = Recorder::begin(self.context.path, author, seconds)?;
+        recorder.complete_interrupted(&mut |username| self.stored_row(username))?;
+        Ok(TransactionHistory { recorder, changing: None })
+    }
+
+    /// Reads the row of a user before a statement changes it.
+    pub(super) fn begin_user(&mut self, username: &StoredValue) -> Result<(), UserDbError> {
+        let is_changing = |history: &TransactionHistory| {
+            history
+                .changing
+                .as_ref()
+                .is_some_and(|user| user.username == *username && user.renamed_to.is_none())
+        };
+        if self.history.as_ref().is_none_or(is_changing) {
+            return Ok(());
+        }
+        self.end_user()?;
+        let before = self.stored_row(username)?;
+        if let Some(history) = &mut self.history {
+            history.changing = Some(ChangingUser {
+                username: username.clone(),
+                renamed_to: None,
+                before,
+                disabled: None,
+                given: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// Records the change of the user whose row was changed last.
+    pub(super) fn end_user(&mut self) -> Result<(), UserDbError> {
+        let Some(user) = self.history.as_mut().and_then(|history| history.changing.take()) else {
+            return Ok(());
+        };
+        let after = self.stored_row(user.renamed_to.as_ref().unwrap_or(&user.username))?;
+        self.record_change(&UserChange {
+            user: &user.username,
+            renamed_to: user.renamed_to.as_ref(),
+            before: user.before.as_ref(),
+            after: after.as_ref(),
+            disabled: user.disabled,
+            given: user.given,
+        })
+    }
+
+    fn record_change(&mut self, change: &UserChange<'_>) -> Result<(), UserDbError> {
+        match &mut self.history {
+            Some(history) => Ok(history.recorder.add(change)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Records users that were added.
+    pub(super) fn record_added(&mut self, users: &[User]) -> Result<(), UserDbError> {
+        if self.history.is_none() {
+            return Ok(());
+        }
+        self.end_user()?;
+        for row in users.iter().map(row_of) {
+            self.record_change(&UserChange {
+                user: &row.username,
+                renamed_to: None,
+                before: None,
+                after: Some(&row),
+                disabled: None,
+                given: None,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Records the new username of a user after the row has it.
+    pub(super) fn record_renamed(&mut self, new: &str) -> Result<(), UserDbError> {
+        if let Some(user) = self.history.as_mut().and_then(|history| history.changing.as_mut()) {
+            user.renamed_to = Some(StoredValue::text(new));
+        }
+        self.end_user()
+    }
+
+    /// The disabled users.
+    ///
+    /// # Errors
+    /// [`UserDbError::History`].
+    pub fn disabled_users(&self) -> Result<DisabledUsers, UserDbError> {
+        Ok(match &self.history {
+            Some(history) => history.recorder.disabled()?,
+            None => DisabledUsers::load(self.context.path)?,
+        })
+    }
+
+    /// Replaces or removes the entry of a disabled user. The file is written with the commit.
+    ///
+    /// # Errors
+    /// [`UserDbError::History`], and the error of SQLite.
+    pub fn set_disabled(&mut self, username: &str, entry: Option<DisabledEntry>) -> Result<(), UserDbError> {
+        self.begin_user(&StoredValue::text(username))?;
+        let Some(history) = &mut self.history else { return Ok(()) };
+        let change = history.recorder.set_disabled(username, entry)?;
+        if let Some(user) = &mut history.changing {
+            merge(&mut user.disabled, change);
+        }
+        Ok(())
+    }
+
+    /// What syncs gave to users.
+    ///
+    /// # Errors
+    /// [`UserDbError::History`].
+    pub fn given(&self) -> Result<GivenState, UserDbError> {
+        Ok(match &self.history {
+            Some(history) => history.recorder.given()?,
+            None => GivenState::load(self.context.path)?,
+        })
+    }
+
+    /// Replaces what a source gave to a user; empty rights remove the entry. The file is written with the
+    /// commit.
+    ///
+    /// # Errors
+    /// [`UserDbError::History`], and the error of SQLite.
+    pub fn set_given(
+        &mut self,
+        username: &str,
+        source: RightsSource,
+        rights: GivenRights,
+    ) -> Result<(), UserDbError> {
+        self.change_given(username, |given| {
+            given.insert(source, rights);
+        })
+    }
+
+    /// Changes what all sources gave to a user, as [`Transaction::set_given`] does.
+    ///
+    /// # Errors
+    /// As [`Transaction::set_given`].
+    pub fn change_given(
+        &mut self,
+        username: &str,
+        change: impl FnOnce(&mut UserRights),
+    ) -> Result<(), UserDbError> {
+        self.begin_user(&StoredValue::text(username))?;
+        let Some(history) = &mut self.history else { return Ok(()) };
+        let change = history.recorder.set_given(username, change)?;
+        if let Some(user) = &mut history.changing {
+            merge(&mut user.given, change);
+        }
+        Ok(())
+    }
+
+    /// Removes a deleted user from the state. A file that cannot be read does not prevent the deletion.
+    pub(super) fn forget_state(&mut self, username: &str) -> Result<(), UserDbError> {
+        for outcome in [self.set_disabled(username, None), self.change_given(username, UserRights::clear)] {
+            match outcome {
+                Err(UserDbError::History(_)) | Ok(()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds a later change of a value to an earlier one.
+fn merge<T: PartialEq>(earlier: &mut Option<StateChange<T>>, later: Option<StateChange<T>>) {
+    let Some(later) = later else { return };
+    *earlier = match earlier.take() {
+        Some(earlier) if earlier.before == later.after => None,
+        Some(earlier) => Some(StateChange { before: earlier.before, after: later.after }),
+        None => Some(later),
+    };
+}
+
+impl super::connect::UserDb {
+    /// What syncs gave to users.
+    ///
+    /// # Errors
+    /// [`UserDbError::History`].
+    pub fn given(&self) -> Result<GivenState, UserDbError> {
+        Ok(GivenState::load(self.path())?)
+    }
+}
+
+impl DisabledUsers {
+    /// The entry of a disabled user; `None` if the user is not disabled.
+    #[must_use]
+    pub fn entry_of(&self, record: &super::UserRecord) -> Option<&DisabledEntry> {
+        let entry = self.entry(&record.user.username)?;
+        let is_readable = !record.invalid_columns.iter().any(|invalid| invalid.column == "roles");
+        (record.user.roles.is_empty() && is_readable).then_some(entry)
+    }
+
+    /// Whether the user is disabled.
+    #[must_use]
+    pub fn contains(&self, record: &super::UserRecord) -> bool {
+        self.entry_of(record).is_some()
+    }
+}
