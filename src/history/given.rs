@@ -3,86 +3,41 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::user::{GivenRights, RightsSource};
 
 /// The suffix of the file after the name of the database.
 pub(super) const SUFFIX: &str = ".history.given.json";
 
-/// A source of roles and projects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum RightsSource {
-    /// The groups of the LDAP directory.
-    Ldap,
-    /// The accounting of Slurm.
-    Slurm,
-}
-
-impl RightsSource {
-    /// The name in files and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ldap => "ldap",
-            Self::Slurm => "slurm",
-        }
-    }
-}
-
-impl fmt::Display for RightsSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The roles and projects that a source gave to a user.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct GivenRights {
-    /// The roles.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub roles: Vec<String>,
-    /// The projects.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub projects: Vec<String>,
-}
-
-impl GivenRights {
-    /// Whether there are neither roles nor projects.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.roles.is_empty() && self.projects.is_empty()
-    }
-}
-
 /// The roles and projects of a user by source.
 pub type UserRights = BTreeMap<RightsSource, GivenRights>;
 
-/// The roles and projects of all users.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The roles and projects of all users. A user's are in memory as JSON text, since a million projects of a
+/// hundred thousand users must fit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GivenState {
-    users: BTreeMap<String, UserRights>,
+    users: BTreeMap<Box<str>, Box<str>>,
 }
 
 impl GivenState {
     /// What a source gave to a user.
     #[must_use]
-    pub fn get(&self, username: &str, source: RightsSource) -> Option<&GivenRights> {
-        self.users.get(username)?.get(&source)
+    pub fn get(&self, username: &str, source: RightsSource) -> Option<GivenRights> {
+        self.user(username)?.remove(&source)
     }
 
     /// What all sources gave to a user.
     #[must_use]
-    pub fn user(&self, username: &str) -> Option<&UserRights> {
-        self.users.get(username)
+    pub fn user(&self, username: &str) -> Option<UserRights> {
+        serde_json::from_str(self.users.get(username)?).ok()
     }
 
     /// The usernames, sorted.
     pub fn users(&self) -> impl Iterator<Item = &str> {
-        self.users.keys().map(String::as_str)
+        self.users.keys().map(AsRef::as_ref)
     }
 
     /// Whether no user was given anything.
@@ -94,11 +49,70 @@ impl GivenState {
     /// Replaces what all sources gave to a user; sources without roles and projects are left out.
     pub fn set_user(&mut self, username: &str, mut rights: UserRights) {
         rights.retain(|_, rights| !rights.is_empty());
-        if rights.is_empty() {
-            self.users.remove(username);
-        } else {
-            self.users.insert(username.to_owned(), rights);
+        match serde_json::to_string(&rights) {
+            Ok(text) if !rights.is_empty() => self.users.insert(username.into(), text.into()),
+            _ => self.users.remove(username),
+        };
+    }
+}
+
+/// The content of the file.
+#[derive(Serialize)]
+struct Content<'state> {
+    users: Users<'state>,
+}
+
+struct Users<'state>(&'state BTreeMap<Box<str>, Box<str>>);
+
+impl Serialize for Users<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(
+            self.0
+                .iter()
+                .map(|(username, rights)| (username, serde_json::from_str::<&RawValue>(rights).ok())),
+        )
+    }
+}
+
+impl Serialize for GivenState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Content { users: Users(&self.users) }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for GivenState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct ContentIn {
+            users: GivenUsers,
         }
+        Ok(Self { users: ContentIn::deserialize(deserializer)?.users.0 })
+    }
+}
+
+/// The users of the file; each user's rights become text before the next user is read.
+struct GivenUsers(BTreeMap<Box<str>, Box<str>>);
+
+impl<'de> Deserialize<'de> for GivenUsers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UsersVisitor;
+        impl<'de> Visitor<'de> for UsersVisitor {
+            type Value = GivenState;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the users with their roles and projects")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<GivenState, A::Error> {
+                let mut state = GivenState::default();
+                while let Some((username, rights)) = map.next_entry::<String, UserRights>()? {
+                    state.set_user(&username, rights);
+                }
+                Ok(state)
+            }
+        }
+        deserializer.deserialize_map(UsersVisitor).map(|state| Self(state.users))
     }
 }
 
@@ -117,7 +131,7 @@ mod tests {
                 (RightsSource::Slurm, GivenRights::default()),
             ]),
         );
-        assert_eq!(state.get("anna", RightsSource::Ldap), Some(&rights));
+        assert_eq!(state.get("anna", RightsSource::Ldap), Some(rights));
         assert_eq!(state.get("anna", RightsSource::Slurm), None);
         let text = serde_json::to_string(&state).unwrap();
         assert_eq!(text, r#"{"users":{"anna":{"ldap":{"roles":["manager"],"projects":["p1"]}}}}"#);

@@ -30,7 +30,7 @@ pub use author::{Author, RunId};
 pub use change::{StateChange, UserChange};
 pub use disabled::{DisabledEntry, DisabledUsers};
 pub use error::HistoryError;
-pub use given::{GivenRights, GivenState, RightsSource, UserRights};
+pub use given::{GivenState, UserRights};
 pub use line::{ChangeLine, DatabaseFile, EndLine, Line, RunEnd};
 pub use read::{Journal, LastRun, RunSummary};
 pub use recorder::Recorder;

@@ -64,7 +64,7 @@ pub struct ChangePlace {
     length: usize,
 }
 
-/// The members of a line that tell the runs apart.
+/// The members of a line that an index of the runs needs.
 #[derive(Deserialize)]
 struct Heading {
     run: String,

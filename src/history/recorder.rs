@@ -211,7 +211,7 @@ impl Recorder {
             Some(loaded) => loaded,
             empty => empty.insert(Loaded::new(GivenState::load(&self.database)?)),
         };
-        let before = loaded.state.user(username).cloned().unwrap_or_default();
+        let before = loaded.state.user(username).unwrap_or_default();
         let mut after = before.clone();
         change(&mut after);
         after.retain(|_, rights| !rights.is_empty());

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::disabled::{self, DisabledUsers};
@@ -43,7 +42,7 @@ impl DisabledUsers {
     /// # Errors
     /// [`HistoryError::StateNotWritten`].
     pub(super) fn save(&self, database: &Path, mode: u32) -> Result<(), HistoryError> {
-        save(&Self::path(database), self, mode)
+        save(&Self::path(database), serde_json::to_vec_pretty(self), mode)
     }
 }
 
@@ -65,7 +64,7 @@ impl GivenState {
     /// # Errors
     /// [`HistoryError::StateNotWritten`].
     pub(super) fn save(&self, database: &Path, mode: u32) -> Result<(), HistoryError> {
-        save(&Self::path(database), self, mode)
+        save(&Self::path(database), serde_json::to_vec(self), mode)
     }
 }
 
@@ -81,8 +80,8 @@ fn load<T: Default + DeserializeOwned>(path: &Path) -> Result<T, HistoryError> {
 }
 
 /// Writes the file atomically.
-fn save(path: &Path, state: &impl Serialize, mode: u32) -> Result<(), HistoryError> {
-    let mut text = serde_json::to_vec(state).map_err(|error| HistoryError::StateMalformed {
+fn save(path: &Path, text: serde_json::Result<Vec<u8>>, mode: u32) -> Result<(), HistoryError> {
+    let mut text = text.map_err(|error| HistoryError::StateMalformed {
         path: path.to_owned(),
         message: error.to_string(),
     })?;

@@ -9,12 +9,14 @@ pub mod exchange;
 pub mod name;
 pub mod password;
 mod pattern;
+pub mod rights;
 pub mod role;
 
 pub use account::{AccountDraft, AccountError, EmailAddress, FullName, ProjectName};
 pub use name::{Username, UsernameError, normalized};
 pub use password::{PasswordError, PasswordHash};
 pub use pattern::UsernamePattern;
+pub use rights::{GivenRights, RightsSource};
 pub use role::{Role, RoleError};
 
 /// The auth source of a user: how the server created the user and checks the password. The server

@@ -1,4 +1,4 @@
-//! The user whom a transaction changes at the moment.
+//! The user that a transaction changes at the moment.
 
 use crate::history::{DisabledEntry, Recorder, StateChange, UserRights};
 use crate::user::exchange::{StoredRow, StoredValue};

@@ -5,11 +5,10 @@ use super::error::UserDbError;
 use super::transaction::Transaction;
 use super::write::row_of;
 use crate::history::{
-    Author, DisabledEntry, DisabledUsers, GivenRights, GivenState, Recorder, RightsSource, StateChange,
-    UserChange, UserRights,
+    Author, DisabledEntry, DisabledUsers, GivenState, Recorder, StateChange, UserChange, UserRights,
 };
-use crate::user::User;
 use crate::user::exchange::StoredValue;
+use crate::user::{GivenRights, RightsSource, User};
 
 impl Transaction<'_> {
     /// Locks the journal, and ends an earlier run that was interrupted.

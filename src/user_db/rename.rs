@@ -87,7 +87,7 @@ impl Transaction<'_> {
                 .map_err(|error| self.context.sqlite_error(&error))?;
         }
         self.record_renamed(new)?;
-        let given = self.given()?.user(old).cloned();
+        let given = self.given()?.user(old);
         if let Some(rights) = given {
             self.change_given(old, UserRights::clear)?;
             self.change_given(new, |given| *given = rights)?;

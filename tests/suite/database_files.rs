@@ -301,7 +301,8 @@ fn reader_leaves_no_files_beside_the_database() {
     // A member of the group changes something; the owner goes on.
     accounts.sh("chmod 660 var/job.db; chmod 770 var");
     accounts.run(4002, "add b --role api -q").ended(0);
-    assert_eq!(accounts.beside(), only);
+    assert_eq!(accounts.beside(), ["job.db", "job.db.history.jsonl"]);
+    accounts.sh("test \"$(stat -c %g:%a var/job.db.history.jsonl)\" = \"$(stat -c %g:%a var/job.db)\"");
     assert_eq!(accounts.run(4001, "list --names").ended(0).stdout, "a\nb\n");
 }
 
@@ -324,7 +325,7 @@ fn file_of_another_account_beside_the_database_is_named_and_removed_by_root() {
         assert!(accounts.run(4001, "list --names").status != 74);
         // The hint.
         accounts.run(0, "list --names").ended(0);
-        assert_eq!(accounts.beside(), ["job.db"], "{suffix}");
+        assert_eq!(accounts.beside(), ["job.db", "job.db.history.jsonl"], "{suffix}");
         accounts.run(4001, "add b --role api -q").ended(0);
         accounts.run(4001, "del b -q").ended(0);
     }

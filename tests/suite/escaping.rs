@@ -50,6 +50,8 @@ const WRITERS: [(&str, &str, &[&str]); 9] = [
             "user/exchange/value.rs",
             // A line of an export, which is escaped there.
             "user/exchange/json.rs",
+            // A line of the journal, which is escaped there.
+            "history/line.rs",
             // The answer to a Kubernetes client; a token with other characters than ASCII is rejected.
             "token/format.rs",
             // Claims that are signed as they are, and claims for the log, which are escaped there.

@@ -100,7 +100,6 @@ fn files_are_written_by_one_module_only() {
         ("token/bearer_discovery.rs", "fs::open(", "reads a token"),
         ("scan/walk.rs", "fs::open(", "reads files and directories without blocking"),
         ("renew/output.rs", "canonicalize", "a message"),
-        ("accounts/disabled.rs", "canonicalize", "the directory of the database"),
         ("login/session_key.rs", "canonicalize", "the directory of a session"),
         ("user_db/connect.rs", "canonicalize", "the name by which SQLite opens a database"),
         ("user_db/identity.rs", "canonicalize", "the name by which SQLite opens a database"),

@@ -50,6 +50,7 @@ impl AppendFile {
             // Another process may have renamed the file before this one had the lock.
             let now = location.sibling(location.name())?;
             if now.found().is_some_and(|found| (found.dev(), found.ino()) == (opened.dev(), opened.ino())) {
+                follow(&file, &opened, database);
                 return Ok(Some(Self { location, file, length: opened.len() }));
             }
         }
@@ -243,4 +244,14 @@ fn distrust(directory: &Metadata, found: &Metadata, database: &Metadata) -> Opti
 fn ownership(database: &Metadata) -> Ownership {
     let user = (geteuid().is_root() && database.uid() != 0).then(|| Uid::from_raw(database.uid()));
     Ownership { user, group: Some(Gid::from_raw(database.gid())), mode: database.mode() & MODE_BITS }
+}
+
+/// Gives a file the owner, group and mode that the database has now, where this account may.
+fn follow(file: &File, opened: &Metadata, database: &Metadata) {
+    let differs = (opened.uid(), opened.gid()) != (database.uid(), database.gid())
+        || opened.mode() & MODE_BITS != database.mode() & MODE_BITS;
+    if differs && (geteuid().is_root() || trust::is_callers(opened)) {
+        // The file can be used without this.
+        let _ = ownership(database).give(file);
+    }
 }
