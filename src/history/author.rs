@@ -61,7 +61,7 @@ impl fmt::Display for RunId {
 
 /// A text that is not the ID of a run or the begin of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid run {}: expected an ID such as 20261127-133415-3f2a9c, as 'cc-user log' prints it", quote(.0))]
+#[error("invalid run {}: expected an ID such as 20261127-133415-3f2a9c", quote(.0))]
 pub struct RunIdError(pub String);
 
 impl FromStr for RunId {

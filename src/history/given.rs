@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::user::{GivenRights, RightsSource};
 
@@ -49,8 +49,8 @@ impl GivenState {
     /// Replaces what all sources gave to a user; sources without roles and projects are left out.
     pub fn set_user(&mut self, username: &str, mut rights: UserRights) {
         rights.retain(|_, rights| !rights.is_empty());
-        match serde_json::to_string(&rights) {
-            Ok(text) if !rights.is_empty() => self.users.insert(username.into(), text.into()),
+        match to_raw_value(&rights) {
+            Ok(text) if !rights.is_empty() => self.users.insert(username.into(), text.get().into()),
             _ => self.users.remove(username),
         };
     }

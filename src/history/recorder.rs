@@ -300,7 +300,7 @@ impl Recorder {
     fn write(&mut self) -> Result<(), HistoryError> {
         let failed = HistoryError::NotRecorded;
         let mut file = match self.file.take() {
-            None => AppendFile::create(&beside(&self.database, SUFFIX), &self.metadata).map_err(failed)?,
+            None => AppendFile::start(&beside(&self.database, SUFFIX), &self.metadata).map_err(failed)?,
             Some(file) if self.start.is_none() && file.length() > ROTATION_SIZE => {
                 file.rotate(ROTATION_COUNT, &self.metadata).map_err(failed)?
             }

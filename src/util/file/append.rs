@@ -61,7 +61,7 @@ impl AppendFile {
     ///
     /// # Errors
     /// [`FileError::CreateFailed`], also if the file exists, and those of [`Location::find`].
-    pub fn create(path: &Path, database: &Metadata) -> Result<Self, FileError> {
+    pub fn start(path: &Path, database: &Metadata) -> Result<Self, FileError> {
         let location = Location::find(path)?;
         let failed = |source: io::Error| FileError::CreateFailed { path: path.to_owned(), source };
         let flags = OFlags::RDWR
@@ -156,7 +156,7 @@ impl AppendFile {
     /// `count` is replaced. Then returns a new, empty file with the old name, which is locked.
     ///
     /// # Errors
-    /// [`FileError::WriteFailed`], and those of [`AppendFile::create`].
+    /// [`FileError::WriteFailed`], and those of [`AppendFile::start`].
     pub fn rotate(self, count: u32, database: &Metadata) -> Result<Self, FileError> {
         let location = &self.location;
         let numbered = |number: u32| location.name_with(&format!(".{number}"));
@@ -173,7 +173,7 @@ impl AppendFile {
             rename(&numbered(number), &numbered(number + 1))?;
         }
         rename(&location.name, &numbered(1))?;
-        Self::create(&location.path, database)
+        Self::start(&location.path, database)
     }
 }
 
