@@ -188,12 +188,12 @@ fn exact<S: Serializer>(value: &StoredValue, serializer: S) -> Result<S::Ok, S::
 
 /// Whether a list reads back as the same text.
 fn is_usual(text: &str) -> bool {
-    match text {
-        "[]" | "[\"user\"]" => true,
-        _ => {
-            serde_json::from_str::<Vec<String>>(text).is_ok_and(|list| Value::from(list).to_string() == text)
-        }
+    if matches!(text, "[]" | "[\"user\"]") {
+        return true;
     }
+    let Ok(list) = serde_json::from_str::<Vec<String>>(text) else { return false };
+    let usual = Value::from(list).to_string();
+    usual == text
 }
 
 /// Reads a value; `None` if it is not one of the journal.

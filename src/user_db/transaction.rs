@@ -24,7 +24,7 @@ pub struct Transaction<'store> {
     pub(super) inner: rusqlite::Transaction<'store>,
     pub(super) context: Context<'store>,
     /// The journal; none in a dry run, whose changes are never committed.
-    pub(super) history: Option<TransactionHistory>,
+    pub(super) history: Option<Box<TransactionHistory>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +78,7 @@ impl UserDb {
         let author = self.author.clone();
         let mut transaction = self.dry_run_transaction()?;
         transaction.history = match author {
-            Some(author) => Some(transaction.begin_history(&author)?),
+            Some(author) => Some(Box::new(transaction.begin_history(&author)?)),
             None => None,
         };
         Ok(transaction)
@@ -219,9 +219,8 @@ impl Transaction<'_> {
     /// [`HistoryError::StateNotWritten`](crate::history::HistoryError::StateNotWritten).
     pub fn commit(mut self) -> Result<(), UserDbError> {
         self.end_user()?;
-        let Self { inner, context, history: Some(TransactionHistory { mut recorder, .. }) } = self else {
-            return Ok(());
-        };
+        let Self { inner, context, history: Some(history) } = self else { return Ok(()) };
+        let TransactionHistory { mut recorder, .. } = *history;
         recorder.prepare()?;
         // The log of this file must not be applied to another file with the same name.
         context.identity.check(context.path)?;
