@@ -27,7 +27,7 @@ impl Transaction<'_> {
                 .as_ref()
                 .is_some_and(|user| user.username == *username && user.renamed_to.is_none())
         };
-        if self.history.as_ref().is_none_or(is_changing) {
+        if self.history.as_deref().is_none_or(is_changing) {
             return Ok(());
         }
         self.end_user()?;
