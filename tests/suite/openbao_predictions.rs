@@ -15,7 +15,8 @@ use cc_auth::key::parse::read_signing;
 use cc_auth::key::{KeyStrength, SigningKey};
 use cc_auth::policy::Verbosity;
 use cc_auth::policy::login_role::{
-    Flow, LoginRole, LoginRoleError, RoleConfig, ServerOnly, evaluate, server_only,
+    AuthUrlDecision, AuthUrlRejection, CallbackMode, Flow, LoginRole, LoginRoleError, RoleConfig, ServerOnly,
+    evaluate, predict_auth_url, server_only,
 };
 use cc_auth::util::note::Notes;
 use cc_auth::util::time::Timestamp;
@@ -813,4 +814,147 @@ fn compare(bao: &OpenBao, mount: &Mount, attempt: &Attempt, tally: &mut Tally) {
     } else {
         tally.differences.push(format!("{attempt}\n  theirs {theirs:?} {message}\n  ours   {ours:?} {why}"));
     }
+}
+
+const URIS: [&str; 26] = [
+    "http://localhost:8250/oidc/callback",
+    "http://localhost/oidc/callback",
+    "http://127.0.0.1:8250/oidc/callback",
+    "http://[::1]:8250/oidc/callback",
+    "HTTP://localhost:1/oidc/callback",
+    "http://LOCALHOST/oidc/callback",
+    "https://localhost/oidc/callback",
+    "http://localhost:8250/oidc/callback/",
+    "http://localhost:8250",
+    "http://localhost/",
+    "http://localhost:/a?x=%2f",
+    "http://localhost/a?x=%2F",
+    "http://localhost/a?",
+    "http://localhost/a#f",
+    "http://localhost/%41",
+    "http://localhost/ä b",
+    "http://localhost/%C3%A4%20b",
+    "http://user@localhost:7/a",
+    "http://us%65r:p@localhost/a",
+    "https://portal.example/cb",
+    "https://portal.example:444/cb",
+    "https://PORTAL.example/cb",
+    "http://localhost:x/a",
+    "%zz",
+    "localhost:8250",
+    "http://localhost/a?namespace=team&x=1",
+];
+
+/// A prediction for a request of the provider's URL, and the server's answer.
+fn compare_auth_url(
+    bao: &OpenBao,
+    config: &RoleConfig,
+    mount: &str,
+    rng: &mut Rng,
+) -> Result<&'static str, String> {
+    let mut role = json!({"user_claim": "sub", "allowed_redirect_uris": rng.some(&URIS, 4)});
+    if rng.percent(30) {
+        role["role_type"] = rng.pick(&[json!("jwt"), json!("oidc")]);
+        role["bound_audiences"] = json!("cc");
+    }
+    if rng.percent(40) {
+        role["callback_mode"] = json!(rng.pick(&["client", "direct", "device"]));
+    }
+    if rng.percent(20) {
+        role["oidc_scopes"] = json!("email,profile");
+        role["max_age"] = json!("1h");
+    }
+    let path = format!("auth/{mount}/role/case");
+    bao.call("DELETE", &path, &Value::Null);
+    let (status, answer) = bao.call("POST", &path, &role);
+    let read = LoginRole::read("case", &role);
+    assert_eq!(status < 300, read.is_ok(), "{role}: {answer} {read:?}");
+    let Ok(role_read) = read else { return Ok("role") };
+    let mut uri = if rng.percent(60) && !role_read.allowed_redirect_uris.is_empty() {
+        rng.pick(&role_read.allowed_redirect_uris)
+    } else {
+        rng.pick(&URIS).to_owned()
+    };
+    if rng.percent(20) {
+        uri = uri.replace(":8250", &format!(":{}", rng.below(60_000)));
+    }
+    if rng.percent(4) {
+        uri.clear();
+    }
+    let request = json!({"role": "case", "redirect_uri": uri, "client_nonce": "nonce"});
+    let (status, answer) = bao.call_without_token("POST", &format!("auth/{mount}/oidc/auth_url"), &request);
+    let message = answer["errors"][0].as_str().unwrap_or_default();
+    let url = answer["data"]["auth_url"].as_str().unwrap_or_default();
+    let decision = predict_auth_url(Some(config), &role_read, &uri);
+    let agrees = match &decision {
+        AuthUrlDecision::Accepted(mode) => {
+            let state = answer["data"].get("poll_interval").is_some();
+            status == 200 && !url.is_empty() && state == (*mode != CallbackMode::Client)
+        }
+        AuthUrlDecision::Rejected(AuthUrlRejection::NoClient) => message.contains("is not configured"),
+        AuthUrlDecision::Rejected(AuthUrlRejection::NoRedirectUri) => message == "missing redirect_uri",
+        AuthUrlDecision::Rejected(_) => status == 200 && url.is_empty(),
+        AuthUrlDecision::Unknown(ServerOnly { setting, .. }) => {
+            *setting == "namespace_in_state" && uri.contains("namespace")
+        }
+    };
+    if !agrees {
+        return Err(format!("{mount} {role} {uri:?}\n  theirs {status} {answer}\n  ours   {decision:?}"));
+    }
+    Ok(match decision {
+        AuthUrlDecision::Accepted(mode) => mode.name(),
+        AuthUrlDecision::Rejected(AuthUrlRejection::NoClient) => "no client",
+        AuthUrlDecision::Rejected(AuthUrlRejection::NoRedirectUri) => "no redirect URI",
+        AuthUrlDecision::Rejected(AuthUrlRejection::Malformed(_)) => "malformed",
+        AuthUrlDecision::Rejected(AuthUrlRejection::NotAllowed { .. }) => "not allowed",
+        AuthUrlDecision::Rejected(AuthUrlRejection::MalformedEntry { .. }) => "malformed entry",
+        AuthUrlDecision::Unknown(_) => "only the server knows",
+    })
+}
+
+#[test]
+fn predictions_for_random_provider_logins_equal_the_answers_of_openbao() {
+    if !has("bao") {
+        return;
+    }
+    let count = if is_long() { 1_000 } else { 200 };
+    let mut rng = Rng(seed());
+    let (bao, key_server) = (OpenBao::start(), key_server());
+    let client =
+        json!({"oidc_discovery_url": key_server.url(), "oidc_client_id": "cc", "oidc_client_secret": "s"});
+    let configs = [client, json!({"jwt_validation_pubkeys": pems()})];
+    for (number, config) in configs.iter().enumerate() {
+        bao.set(&format!("sys/auth/oidc-{number}"), &json!({"type": "oidc"}));
+        bao.set(&format!("auth/oidc-{number}/config"), config);
+    }
+    let read = configs.map(|config| RoleConfig::read("config", &config).unwrap());
+    let mut kinds: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut differences = Vec::new();
+    for _ in 0..count {
+        let number = usize::from(rng.percent(4));
+        match compare_auth_url(&bao, &read[number], &format!("oidc-{number}"), &mut rng) {
+            Ok(kind) => *kinds.entry(kind).or_default() += 1,
+            Err(difference) => differences.push(difference),
+        }
+    }
+    println!("seed {}: {count} requests: {kinds:?}", seed());
+    assert!(
+        differences.is_empty(),
+        "seed {}: {} differ:\n{}",
+        seed(),
+        differences.len(),
+        differences.join("\n")
+    );
+    let expected = [
+        "client",
+        "direct",
+        "device",
+        "no client",
+        "no redirect URI",
+        "malformed",
+        "not allowed",
+        "malformed entry",
+        "only the server knows",
+    ];
+    assert!(expected.iter().all(|kind| kinds.contains_key(kind)), "{kinds:?}");
 }

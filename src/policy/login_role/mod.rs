@@ -13,6 +13,7 @@
 //! assert_eq!(errors[0].to_string(), "demo.bound_claim: unknown field; did you mean 'bound_claims'?");
 //! ```
 
+mod auth_url;
 mod bound_claims;
 mod check_sequence;
 mod config;
@@ -22,6 +23,7 @@ mod field;
 mod identity;
 mod issued;
 mod lint;
+mod redirect_uri;
 mod registered;
 mod role;
 pub mod seconds;
@@ -29,6 +31,7 @@ mod server_only;
 mod set;
 mod times;
 
+pub use auth_url::{AuthUrlDecision, AuthUrlRejection, predict_auth_url};
 pub use config::{RoleConfig, RoleKeySource, RoleKeyUrl};
 pub use error::LoginRoleError;
 pub use evaluate::{CHECKS, Flow, evaluate, unknown_role};
