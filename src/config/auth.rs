@@ -1,5 +1,6 @@
 //! The sections of `auth`: `jwts`, `ldap` and `oidc`, nested or, up to version 1.4, at the root.
 
+use super::group_map::read_group_map;
 use super::origin::Value;
 use super::section::{Findings, Section};
 use super::settings::{Jwts, Ldap, OidcProvider};
@@ -106,6 +107,9 @@ pub(super) fn read_ldap(mut section: Section<'_>, layout: Layout, findings: &mut
             .filter(|bases| !bases.value.is_empty()),
         ignore_references: section.switch(&["ignore-references"], findings),
         sasl_external: section.switch(&["sasl-external"], findings),
+        group_map: section
+            .section("group-map", findings)
+            .map(|section| Box::new(read_group_map(section, findings))),
     };
     section.warn_unknown(OLD_SPELLINGS, findings);
     ldap

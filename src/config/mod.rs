@@ -17,6 +17,7 @@ pub mod dotenv;
 pub mod env_file;
 mod error;
 mod file;
+mod group_map;
 mod json;
 mod keys;
 mod load;
@@ -29,6 +30,7 @@ mod settings;
 mod variable;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use group_map::{GroupMapSettings, GroupRuleSettings};
 pub use load::{DEFAULT_CONFIG, DEFAULT_ENV_FILE, Sources, load};
 pub use origin::{Origin, Value};
 pub use secrets::{Secret, Secrets};

@@ -170,11 +170,11 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    fn origin(&self, name: &str) -> Origin {
+    pub(super) fn origin(&self, name: &str) -> Origin {
         Origin::File { path: self.file.to_owned(), key: self.key(name) }
     }
 
-    fn type_error(&self, name: &str, node: &JsonNode, expected: &'static str) -> ConfigError {
+    pub(super) fn type_error(&self, name: &str, node: &JsonNode, expected: &'static str) -> ConfigError {
         ConfigError::Type { path: self.file.to_owned(), key: self.key(name), found: describe(node), expected }
     }
 
@@ -312,7 +312,7 @@ impl<'a> Section<'a> {
         self.list(spellings, |text| vec![text.to_owned()], findings)
     }
 
-    fn list(
+    pub(super) fn list(
         &mut self,
         spellings: &[&'static str],
         split: impl Fn(&str) -> Vec<String>,

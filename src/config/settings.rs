@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::error::ConfigError;
+use super::group_map::GroupMapSettings;
 use super::origin::{Origin, Value};
 use super::secrets::{Secret, Secrets};
 use super::server::ServerConfig;
@@ -112,6 +113,8 @@ pub struct Ldap {
     pub ignore_references: Value<bool>,
     /// Whether searches bind with SASL EXTERNAL over a local socket. Not a setting of the server.
     pub sasl_external: Value<bool>,
+    /// The roles and projects that groups give. Not a setting of the server.
+    pub group_map: Option<Box<GroupMapSettings>>,
 }
 
 /// An OpenID provider: `auth.oidc`, or an entry of `auth.oidc.providers`, which the server does not

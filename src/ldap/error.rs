@@ -133,6 +133,44 @@ pub enum LdapError {
         /// The number of entries received before the error.
         entries: u64,
     },
+    /// The LDAP directory does not have the group of a rule.
+    #[error(
+        "the LDAP directory does not have the group {} of {}, or the bind name may not read it",
+        quote(.group),
+        escape(.rule)
+    )]
+    GroupMissing {
+        /// The DN or the name.
+        group: String,
+        /// The key of the rule.
+        rule: String,
+    },
+    /// Several groups have the name of a rule.
+    #[error("{}: several groups have the name {}: {}", escape(.rule), quote(.name), shown(.groups, .groups.len() as u64))]
+    GroupAmbiguous {
+        /// The name.
+        name: String,
+        /// The key of the rule.
+        rule: String,
+        /// The DNs.
+        groups: Vec<String>,
+    },
+    /// The answer has only a part of the members of a group.
+    #[error("the members of {} are incomplete: {}", quote(.group), escape(.why))]
+    GroupTruncated {
+        /// The DN of the group.
+        group: String,
+        /// Why.
+        why: String,
+    },
+    /// A group without members that must have one.
+    #[error("the members of {} cannot be read: the answer does not have {}", quote(.group), quote(.attribute))]
+    GroupUnreadable {
+        /// The DN of the group.
+        group: String,
+        /// The attribute of the members.
+        attribute: String,
+    },
     /// The answer does not follow RFC 4511.
     #[error("the LDAP server's answer is malformed: {0}")]
     Malformed(&'static str),
@@ -176,6 +214,10 @@ impl Diagnostic for LdapError {
             Self::Failed { .. } => Kind::LdapFailed,
             Self::ConnectionLost { .. } => Kind::LdapConnectionLost,
             Self::Timeout { .. } => Kind::LdapTimeout,
+            Self::GroupMissing { .. } => Kind::LdapGroupMissing,
+            Self::GroupAmbiguous { .. } => Kind::LdapGroupAmbiguous,
+            Self::GroupTruncated { .. } => Kind::LdapGroupTruncated,
+            Self::GroupUnreadable { .. } => Kind::LdapGroupUnreadable,
             Self::Malformed(_) => Kind::LdapMalformedAnswer,
             Self::TooLarge(_) => Kind::LdapTooLarge,
         }
@@ -226,6 +268,14 @@ impl Diagnostic for LdapError {
             }
             Self::ConnectionLost { .. } | Self::Timeout { .. } | Self::Busy(_) => {
                 "nothing was changed; try again later"
+            }
+            Self::GroupMissing { .. } => {
+                "check the rule in 'group-map', 'group-base' and 'group-filter', and what the search-dn may see"
+            }
+            Self::GroupAmbiguous { .. } => "name the group by its DN: \"dn\" instead of \"cn\"",
+            Self::GroupTruncated { .. } => "nothing was changed; try again later",
+            Self::GroupUnreadable { .. } => {
+                "check 'membership' and 'member-attr' in 'group-map', and what the search-dn may see"
             }
             Self::NotPermitted(_) => "permit the search-dn to search and read below 'user-base'",
             Self::File(error) => return error.hint(),

@@ -1,16 +1,16 @@
 //! Searches for all users, page by page, or for one user.
 
-use ldap3::asn1::{PL, StructureTag};
 use ldap3::controls::{MakeCritical as _, PagedResults, RawControl};
-use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions, parse_refs};
+use ldap3::{LdapResult, Scope, SearchOptions, parse_refs};
 
 use super::ber::Elements;
 use super::connection::{Connection, catch_panic, check_success, connection_error, is_size_limit};
+use super::entry::Entry;
 use super::error::LdapError;
 use super::escape::user_filter;
 use super::filter::Filter;
-use super::snapshot::{LdapSnapshot, SnapshotBuilder, utf8_text};
-use crate::user::normalized;
+use super::snapshot::{LdapSnapshot, SnapshotBuilder};
+use super::user_index::UserIndex;
 
 /// Default number of entries per page; 500 to 1000 is fastest.
 pub const PAGE_SIZE: u32 = 1000;
@@ -77,42 +77,85 @@ impl Connection {
         search: &UserSearch,
         progress: &mut dyn FnMut(u64),
     ) -> Result<LdapSnapshot, LdapError> {
+        self.read_indexed(search, &mut UserIndex::new(&[]), progress)
+    }
+
+    /// Reads all users as [`Connection::read_all`], and adds each to the index.
+    ///
+    /// # Errors
+    /// [`LdapError`], also for an incomplete answer.
+    pub fn read_indexed(
+        &mut self,
+        search: &UserSearch,
+        index: &mut UserIndex,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<LdapSnapshot, LdapError> {
         let filter = Filter::parse(&search.filter)?;
         let mut builder = SnapshotBuilder::new(&search.uid_attribute);
+        let (uids, names) = (search.uid_attribute.as_str(), search.name_attribute.as_str());
+        let further = index.attributes();
+        let mut attributes = vec![uids, names];
+        attributes.extend(further.iter().map(String::as_str));
         for base in &search.bases {
             builder.start_base();
-            self.read_base(search, base, filter.as_str(), &mut builder, progress)?;
+            let before = builder.entries();
+            let request = EntrySearch {
+                base,
+                scope: Scope::Subtree,
+                filter: filter.as_str(),
+                attributes: &attributes,
+                page_size: search.page_size,
+                ignore_references: search.ignore_references,
+            };
+            let mut visit = |entry: Entry| {
+                for expected in [uids, names] {
+                    if let Some(spelling) = entry.returned_spelling(expected) {
+                        builder.record_spelling(expected, spelling);
+                    }
+                }
+                let is_new = builder.add_entry(&entry.dn, entry.values(uids), entry.values(names))?;
+                if is_new && index.is_needed() {
+                    index.add(&entry, uids)?;
+                }
+                Ok(())
+            };
+            self.read_entries(&request, &mut visit, &mut |entries| progress(before + entries))?;
         }
         log::info!("the LDAP server returned {} entries", builder.entries());
         builder.finish()
     }
 
-    fn read_base(
+    /// Calls `visit` with each entry of a search, page by page, and returns the number of entries only if the
+    /// LDAP server reports a complete answer.
+    ///
+    /// # Errors
+    /// [`LdapError`], also for an incomplete answer, and the errors of `visit`.
+    pub(super) fn read_entries(
         &mut self,
-        search: &UserSearch,
-        base: &str,
-        filter: &str,
-        builder: &mut SnapshotBuilder,
+        search: &EntrySearch<'_>,
+        visit: &mut dyn FnMut(Entry) -> Result<(), LdapError>,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<(), LdapError> {
+    ) -> Result<u64, LdapError> {
+        let mut entries = 0;
         let mut empty_pages = 0;
         let mut cookie = Vec::new();
         loop {
-            let before = builder.entries();
+            let before = entries;
             let first = cookie.is_empty();
             let request = PagedResults { size: i32::try_from(search.page_size).unwrap_or(i32::MAX), cookie };
-            let mut page = Page { base, filter, references: 0, targets: Vec::new() };
-            let result = catch_panic(|| self.page(search, &mut page, request, builder))??;
-            check_success(&result, builder.entries(), base)?;
+            let mut page = Page { entries, references: 0, targets: Vec::new() };
+            let result = catch_panic(|| self.page(search, &mut page, request, visit))??;
+            entries = page.entries;
+            check_success(&result, entries, search.base)?;
             if page.references > 0 && !search.ignore_references {
                 return Err(LdapError::References { count: page.references, targets: page.targets });
             }
-            progress(builder.entries());
+            progress(entries);
             cookie = if search.page_size == 0 { Vec::new() } else { next_cookie(&result, first)? };
             if cookie.is_empty() {
-                return Ok(());
+                return Ok(entries);
             }
-            empty_pages = if builder.entries() == before { empty_pages + 1 } else { 0 };
+            empty_pages = if entries == before { empty_pages + 1 } else { 0 };
             if empty_pages > EMPTY_PAGES {
                 return Err(LdapError::Malformed("page follows page without an entry"));
             }
@@ -121,27 +164,25 @@ impl Connection {
 
     fn page(
         &mut self,
-        search: &UserSearch,
-        page: &mut Page<'_>,
+        search: &EntrySearch<'_>,
+        page: &mut Page,
         request: PagedResults,
-        builder: &mut SnapshotBuilder,
+        visit: &mut dyn FnMut(Entry) -> Result<(), LdapError>,
     ) -> Result<LdapResult, LdapError> {
         let timeout = self.timeout;
         let outcome = self.outcome.clone();
-        let before = builder.entries();
         self.ldap.with_timeout(timeout);
         if search.page_size > 0 {
             // The control is critical: a server without paged results reports an error instead of
             // truncating the answer.
             self.ldap.with_controls(request.critical());
         }
-        let attributes = [search.uid_attribute.as_str(), search.name_attribute.as_str()];
         let mut stream = self
             .ldap
-            .streaming_search(page.base, Scope::Subtree, page.filter, attributes)
-            .map_err(|error| connection_error(&error, &outcome, timeout, before))?;
+            .streaming_search(search.base, search.scope, search.filter, search.attributes)
+            .map_err(|error| connection_error(&error, &outcome, timeout, page.entries))?;
         while let Some(item) =
-            stream.next().map_err(|error| connection_error(&error, &outcome, timeout, builder.entries()))?
+            stream.next().map_err(|error| connection_error(&error, &outcome, timeout, page.entries))?
         {
             if item.is_ref() {
                 page.references += 1;
@@ -149,14 +190,8 @@ impl Connection {
                     page.targets.extend(parse_refs(item.0).into_iter().next());
                 }
             } else if !item.is_intermediate() {
-                let entry = Entry::of(item)?;
-                let (uids, names) = (&search.uid_attribute, &search.name_attribute);
-                for expected in [uids, names] {
-                    if let Some(spelling) = entry.returned_spelling(expected) {
-                        builder.record_spelling(expected, spelling);
-                    }
-                }
-                builder.add_entry(&entry.dn, entry.values(uids), entry.values(names))?;
+                page.entries += 1;
+                visit(Entry::of(item)?)?;
             }
         }
         Ok(stream.result())
@@ -229,10 +264,20 @@ impl Connection {
     }
 }
 
+/// A search whose answer must be complete.
+pub(super) struct EntrySearch<'search> {
+    pub(super) base: &'search str,
+    pub(super) scope: Scope,
+    pub(super) filter: &'search str,
+    pub(super) attributes: &'search [&'search str],
+    pub(super) page_size: u32,
+    pub(super) ignore_references: bool,
+}
+
 /// One page of a search.
-struct Page<'search> {
-    base: &'search str,
-    filter: &'search str,
+struct Page {
+    /// The number of entries so far, those of earlier pages included.
+    entries: u64,
     references: u64,
     targets: Vec<String>,
 }
@@ -255,84 +300,4 @@ fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
         parts.expect(0x04)
     };
     parts().map(<[u8]>::to_vec).map_err(|_| garbled())
-}
-
-/// An entry of a search result, parsed by this crate. The parser of the library panics on
-/// unexpected input and copies every value.
-struct Entry {
-    dn: String,
-    attributes: Vec<(Vec<u8>, Vec<StructureTag>)>,
-}
-
-impl Entry {
-    fn of(item: ResultEntry) -> Result<Self, LdapError> {
-        let garbled = || LdapError::Malformed("an entry does not conform to RFC 4511 4.5.2");
-        let parts = item.0.expect_constructed().ok_or_else(garbled)?;
-        let [dn, attributes] = <[StructureTag; 2]>::try_from(parts).map_err(|_| garbled())?;
-        let dn = dn.expect_primitive().ok_or_else(garbled)?;
-        let attributes = attributes
-            .expect_constructed()
-            .ok_or_else(garbled)?
-            .into_iter()
-            .map(|attribute| {
-                let parts = attribute.expect_constructed()?;
-                let [name, values] = <[StructureTag; 2]>::try_from(parts).ok()?;
-                Some((name.expect_primitive()?, values.expect_constructed()?))
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(garbled)?;
-        // The DN is only displayed, so invalid UTF-8 is replaced.
-        let dn = String::from_utf8(dn)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        Ok(Self { dn, attributes })
-    }
-
-    /// Returns the values of an attribute. Attribute names are case-insensitive (RFC 4512 2.5), and
-    /// a server may answer with a synonym or split the values over several attributes.
-    fn values<'entry>(&'entry self, attribute: &'entry str) -> impl Iterator<Item = &'entry [u8]> {
-        let found = self.attributes.iter().filter(move |(name, _)| is_same_attribute(name, attribute));
-        found.flat_map(|(_, values)| values).filter_map(|value| match &value.payload {
-            PL::P(bytes) => Some(bytes.as_slice()),
-            PL::C(_) => None,
-        })
-    }
-
-    /// Returns the attribute name in the server's spelling if it differs from the requested one.
-    /// The ClusterCockpit server compares attribute names byte by byte.
-    fn returned_spelling(&self, attribute: &str) -> Option<&str> {
-        if self.attributes.iter().any(|(name, _)| name == attribute.as_bytes()) {
-            return None;
-        }
-        let other = self.attributes.iter().find(|(name, _)| is_same_attribute(name, attribute))?;
-        std::str::from_utf8(&other.0).ok()
-    }
-
-    /// Converts the entry to a user. The username is the value that equals `asked`, if there is
-    /// one.
-    fn into_user(self, search: &UserSearch, asked: &str) -> Option<LdapUser> {
-        let text = |value: &[u8]| utf8_text(value).map(str::to_owned);
-        let names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
-        let exact = names.iter().position(|name| name == asked);
-        let loose = names.iter().position(|name| normalized(name) == normalized(asked));
-        let username = match exact.or(loose) {
-            Some(at) => names.get(at)?.clone(),
-            // The server matched the entry by its own matching rules.
-            None => names.first()?.clone(),
-        };
-        let name = self.values(&search.name_attribute).find_map(text);
-        Some(LdapUser { dn: self.dn, username, name, names })
-    }
-}
-
-/// Attribute types with two names (RFC 4519).
-const SYNONYMS: [(&str, &str); 4] =
-    [("uid", "userid"), ("cn", "commonName"), ("sn", "surname"), ("mail", "rfc822Mailbox")];
-
-fn is_same_attribute(seen: &[u8], expected: &str) -> bool {
-    let is = |name: &str| seen.eq_ignore_ascii_case(name.as_bytes());
-    is(expected)
-        || SYNONYMS.iter().any(|(short, long)| {
-            (expected.eq_ignore_ascii_case(short) && is(long))
-                || (expected.eq_ignore_ascii_case(long) && is(short))
-        })
 }

@@ -218,7 +218,7 @@ impl SnapshotBuilder {
 
     /// Adds an entry with its distinguished name, its usernames and its full names, of which the
     /// first is used. Values that are not UTF-8 or are empty (RFC 4517 permits empty values) are
-    /// ignored.
+    /// ignored. Returns false if an earlier search base had the entry.
     ///
     /// # Errors
     /// [`LdapError::TooLarge`] if the snapshot exceeds a limit.
@@ -227,11 +227,11 @@ impl SnapshotBuilder {
         dn: &str,
         uids: impl Iterator<Item = &'value [u8]>,
         mut names: impl Iterator<Item = &'value [u8]>,
-    ) -> Result<(), LdapError> {
+    ) -> Result<bool, LdapError> {
         use std::hash::BuildHasher as _;
         let hash = self.hasher.hash_one(dn);
         if self.earlier.binary_search(&hash).is_ok() {
-            return Ok(());
+            return Ok(false);
         }
         if self.snapshot.entries >= ENTRY_LIMIT {
             return Err(LdapError::TooLarge("more than 2,000,000 entries"));
@@ -258,7 +258,7 @@ impl SnapshotBuilder {
             self.snapshot
                 .skip(dn, if unreadable { "its username is not UTF-8 text" } else { "it has no username" });
         }
-        Ok(())
+        Ok(true)
     }
 
     fn add_name(&mut self, uid: &str, name: Option<&str>, mut kind: NameStatus) -> Result<(), LdapError> {

@@ -1,5 +1,5 @@
-//! Decisions about tokens, each reported as a [`Verdict`]. The functions here do no I/O and do not read
-//! the clock.
+//! Decisions about tokens, each reported as a [`Verdict`], and about the roles of users ([`role_map`]). The
+//! functions here do no I/O and do not read the clock.
 
 mod client_address;
 pub mod endpoint;
@@ -12,6 +12,7 @@ pub mod pointer;
 pub mod profile;
 pub mod profile_checks;
 pub mod remedy;
+pub mod role_map;
 pub mod rules;
 pub mod scope;
 pub mod server_access;

@@ -110,6 +110,7 @@ kinds! {
     FileTooLarge: "file-too-large", Data, "an input file is larger than the limit";
     FileUnreadable: "file-unreadable", NoInput, "an input file cannot be read";
     FileUntrusted: "file-untrusted", NotPermitted, "another account can change a file or a symbolic link that is used by default or written to";
+    GroupMapInvalid: "group-map-invalid", Config, "the section group-map of the configuration is invalid";
     HashMalformed: "hash-malformed", Data, "a password hash is malformed";
     HashTooCostly: "hash-too-costly", Data, "the cost of a password hash is over the limit";
     HistoryStateMalformed: "history-state-malformed", Data, "a file of the state beside the journal is malformed";
@@ -145,6 +146,10 @@ kinds! {
     LdapCredentialsRejected: "ldap-credentials-rejected", NotPermitted, "the LDAP server rejects the service account's credentials";
     LdapFailed: "ldap-failed", Unavailable, "the LDAP server reports an error";
     LdapFilter: "ldap-filter", Config, "the LDAP filter is invalid";
+    LdapGroupAmbiguous: "ldap-group-ambiguous", Config, "several LDAP groups have the name of a rule";
+    LdapGroupMissing: "ldap-group-missing", Unavailable, "the LDAP directory does not have the group of a rule";
+    LdapGroupTruncated: "ldap-group-truncated", Unavailable, "the members of an LDAP group are incomplete";
+    LdapGroupUnreadable: "ldap-group-unreadable", Unavailable, "the members of an LDAP group cannot be read";
     LdapLimit: "ldap-limit", Unavailable, "the LDAP server ended the search at one of its limits";
     LdapMalformedAnswer: "ldap-malformed-answer", Unavailable, "the LDAP server's answer is malformed";
     LdapNoPaging: "ldap-no-paging", Config, "the LDAP server does not support paged results";

@@ -8,6 +8,7 @@ pub mod account;
 pub mod certificate;
 pub mod check;
 pub mod diagnostic;
+pub mod dn;
 pub mod duration;
 pub mod environment;
 pub mod file;

@@ -90,6 +90,8 @@ fn config_manual_types_match_the_code() {
             "boolean" => (json!("true"), "expected a boolean"),
             "duration" => (json!("1d"), "invalid duration"),
             "object" => (json!([]), "expected an object"),
+            "array of objects" => (json!({}), "expected an array of objects"),
+            "number" => (json!(-1), "expected a whole number"),
             "array of strings" => (json!("x"), "expected an array of strings"),
             other => panic!("{key}: what is a {other}?"),
         };
@@ -108,7 +110,7 @@ fn config_manual_types_match_the_code() {
 #[test]
 fn config_manual_lists_every_setting() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config");
-    let code = ["file.rs", "auth.rs"].map(|name| code_without_tests(&directory.join(name))).join("\n");
+    let code = ["file.rs", "auth.rs", "group_map.rs"].map(|name| code_without_tests(&directory.join(name))).join("\n");
     // Names of settings are the strings in square brackets and in calls of `section()`.
     let mut names = BTreeSet::new();
     for (open, close) in [("&[\"", ']'), ("section(\"", ')'), ("outside(&mut root, \"", ')')] {
