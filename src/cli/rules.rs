@@ -145,6 +145,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-user list", &["disabled", "not_in_ldap"], Without(&["server"])),
     // The login methods depend on the settings.
     rule("cc-user show", &["names", "config", "env_file"], Always),
+    rule("cc-user show", &["why"], Without(&["server"])),
     rule("cc-user passwd", &["name", "delete", "password_stdin", "password_file"], Always),
     rule("cc-user role add", &["name", "roles"], Always),
     rule("cc-user role remove", &["name", "roles"], Always),
@@ -167,10 +168,11 @@ pub const TABLE: &[Rule] = &[
             "watch",
             "metrics_file",
             "starttls",
-            "wait",
+            "check",
         ],
         Always,
     ),
+    rule("cc-user sync-ldap", &["wait"], Without(&["check"])),
     rule("cc-user sync-ldap", SETTINGS, Always),
     rule("cc-user sync-ldap", NETWORK, Always),
     // cc-jwt issue

@@ -85,10 +85,12 @@ impl UserIndex {
         self.usernames.get(user as usize).map_or("", AsRef::as_ref)
     }
 
-    /// Returns the values of the attribute at this position of the constructor's list: user and value.
-    pub fn values(&self, attribute: usize) -> impl Iterator<Item = (u32, &str)> {
-        let of_attribute = move |(_, index, _): &&(u32, u32, Box<str>)| *index as usize == attribute;
-        self.values.iter().filter(of_attribute).map(|(user, _, value)| (*user, value.as_ref()))
+    /// Returns the values of an attribute that the index has: user and value.
+    pub fn values(&self, attribute: &str) -> impl Iterator<Item = (u32, &str)> {
+        let is_it = |indexed: &IndexedAttribute| *indexed == IndexedAttribute::Values(attribute.to_owned());
+        let position = self.indexed.iter().position(is_it).and_then(|at| u32::try_from(at).ok());
+        let values = self.values.iter().filter(move |(_, index, _)| Some(*index) == position);
+        values.map(|(user, _, value)| (*user, value.as_ref()))
     }
 
     pub(super) fn hash(&self, dn: &DistinguishedName) -> u64 {

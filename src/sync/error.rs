@@ -3,8 +3,9 @@
 use crate::config::ConfigError;
 use crate::history::HistoryError;
 use crate::ldap::LdapError;
+use crate::policy::role_map::MapFault;
 use crate::user_db::UserDbError;
-use crate::util::diagnostic::diagnostics;
+use crate::util::diagnostic::{Diagnostic, diagnostics};
 use crate::util::duration::GoDuration;
 use crate::util::file::FileError;
 use crate::util::kind::Kind;
@@ -22,6 +23,9 @@ pub enum SyncError {
     /// The setting `sync-interval` is zero or negative.
     #[error("invalid sync-interval {}: expected a duration over 0, such as 24h", quote(&.0.to_string()))]
     InvalidInterval(GoDuration),
+    /// The section `group-map`.
+    #[error(transparent)]
+    GroupMap(#[from] GroupMapErrors),
     /// The LDAP search failed, or its answer is incomplete.
     #[error(transparent)]
     Ldap(#[from] LdapError),
@@ -40,10 +44,29 @@ diagnostics! { SyncError:
     Self::Config(error) => error.kind(), error.hint();
     Self::File(error) => error.kind(), error.hint();
     Self::InvalidInterval(_) => Kind::Usage, "set the interval with --watch=1h";
+    Self::GroupMap(error) => error.kind(), error.hint();
     Self::Ldap(error) => error.kind(), error.hint();
     Self::History(error) => error.kind(), error.hint();
     Self::UserDb(error) => error.kind(), error.hint();
     Self::Rejected(error) => error.kind(), error.hint();
+}
+
+/// The faults of the section `group-map`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", first_fault(.0))]
+pub struct GroupMapErrors(pub Vec<MapFault>);
+
+fn first_fault(faults: &[MapFault]) -> String {
+    let first = faults.first().map(ToString::to_string).unwrap_or_default();
+    match faults.len().saturating_sub(1) {
+        0 => first,
+        more => format!("{first} ({more} more)"),
+    }
+}
+
+diagnostics! { GroupMapErrors:
+    Self(faults) if faults.len() > 1 => Kind::GroupMapInvalid, "cc-user sync-ldap --check";
+    Self(faults) => Kind::GroupMapInvalid, faults.first().and_then(Diagnostic::hint);
 }
 
 /// Why a plan must not be executed.
@@ -62,6 +85,38 @@ pub enum PlanRejection {
         /// The number of LDAP users in the table.
         known: u64,
     },
+    /// More roles and projects would be removed, and users deleted, than the limit allows.
+    #[error("{}", too_many_removals(*.removals, *.deletions, *.allowed, *.known))]
+    TooManyRemovals {
+        /// The number of roles and projects to remove.
+        removals: u64,
+        /// The number of users to delete.
+        deletions: u64,
+        /// The limit.
+        allowed: u64,
+        /// The number of LDAP users in the table.
+        known: u64,
+    },
+    /// Roles or projects would be removed, but an attribute of the map is absent everywhere.
+    #[error(
+        "no answer of the LDAP server has the attribute {}; refusing to remove {removals} roles and projects: \
+         nothing was changed",
+        quote(.attribute)
+    )]
+    NoMembers {
+        /// The attribute.
+        attribute: String,
+        /// The number of roles and projects to remove.
+        removals: u64,
+    },
+    /// Roles or projects would be removed, but the search found no group at all.
+    #[error(
+        "the LDAP search returned no groups; refusing to remove {removals} roles and projects: nothing was changed"
+    )]
+    NoGroups {
+        /// The number of roles and projects to remove.
+        removals: u64,
+    },
     /// The search returned no entry.
     #[error("{}", no_entry(*.deletions))]
     Empty {
@@ -78,6 +133,19 @@ pub enum PlanRejection {
         /// The attribute with the usernames, as configured.
         attribute: String,
     },
+}
+
+fn too_many_removals(removals: u64, deletions: u64, allowed: u64, known: u64) -> String {
+    let deleted = match deletions {
+        0 => String::new(),
+        1 => "1 user deleted and ".to_owned(),
+        _ => format!("{deletions} users deleted and "),
+    };
+    let one = if removals == 1 { "role or project" } else { "roles and projects" };
+    format!(
+        "{deleted}{removals} {one} of {known} LDAP users would be removed, and the deletion limit is {allowed}: \
+         nothing was changed"
+    )
 }
 
 fn no_entry(deletions: u64) -> String {
@@ -107,6 +175,14 @@ diagnostics! { PlanRejection:
     Self::TooMany { deletions, .. } => Kind::SyncTooManyDeletions, format!(
         "print the users with 'cc-user sync-ldap --dry-run'; if they left, allow it once with --max-delete {deletions}"
     );
+    Self::TooManyRemovals { removals, deletions, .. } => Kind::SyncTooManyRemovals, format!(
+        "print the changes with 'cc-user sync-ldap --dry-run'; if they are correct, allow them once with --max-delete {}",
+        removals + deletions
+    );
+    Self::NoGroups { .. } => Kind::LdapGroupMissing,
+        "check 'group-base' and 'group-filter' in 'group-map', and what the search-dn may see";
+    Self::NoMembers { .. } => Kind::LdapGroupUnreadable,
+        "check 'membership' and 'member-attr' in 'group-map', and what the search-dn may see";
     Self::Empty { .. } => Kind::SyncNoUsers,
         "check 'user-base' and 'user-filter', and what the search-dn may see";
     Self::NoUsername { .. } => Kind::SyncNoUsernames,

@@ -11,6 +11,8 @@
 //! | `cc_user_sync_ldap_duration_seconds` | the duration of the run, to the millisecond |
 //! | `cc_user_sync_ldap_entries` | the entries that the LDAP search returned; only after a successful run |
 //! | `cc_user_sync_ldap_users{what="..."}` | the numbers of [`SyncCounts`]; only after a successful run |
+//! | `cc_user_sync_ldap_groups` | the groups that the LDAP search returned; only after a successful run |
+//! | `cc_user_sync_ldap_rights{kind="...",change="..."}` | roles and projects added and removed; only after a successful run |
 
 use std::path::Path;
 use std::time::Duration;
@@ -132,6 +134,20 @@ fn text(
         ] {
             metrics.sample(&[("what", what)], &count.to_string());
         }
+        metrics.gauge("cc_user_sync_ldap_groups", "Groups that the LDAP search returned.");
+        metrics.sample(&[], &counts.groups.to_string());
+        metrics.gauge(
+            "cc_user_sync_ldap_rights",
+            "Roles and projects that the last successful synchronization changed.",
+        );
+        for (kind, change, count) in [
+            ("role", "added", counts.roles_added),
+            ("role", "removed", counts.roles_removed),
+            ("project", "added", counts.projects_added),
+            ("project", "removed", counts.projects_removed),
+        ] {
+            metrics.sample(&[("kind", kind), ("change", change)], &count.to_string());
+        }
     }
     metrics.into_text()
 }
@@ -150,6 +166,12 @@ mod tests {
         missing: 0,
         conflicts: 0,
         skipped: 0,
+        groups: 0,
+        rights_changed: 0,
+        roles_added: 0,
+        roles_removed: 0,
+        projects_added: 0,
+        projects_removed: 0,
     };
 
     fn at<R>(path: &Path, now: i64, body: impl FnOnce(MetricsFile<'_>) -> R) -> R {

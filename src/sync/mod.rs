@@ -8,25 +8,35 @@
 //! Nothing here prints or reads a clock: a [`SyncObserver`] receives notes and the [`SyncReport`], and
 //! the clocks are arguments.
 
+pub mod check;
 pub mod error;
 pub mod execute;
+mod ldap_rights;
 pub mod limit;
 pub mod metrics;
 pub mod plan;
 pub mod planner;
 pub mod report;
 pub mod request;
+pub mod rights;
+mod rights_report;
 pub mod run;
 mod similar_usernames;
+pub mod user_rights;
 pub mod watch;
 
-pub use error::{PlanRejection, SyncError};
+pub use check::{CheckReport, RuleReport, check};
+pub use error::{GroupMapErrors, PlanRejection, SyncError};
 pub use execute::{execute, preview};
+pub use ldap_rights::GroupSummary;
 pub use limit::{DeletionLimit, DeletionLimitError};
 pub use metrics::MetricsFile;
 pub use plan::{Plan, SyncRules};
 pub use planner::Planner;
 pub use report::{SyncCounts, SyncReport};
 pub use request::{SyncOptions, SyncRequest, WatchInterval};
+pub use rights::{GivenBy, Rights, RightsCounts};
+pub use rights_report::{ChangedUserReport, RightsByHand, RightsList};
 pub use run::{SyncObserver, run};
+pub use user_rights::{ExplainedRight, RightState, RightsExplanation, explain};
 pub use watch::{WatchEvent, WatchEvents, watch};

@@ -9,7 +9,11 @@ use crate::ldap::snapshot::SkippedEntry;
 use crate::user::AuthSource;
 
 use super::error::PlanRejection;
+use super::ldap_rights::GroupSummary;
 use super::limit::DeletionLimit;
+use super::rights::{PlannedRights, RightsCounts};
+use crate::policy::role_map::{Reason, RightsChange};
+use crate::user::GivenRights;
 
 /// The changes that a sync may make. By default it adds users and changes full names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +63,19 @@ pub struct Plan<'snapshot> {
     pub(super) similar_usernames: Vec<[String; 2]>,
     pub(super) known: u64,
     pub(super) unchanged: u64,
+    /// Roles and projects; `None` without a map.
+    pub(super) rights: Option<PlannedRights<'snapshot>>,
+}
+
+/// A user whose roles or projects change.
+#[derive(Debug)]
+pub struct ChangedRights<'plan> {
+    /// The username.
+    pub username: &'plan str,
+    /// The full name of a new user; `None` for a user of the table.
+    pub new: Option<Option<&'plan str>>,
+    /// The change.
+    pub change: RightsChange,
 }
 
 impl<'snapshot> Plan<'snapshot> {
@@ -151,14 +168,71 @@ impl<'snapshot> Plan<'snapshot> {
         self.unchanged
     }
 
-    /// Whether the plan changes nothing.
+    /// Whether the plan changes nothing, not even a record of what a source gave.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.add.is_empty() && self.rename.is_empty() && self.delete.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty()
+            && self.rename.is_empty()
+            && self.delete.is_empty()
+            && self.rights.as_ref().is_none_or(|rights| rights.changed.is_empty())
     }
 
-    /// The safety limit that rejects the plan, if there is one: a search without a usable entry, or more
-    /// deletions than [`SyncRules::max_delete`] allows.
+    /// The users whose roles, projects or records change. Each change is computed when it is read.
+    pub fn rights(&self) -> impl Iterator<Item = ChangedRights<'_>> {
+        self.rights.iter().flat_map(|rights| {
+            rights.changed.iter().map(|user| {
+                let (username, name) = self.user(user.index);
+                let change = rights.change_of(user, username);
+                ChangedRights { username, new: user.is_new().then_some(name), change }
+            })
+        })
+    }
+
+    /// Why a role or a project of a user is given.
+    #[must_use]
+    pub fn reasons(&self, username: &str, name: &str, is_role: bool) -> Vec<Reason> {
+        self.rights.as_ref().map(|rights| rights.reasons(username, name, is_role)).unwrap_or_default()
+    }
+
+    /// What the search for groups found; `None` without a map.
+    #[must_use]
+    pub fn groups(&self) -> Option<&GroupSummary> {
+        self.rights.as_ref().map(PlannedRights::summary)
+    }
+
+    /// The managers who keep the role for projects set by hand.
+    #[must_use]
+    pub fn kept_managers(&self) -> &[String] {
+        self.rights.as_ref().map(|rights| rights.kept_managers.as_slice()).unwrap_or_default()
+    }
+
+    /// The last administrators, who keep the role.
+    #[must_use]
+    pub fn kept_admins(&self) -> &[String] {
+        self.rights.as_ref().map(|rights| rights.kept_admins.as_slice()).unwrap_or_default()
+    }
+
+    /// The number of users who get a project by the map, but are not managers.
+    #[must_use]
+    pub fn without_manager(&self) -> u64 {
+        self.rights.as_ref().map_or(0, |rights| rights.without_manager)
+    }
+
+    /// The roles and projects set by hand that an authoritative map would remove.
+    #[must_use]
+    pub fn set_by_hand(&self) -> &[(String, GivenRights)] {
+        self.rights.as_ref().map(|rights| rights.by_hand.as_slice()).unwrap_or_default()
+    }
+
+    /// The numbers of changed roles and projects.
+    #[must_use]
+    pub fn rights_counts(&self) -> RightsCounts {
+        self.rights.as_ref().map(|rights| rights.counts).unwrap_or_default()
+    }
+
+    /// The safety limit that rejects the plan, if there is one: a search without a usable entry, groups
+    /// without any member, or more deletions and removed roles and projects than
+    /// [`SyncRules::max_delete`] allows.
     #[must_use]
     pub fn rejection(&self) -> Option<PlanRejection> {
         let deletions = self.delete.len() as u64;
@@ -175,6 +249,18 @@ impl<'snapshot> Plan<'snapshot> {
             });
         }
         let allowed = self.rules.max_delete.allowed(self.known);
+        let removals = self.rights_counts().removals();
+        if removals > 0 && self.groups().is_some_and(|groups| groups.groups == 0 && groups.are_expected) {
+            return Some(PlanRejection::NoGroups { removals });
+        }
+        let absent = self.rights.as_ref().and_then(|rights| rights.summary().absent_attribute.as_ref());
+        if let Some(attribute) = absent.filter(|_| removals > 0) {
+            return Some(PlanRejection::NoMembers { attribute: attribute.clone(), removals });
+        }
+        if removals > 0 && deletions + removals > allowed {
+            let known = self.known;
+            return Some(PlanRejection::TooManyRemovals { removals, deletions, allowed, known });
+        }
         (deletions > allowed).then_some(PlanRejection::TooMany { deletions, allowed, known: self.known })
     }
 

@@ -4,9 +4,10 @@ use crate::accounts::DisabledUsers;
 use crate::ldap::LdapSnapshot;
 use crate::ldap::snapshot::NameStatus;
 use crate::user::AuthSource;
-use crate::user_db::UserSummary;
+use crate::user_db::{GivenState, UserSummary};
 
 use super::plan::{Conflict, Plan, Rename, SyncRules};
+use super::rights::{PlannedRights, Rights};
 use super::similar_usernames::similar_usernames;
 
 /// Computes a plan. It receives each user of the table once, in any order; the order of the usernames'
@@ -26,7 +27,12 @@ pub struct Planner<'snapshot> {
 impl<'snapshot> Planner<'snapshot> {
     /// A planner without any user of the table yet.
     #[must_use]
-    pub fn new(snapshot: &'snapshot LdapSnapshot, rules: SyncRules, disabled: DisabledUsers) -> Self {
+    pub fn new(
+        snapshot: &'snapshot LdapSnapshot,
+        rules: SyncRules,
+        disabled: DisabledUsers,
+        rights: Option<(&'snapshot Rights, GivenState)>,
+    ) -> Self {
         let plan = Plan {
             snapshot,
             rules,
@@ -40,6 +46,7 @@ impl<'snapshot> Planner<'snapshot> {
             similar_usernames: Vec::new(),
             known: 0,
             unchanged: 0,
+            rights: rights.map(|(rights, given)| PlannedRights::new(rights, given)),
         };
         let in_table = vec![0; snapshot.len().div_ceil(64)];
         Self { plan, disabled, in_table, next: 0, other_usernames: Vec::new() }
@@ -53,15 +60,21 @@ impl<'snapshot> Planner<'snapshot> {
             Some(index) => self.add_present(&user, index),
             None => {
                 self.other_usernames.push(user.username.to_owned());
-                if is_ldap_user {
-                    self.add_missing(&user);
+                if is_ldap_user && self.add_missing(&user) {
+                    return;
                 }
             }
         }
+        if user.is_admin
+            && user.roles.entries().is_some()
+            && let Some(rights) = &mut self.plan.rights
+        {
+            rights.count_admin();
+        }
     }
 
-    /// Adds an LDAP user whose username is not in the snapshot.
-    fn add_missing(&mut self, user: &UserSummary<'_>) {
+    /// Adds an LDAP user whose username is not in the snapshot; returns whether the user is deleted.
+    fn add_missing(&mut self, user: &UserSummary<'_>) -> bool {
         let plan = &mut self.plan;
         plan.missing += 1;
         if !plan.rules.delete_missing {
@@ -72,7 +85,9 @@ impl<'snapshot> Planner<'snapshot> {
             plan.protected_disabled.push(user.username.to_owned());
         } else {
             plan.delete.push(user.username.to_owned());
+            return true;
         }
+        false
     }
 
     /// Adds a user whose username is in the snapshot at this index.
@@ -94,11 +109,17 @@ impl<'snapshot> Planner<'snapshot> {
         // with the same username.
         let is_renamed = matches!(entry.status, NameStatus::Usable | NameStatus::Invalid)
             && entry.name.is_some_and(|name| Some(name) != user.name);
-        match u32::try_from(index) {
-            Ok(index) if is_renamed && !plan.rules.keep_names => {
-                plan.rename.push(Rename { index, before: user.name.map(str::to_owned) });
-            }
-            _ => plan.unchanged += 1,
+        let is_renamed = is_renamed && !plan.rules.keep_names;
+        let Ok(index) = u32::try_from(index) else { return };
+        // Additional and duplicate usernames are not users of their own.
+        let is_mapped = matches!(entry.status, NameStatus::Usable | NameStatus::Invalid)
+            && !(user.is_without_roles && self.disabled.has_entry(user.username));
+        let rights = plan.rights.as_mut().filter(|_| is_mapped);
+        let has_new_rights = rights.is_some_and(|rights| rights.add_known(user, index));
+        if is_renamed {
+            plan.rename.push(Rename { index, before: user.name.map(str::to_owned) });
+        } else if !has_new_rights {
+            plan.unchanged += 1;
         }
     }
 
@@ -111,7 +132,14 @@ impl<'snapshot> Planner<'snapshot> {
             let is_in_table = bits >> (index % 64) & 1 == 1;
             if !is_in_table && entry.status == NameStatus::Usable {
                 plan.add.push(index);
+                if let Some(rights) = &mut plan.rights {
+                    rights.add_new(entry.username, index);
+                }
             }
+        }
+        let snapshot = plan.snapshot;
+        if let Some(rights) = &mut plan.rights {
+            rights.finish(|index| snapshot.get(index as usize).map_or("", |user| user.username));
         }
         plan.rename.sort_unstable_by_key(|rename| rename.index);
         plan.delete.sort_unstable();
@@ -131,6 +159,7 @@ mod tests {
     use crate::ldap::snapshot::SnapshotBuilder;
     use crate::sync::error::PlanRejection;
     use crate::sync::limit::DeletionLimit;
+    use crate::user_db::ListColumn;
 
     fn ldap_snapshot(entries: &[(&str, Option<&str>)]) -> LdapSnapshot {
         let mut builder = SnapshotBuilder::default();
@@ -143,13 +172,21 @@ mod tests {
     }
 
     const fn ldap<'a>(username: &'a str, name: Option<&'a str>) -> UserSummary<'a> {
-        UserSummary { username, source: AuthSource::Ldap, name, is_admin: false, is_without_roles: false }
+        UserSummary {
+            username,
+            source: AuthSource::Ldap,
+            name,
+            is_admin: false,
+            is_without_roles: false,
+            roles: ListColumn::from_text("[\"user\"]"),
+            projects: ListColumn::from_text("[]"),
+        }
     }
 
     fn plan<'r>(ldap_snapshot: &'r LdapSnapshot, rules: SyncRules, table: &[UserSummary<'_>]) -> Plan<'r> {
         let mut disabled = DisabledUsers::default();
         disabled.set("locked", Some(DisabledEntry { roles: vec!["user".to_owned()], missing_since: None }));
-        let mut planner = Planner::new(ldap_snapshot, rules, disabled);
+        let mut planner = Planner::new(ldap_snapshot, rules, disabled, None);
         for user in table {
             planner.add_user(*user);
         }

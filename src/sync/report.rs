@@ -10,7 +10,9 @@ use crate::util::note::Notes;
 use crate::util::quote::quote;
 
 use super::error::PlanRejection;
+use super::ldap_rights::GroupSummary;
 use super::plan::Plan;
+use super::rights_report::{self, RightsByHand, RightsList};
 
 /// The most usernames that one note lists; the report has all of them.
 const LISTED_NAMES: usize = 10;
@@ -35,13 +37,32 @@ pub struct SyncCounts {
     pub conflicts: u64,
     /// The entries that were skipped.
     pub skipped: u64,
+    /// The LDAP groups that were read; 0 without a group-map.
+    pub groups: u64,
+    /// The users whose roles or projects changed, new users included.
+    pub rights_changed: u64,
+    /// The roles that groups and attributes gave.
+    pub roles_added: u64,
+    /// The roles that were removed.
+    pub roles_removed: u64,
+    /// The projects that groups and attributes gave.
+    pub projects_added: u64,
+    /// The projects that were removed.
+    pub projects_removed: u64,
 }
 
 impl SyncCounts {
     /// The numbers of a plan.
     #[must_use]
     pub fn of(plan: &Plan<'_>) -> Self {
+        let rights = plan.rights_counts();
         Self {
+            groups: plan.groups().map_or(0, |groups| groups.groups),
+            rights_changed: rights.users,
+            roles_added: rights.roles_added,
+            roles_removed: rights.roles_removed,
+            projects_added: rights.projects_added,
+            projects_removed: rights.projects_removed,
             entries: plan.entries(),
             added: plan.additions().len() as u64,
             renamed: plan.renames().len() as u64,
@@ -75,6 +96,15 @@ pub struct SyncReport<'plan> {
     pub protected_disabled: &'plan [String],
     /// The users who were not changed, because they have another auth source than ldap.
     pub conflicts: Vec<ConflictingUser<'plan>>,
+    /// The users whose roles or projects changed, in the order of their usernames.
+    pub rights: RightsList<'plan>,
+    /// In a dry run, the roles and projects set by hand that an authoritative group-map would remove.
+    pub set_by_hand: Vec<RightsByHand<'plan>>,
+    /// The usernames of managers whom no group makes a manager any longer; they keep the role for
+    /// projects set by hand.
+    pub kept_managers: &'plan [String],
+    /// The usernames of the last administrators, whom no group makes an administrator any longer.
+    pub kept_admins: &'plan [String],
     /// The skipped entries; at most 1000.
     pub skipped: &'plan [SkippedEntry],
     /// Pairs of usernames that differ only in case or blanks, of which at least one is added; at
@@ -87,6 +117,12 @@ pub struct SyncReport<'plan> {
     /// Attributes as configured and as the LDAP server returned them; a warning each.
     #[serde(skip)]
     attribute_spellings: &'plan [(String, String)],
+    /// What the search for groups found; warnings.
+    #[serde(skip)]
+    groups: Option<&'plan GroupSummary>,
+    /// The users who get projects by the map, but are not managers.
+    #[serde(skip)]
+    without_manager: u64,
 }
 
 /// A user who was added.
@@ -125,15 +161,20 @@ pub struct ConflictingUser<'plan> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RejectionReport {
-    /// The kind of the error: sync-too-many-deletions, sync-no-users or sync-no-usernames.
+    /// The kind of the error: sync-too-many-deletions, sync-too-many-removals, ldap-group-missing,
+    /// ldap-group-unreadable, sync-no-users or sync-no-usernames.
     pub kind: &'static str,
-    /// The users to delete (sync-too-many-deletions, sync-no-users).
+    /// The roles and projects to remove (sync-too-many-removals, ldap-group-missing,
+    /// ldap-group-unreadable).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removals: Option<u64>,
+    /// The users to delete (sync-too-many-deletions, sync-too-many-removals, sync-no-users).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletions: Option<u64>,
-    /// The deletion limit, in users (sync-too-many-deletions).
+    /// The deletion limit (sync-too-many-deletions, sync-too-many-removals).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<u64>,
-    /// The LDAP users in the user table (sync-too-many-deletions).
+    /// The LDAP users in the user table (sync-too-many-deletions, sync-too-many-removals).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<u64>,
     /// The entries that the search returned (sync-no-usernames).
@@ -142,7 +183,8 @@ pub struct RejectionReport {
     /// The entries without a username (sync-no-usernames).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without: Option<u64>,
-    /// The setting uid-attr (sync-no-usernames).
+    /// The setting uid-attr (sync-no-usernames), or the attribute that no entry has
+    /// (ldap-group-unreadable).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attribute: Option<String>,
 }
@@ -154,6 +196,17 @@ impl From<PlanRejection> for RejectionReport {
             PlanRejection::TooMany { deletions, allowed, known } => {
                 Self { deletions: Some(deletions), allowed: Some(allowed), known: Some(known), ..base }
             }
+            PlanRejection::TooManyRemovals { removals, deletions, allowed, known } => Self {
+                removals: Some(removals),
+                deletions: Some(deletions),
+                allowed: Some(allowed),
+                known: Some(known),
+                ..base
+            },
+            PlanRejection::NoMembers { attribute, removals } => {
+                Self { removals: Some(removals), attribute: Some(attribute), ..base }
+            }
+            PlanRejection::NoGroups { removals } => Self { removals: Some(removals), ..base },
             PlanRejection::Empty { deletions } => Self { deletions: Some(deletions), ..base },
             PlanRejection::NoUsername { entries, without, attribute } => {
                 Self { entries: Some(entries), without: Some(without), attribute: Some(attribute), ..base }
@@ -195,6 +248,12 @@ impl<'plan> SyncReport<'plan> {
                     source: conflict.source.name(),
                 })
                 .collect(),
+            rights: RightsList::new(plan),
+            set_by_hand: if duration.is_none() { rights_report::by_hand(plan) } else { Vec::new() },
+            kept_managers: plan.kept_managers(),
+            kept_admins: plan.kept_admins(),
+            groups: plan.groups(),
+            without_manager: plan.without_manager(),
             skipped: plan.skipped(),
             similar_usernames: plan.similar_usernames(),
             error: plan.rejection().map(RejectionReport::from),
@@ -219,6 +278,7 @@ impl<'plan> SyncReport<'plan> {
                 ),
             );
         }
+        rights_report::add_notes(self, self.groups, self.without_manager, &mut notes);
         if !self.dry_run {
             self.note_unchanged(&mut notes);
         }
@@ -286,7 +346,7 @@ impl<'plan> SyncReport<'plan> {
 }
 
 /// The first of `count` names, quoted, and the number of further ones.
-fn listed<'name>(names: impl Iterator<Item = &'name str>, count: u64) -> String {
+pub(super) fn listed<'name>(names: impl Iterator<Item = &'name str>, count: u64) -> String {
     let mut listed: Vec<String> = names.take(LISTED_NAMES).map(quote).collect();
     let more = count.saturating_sub(listed.len() as u64);
     if more > 0 {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::config::Settings;
 use crate::history::Author;
-use crate::ldap::{LdapConfig, LdapOptions};
+use crate::ldap::{GroupMap, LdapConfig, LdapOptions};
 use crate::util::note::Notes;
+use crate::util::quote::quote;
 
-use super::error::SyncError;
+use super::error::{GroupMapErrors, SyncError};
 use super::limit::DeletionLimit;
 use super::plan::SyncRules;
 
@@ -53,6 +54,8 @@ pub struct SyncRequest {
     pub ldap: LdapConfig,
     /// The author of the changes.
     pub author: Author,
+    /// The roles and projects that groups give; `None` if no role is changed.
+    pub map: Option<GroupMap>,
     /// The path of the database.
     pub database: PathBuf,
     /// Timeout for the lock of another process that writes to the database.
@@ -66,7 +69,8 @@ impl SyncRequest {
     ///
     /// # Errors
     /// [`SyncError::Config`] if `sync-interval` is needed and not set, [`SyncError::InvalidInterval`]
-    /// if it is not over zero, [`SyncError::Ldap`] if an LDAP setting is missing or invalid, and
+    /// if it is not over zero, [`SyncError::Ldap`] if an LDAP setting is missing or invalid,
+    /// [`SyncError::GroupMap`] if the section `group-map` is invalid, and
     /// [`SyncError::File`] if another account can change the default database.
     pub fn from_settings(
         settings: &Settings,
@@ -79,7 +83,7 @@ impl SyncRequest {
             Some(WatchInterval::Every(interval)) => Some(interval),
             Some(WatchInterval::Setting) => Some(configured_interval(settings)?),
         };
-        let ldap = LdapConfig::from_settings(settings, &options.ldap, notes)?;
+        let (ldap, map) = ldap_and_map(settings, &options.ldap, notes)?;
         let delete_missing = options.delete_missing
             || settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_del_old_users.value);
         if !delete_missing && (options.max_delete.is_some() || options.delete_admins) {
@@ -95,10 +99,42 @@ impl SyncRequest {
             },
             ldap,
             author,
+            map,
             database: settings.database()?.to_owned(),
             lock_timeout: options.lock_timeout,
             interval,
         })
+    }
+}
+
+/// Reads the LDAP settings and the map, and warns of an OpenID login that changes the same roles.
+///
+/// # Errors
+/// [`SyncError::Ldap`], [`SyncError::GroupMap`].
+pub(super) fn ldap_and_map(
+    settings: &Settings,
+    options: &LdapOptions,
+    notes: &mut Notes,
+) -> Result<(LdapConfig, Option<GroupMap>), SyncError> {
+    let mut ldap = LdapConfig::from_settings(settings, options, notes)?;
+    let map = GroupMap::from_settings(settings).map_err(GroupMapErrors)?;
+    let Some(map) = map else { return Ok((ldap, None)) };
+    map.exclude_locked_accounts(&mut ldap);
+    warn_of_logins(settings, notes);
+    Ok((ldap, Some(map)))
+}
+
+/// An OpenID login with `update-user-on-login` replaces the roles and projects of the user.
+fn warn_of_logins(settings: &Settings, notes: &mut Notes) {
+    for provider in settings.oidc.iter().filter(|provider| provider.update_user_on_login.value) {
+        notes.warn(
+            "login-changes-roles",
+            format!(
+                "{} and auth.ldap.group-map both set roles and projects: for a user of both, an OpenID login and a \
+                 synchronization undo each other's changes",
+                quote(&format!("{}.update-user-on-login", provider.key))
+            ),
+        );
     }
 }
 

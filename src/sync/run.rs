@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use crate::ldap::{LdapConfig, LdapSnapshot};
+use crate::ldap::{GroupScope, LdapSnapshot};
+use crate::policy::role_map::Authority;
 use crate::user_db::{OpenMode, UserDb};
 use crate::util::note::Notes;
 
 use super::error::SyncError;
 use super::execute::{execute, preview};
+use super::ldap_rights;
 use super::report::{SyncCounts, SyncReport};
 use super::request::SyncRequest;
+use super::rights::Rights;
 
 /// Receives the output of a sync; the command line prints it.
 pub trait SyncObserver {
@@ -42,14 +45,14 @@ pub trait SyncObserver {
 pub fn run<O: SyncObserver>(request: &SyncRequest, observer: &mut O) -> Result<SyncCounts, O::Error> {
     // A database that cannot be opened is an error before the LDAP search.
     let mut db = open(request, observer)?;
-    let snapshot = search(&request.ldap, observer)?;
+    let (snapshot, rights) = search(request, observer)?;
     if request.dry_run {
-        let plan = preview(&db, &snapshot, request.rules)?;
+        let plan = preview(&db, &snapshot, request.rules, rights.as_ref())?;
         publish(&SyncReport::planned(&plan), observer)?;
         plan.check().map_err(SyncError::from)?;
         return Ok(SyncCounts::of(&plan));
     }
-    let plan = execute(&mut db, &snapshot, request.rules)?;
+    let plan = execute(&mut db, &snapshot, request.rules, rights.as_ref())?;
     publish(&SyncReport::executed(&plan, observer.duration()), observer)?;
     Ok(SyncCounts::of(&plan))
 }
@@ -65,13 +68,28 @@ fn open(request: &SyncRequest, observer: &mut impl SyncObserver) -> Result<UserD
     Ok(db)
 }
 
-/// Reads all users of the LDAP directory; the connection is closed before the database is used.
-fn search(ldap: &LdapConfig, observer: &mut impl SyncObserver) -> Result<LdapSnapshot, SyncError> {
+/// Reads all users and groups of the LDAP directory; the connection is closed before the database is used.
+fn search(
+    request: &SyncRequest,
+    observer: &mut impl SyncObserver,
+) -> Result<(LdapSnapshot, Option<Rights>), SyncError> {
     let mut notes = Notes::new();
-    let connection = ldap.server.connect(&ldap.credentials, &mut notes);
+    let connection = request.ldap.server.connect(&request.ldap.credentials, &mut notes);
     observer.notes(notes);
+    let mut connection = connection?;
     let mut progress = observer.search_progress();
-    Ok(connection?.read_all(&ldap.search, &mut progress)?)
+    let Some(map) = &request.map else {
+        return Ok((connection.read_all(&request.ldap.search, &mut progress)?, None));
+    };
+    let mut users = map.user_index();
+    let snapshot = connection.read_indexed(&request.ldap.search, &mut users, &mut progress)?;
+    let entries = snapshot.entries();
+    let mut progress_of_groups = |groups: u64| progress(entries + groups);
+    let groups =
+        connection.read_groups(&request.ldap, map, &users, GroupScope::All, &mut progress_of_groups)?;
+    let (grants, summary) = ldap_rights::grants(map, &users, &groups)?;
+    let authority = Authority::of(&map.rules);
+    Ok((snapshot, Some(Rights { grants: vec![grants], authority, groups: summary })))
 }
 
 fn publish<O: SyncObserver>(report: &SyncReport<'_>, observer: &mut O) -> Result<(), O::Error> {

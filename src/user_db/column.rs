@@ -61,6 +61,26 @@ pub(super) fn is_empty_list(value: ValueRef<'_>) -> bool {
     }
 }
 
+/// A column with a list, which is parsed when it is needed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ListColumn<'row>(pub(super) ValueRef<'row>);
+
+impl<'row> ListColumn<'row> {
+    /// A column with this text.
+    #[must_use]
+    pub const fn from_text(text: &'row str) -> Self {
+        Self(ValueRef::Text(text.as_bytes()))
+    }
+
+    /// Returns the entries that are not empty; `None` if the server cannot read the column.
+    #[must_use]
+    pub fn entries(&self) -> Option<Vec<String>> {
+        let mut entries = list(self.0).ok()?;
+        entries.retain(|entry| !entry.is_empty());
+        Some(entries)
+    }
+}
+
 /// Returns the value as stored.
 pub(super) fn stored_value(value: ValueRef<'_>) -> StoredValue {
     match value {

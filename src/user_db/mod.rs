@@ -31,7 +31,7 @@ mod rename;
 mod transaction;
 mod write;
 
-pub use column::InvalidColumn;
+pub use column::{InvalidColumn, ListColumn};
 pub use connect::{DEFAULT_TIMEOUT, OpenMode, UserDb};
 pub use create::{check_no_leftovers, create};
 pub use error::UserDbError;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, TransactionBehavior};
 
 use super::changing::TransactionHistory;
-use super::column::{self, SqlValue};
+use super::column::{self, ListColumn, SqlValue};
 use super::connect::UserDb;
 use super::error::UserDbError;
 use super::identity::{self, DatabaseIdentity};
@@ -36,6 +36,10 @@ pub(super) struct Context<'store> {
 }
 
 impl Context<'_> {
+    pub(super) fn path(&self) -> &Path {
+        self.path
+    }
+
     pub(super) fn sqlite_error(&self, error: &rusqlite::Error) -> UserDbError {
         UserDbError::from_sqlite(self.path, self.timeout, error)
     }
@@ -53,7 +57,7 @@ impl Context<'_> {
 }
 
 /// The columns of a user that a sync needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UserSummary<'row> {
     /// The username.
     pub username: &'row str,
@@ -65,6 +69,10 @@ pub struct UserSummary<'row> {
     pub is_admin: bool,
     /// Whether the list of roles is empty.
     pub is_without_roles: bool,
+    /// The roles.
+    pub roles: ListColumn<'row>,
+    /// The projects.
+    pub projects: ListColumn<'row>,
 }
 
 impl UserDb {
@@ -260,7 +268,8 @@ fn scan<E: From<UserDbError>>(
     mut visit: impl FnMut(UserSummary<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let fault = |error: rusqlite::Error| context.sqlite_error(&error);
-    let query = format!("SELECT username, ldap, name, roles FROM {}", context.layout.table);
+    let projects = if context.layout.has_projects { "projects" } else { "NULL" };
+    let query = format!("SELECT username, ldap, name, roles, {projects} FROM {}", context.layout.table);
     let mut statement = connection.prepare(&query).map_err(fault)?;
     let mut rows = statement.query([]).map_err(fault)?;
     while let Some(row) = rows.next().map_err(fault)? {
@@ -273,6 +282,8 @@ fn scan<E: From<UserDbError>>(
             name: name.as_deref(),
             is_admin: column::may_contain(row.get_ref(3).map_err(fault)?, Role::Admin.name()),
             is_without_roles: column::is_empty_list(row.get_ref(3).map_err(fault)?),
+            roles: ListColumn(row.get_ref(3).map_err(fault)?),
+            projects: ListColumn(row.get_ref(4).map_err(fault)?),
         })?;
     }
     Ok(())

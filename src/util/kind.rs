@@ -306,6 +306,7 @@ kinds! {
     SyncNoUsernames: "sync-no-usernames", Config, "no entry of the LDAP search has a usable username";
     SyncNoUsers: "sync-no-users", TryAgain, "the LDAP search returned no users";
     SyncTooManyDeletions: "sync-too-many-deletions", TryAgain, "the sync would delete more users than the deletion limit";
+    SyncTooManyRemovals: "sync-too-many-removals", TryAgain, "the sync would remove more roles and projects than the deletion limit";
     TextInvalid: "text-invalid", Usage, "a full name or another text contains control characters";
     ThreadUnavailable: "thread-unavailable", TryAgain, "the system cannot start another thread";
     TokenAlgorithmMismatch: "token-algorithm-mismatch", Negative, "the token's algorithm does not fit the key";

@@ -29,6 +29,7 @@ mod files;
 mod fuzzed;
 mod gen_keypair;
 mod generated;
+mod group_map;
 mod guides;
 mod hints;
 mod http;

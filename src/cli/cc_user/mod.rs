@@ -61,6 +61,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<accounts::ImportReport>("cc-user import"),
     Report::of::<ExportedUser<'static>>("cc-user export").stream(),
     Report::of::<sync::SyncReport<'static>>("cc-user sync-ldap"),
+    Report::of::<sync::CheckReport>("cc-user sync-ldap").form("check", "with --check"),
     Report::of::<completion::CompletionReport>("cc-user completion"),
 ];
 

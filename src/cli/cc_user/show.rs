@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::list::{disabled_users, report_invalid_row};
 use super::server::ServerOptions;
+use super::sync_ldap::describe_reason;
 use super::{DatabaseOptions, complete};
 use crate::accounts::error::unknown_user;
 use crate::accounts::report::list;
@@ -13,12 +14,15 @@ use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
 use crate::config::Settings;
+use crate::ldap::LdapOptions;
 use crate::login::UserDetails;
 use crate::policy::remedy::describe_rights;
+use crate::sync::{self, RightState, RightsExplanation};
 use crate::user::password::HashError;
 use crate::user::{AuthSource, PasswordHash};
 use crate::user_db::{UserDbError, UserRecord};
 use crate::util::diagnostic::ExitStatus;
+use crate::util::note::Notes;
 use crate::util::quote::escape;
 
 /// Show users with their endpoints and login methods
@@ -28,8 +32,23 @@ pub(super) struct Show {
     #[arg(value_name = "NAME", required = true, add = complete::usernames())]
     names: Vec<String>,
 
+    /// Explain roles and projects: the rule and the chain of LDAP groups for each, and what the next
+    /// synchronization changes
+    #[arg(long)]
+    why: bool,
+
     #[command(flatten)]
     server: ServerOptions,
+}
+
+/// A user of the report.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ShownUser {
+    #[serde(flatten)]
+    details: UserDetails,
+    /// With --why, why the user has roles and projects; otherwise, and without a group-map, null.
+    rights: Option<RightsExplanation>,
 }
 
 /// The report: one object for one NAME, otherwise an array.
@@ -38,9 +57,9 @@ pub(super) struct Show {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) enum ShowReport {
     /// One NAME.
-    One(Box<UserDetails>),
+    One(Box<ShownUser>),
     /// Several names: those that exist.
-    Several(Vec<UserDetails>),
+    Several(Vec<ShownUser>),
 }
 
 pub(super) fn run(
@@ -59,13 +78,17 @@ pub(super) fn run(
             continue;
         };
         let (details, password) = users.details(&record)?;
+        let rights = if show.why { users.explain(&record, console)? } else { None };
         if console.is_json() {
-            shown.push(details);
+            shown.push(ShownUser { details, rights });
         } else {
             if std::mem::replace(&mut is_printed, true) {
                 console.line("")?;
             }
             print_text(&details, record.user.source, password, console)?;
+            if let Some(rights) = &rights {
+                print_rights(rights, console)?;
+            }
         }
         if !record.invalid_columns.is_empty() {
             let name = record.user.username;
@@ -124,6 +147,47 @@ impl ShownUsers {
             }
         })
     }
+}
+
+impl ShownUsers {
+    /// Why a user has roles and projects.
+    fn explain(
+        &self,
+        record: &UserRecord,
+        console: &mut Console,
+    ) -> Result<Option<RightsExplanation>, Failure> {
+        let (UserStore::Database { db, .. }, Some(settings)) = (&self.store, &self.settings) else {
+            return Ok(None);
+        };
+        let mut notes = Notes::new();
+        let explanation = sync::explain(settings, &LdapOptions::default(), db, record, &mut notes);
+        if matches!(explanation, Ok(None)) {
+            notes.note("there is no section 'group-map': roles and projects are set by hand");
+        }
+        console.notes(notes);
+        Ok(explanation?)
+    }
+}
+
+/// Prints why a user has roles and projects.
+fn print_rights(rights: &RightsExplanation, console: &mut Console) -> Result<(), Failure> {
+    let sides = [("role", &rights.roles), ("project", &rights.projects)];
+    let all = sides.into_iter().flat_map(|(what, list)| list.iter().map(move |right| (what, right)));
+    for (index, (what, right)) in all.enumerate() {
+        let state = match right.state {
+            RightState::Given => "given",
+            RightState::SetByHand => "set by hand",
+            RightState::Added => "added by the next synchronization",
+            RightState::Removed => "removed by the next synchronization",
+            RightState::NeedsManager => "not given without the role manager",
+        };
+        let reasons: Vec<String> = right.reasons.iter().map(describe_reason).collect();
+        let reasons = if reasons.is_empty() { String::new() } else { format!("; {}", reasons.join("; ")) };
+        let label = console.paint(style::HEADING, if index == 0 { "why      " } else { "         " });
+        let line = format!("{what} {}: {state}{reasons}", escape(&right.name));
+        console.wrapped(&format!("{label} "), 10, &line)?;
+    }
+    Ok(())
 }
 
 /// Reports an error of one user; the others are shown. The first error determines the exit status.

@@ -22,6 +22,7 @@ pub struct Authority {
     roles: Vec<Role>,
     projects: Vec<ProjectTemplate>,
     is_active: bool,
+    protects_admins: bool,
 }
 
 impl Authority {
@@ -34,7 +35,14 @@ impl Authority {
             roles: rules().flat_map(|rule| rule.roles.iter().copied()).chain(map.default_role).collect(),
             projects: rules().flat_map(|rule| rule.projects.iter().cloned()).collect(),
             is_active: map.is_authoritative,
+            protects_admins: false,
         }
+    }
+
+    /// The same authority, but no user loses the role admin.
+    #[must_use]
+    pub fn protecting_admins(&self) -> Self {
+        Self { protects_admins: true, ..self.clone() }
     }
 
     fn has_role(&self, name: &str) -> bool {
@@ -65,6 +73,8 @@ pub struct RightsChange {
     pub projects_without_manager: Vec<String>,
     /// Whether no source gives the role manager any longer, but it remains for projects set by hand.
     pub keeps_manager_for_projects: bool,
+    /// Whether no source gives the role admin any longer, but the last administrators keep it.
+    pub keeps_admin: bool,
     /// The roles and projects set by hand that an authoritative map would remove.
     pub set_by_hand: GivenRights,
     /// What each source has given after the change, where it differs from before.
@@ -147,6 +157,7 @@ pub fn decide(
     let mut projects_without_manager = Names::new();
     let mut keeps_manager_for_projects = false;
 
+    let keeps_admin = authority.protects_admins && removed_roles.remove(Role::Admin.name());
     let has_manager = current.roles.iter().any(|role| role == manager);
     let loses_manager = removed_roles.contains(manager);
     if loses_manager && !authority.is_active {
@@ -188,17 +199,13 @@ pub fn decide(
     };
     let roles_after = after(current.roles, &removed_roles, &roles.added);
     let projects_after = after(current.projects, &removed_projects, &added_projects);
+    let kept: Vec<&str> = [(keeps_manager_for_projects, manager), (keeps_admin, Role::Admin.name())]
+        .into_iter()
+        .filter_map(|(is_kept, role)| is_kept.then_some(role))
+        .collect();
     let given = states
         .iter()
-        .filter_map(|state| {
-            state.recorded(
-                &roles.ours,
-                &roles_after,
-                &projects.ours,
-                &projects_after,
-                keeps_manager_for_projects,
-            )
-        })
+        .filter_map(|state| state.recorded(&roles.ours, &roles_after, &projects.ours, &projects_after, &kept))
         .collect();
     RightsChange {
         added_roles: in_order_of_power(&roles.added),
@@ -207,6 +214,7 @@ pub fn decide(
         removed_projects: texts(&removed_projects),
         projects_without_manager: texts(&projects_without_manager),
         keeps_manager_for_projects,
+        keeps_admin,
         set_by_hand: GivenRights {
             roles: in_order_of_power(&roles.by_hand),
             projects: texts(&projects.by_hand),
@@ -255,12 +263,11 @@ impl<'a> SourceState<'a> {
         roles: &[String],
         our_projects: &Names<'_>,
         projects: &[String],
-        keeps_manager: bool,
+        kept: &[&str],
     ) -> Option<(RightsSource, GivenRights)> {
         if !self.is_asked {
             return None;
         }
-        let manager = Role::Manager.name();
         let recorded = |wanted: &Names<'_>, ours: &Names<'_>, after: &[String]| -> Vec<String> {
             let is_there = |name: &&&str| ours.contains(**name) && after.iter().any(|there| there == **name);
             wanted.iter().filter(is_there).map(|name| (*name).to_owned()).collect()
@@ -269,10 +276,9 @@ impl<'a> SourceState<'a> {
             roles: recorded(&self.roles, our_roles, roles),
             projects: recorded(&self.projects, our_projects, projects),
         };
-        // The role goes as soon as the projects set by hand are gone.
-        if keeps_manager && self.before.roles.iter().any(|role| role == manager) {
-            now.roles.push(manager.to_owned());
-        }
+        // A role that was only protected goes as soon as that is possible.
+        let given_before = |role: &&&str| self.before.roles.iter().any(|before| before == **role);
+        now.roles.extend(kept.iter().filter(given_before).map(|role| (*role).to_owned()));
         now.roles.sort_unstable();
         let mut before = self.before.clone();
         before.roles.sort_unstable();
@@ -361,6 +367,7 @@ mod tests {
             roles: vec![Role::Manager, Role::Support],
             projects: vec!["p$1".parse().unwrap()],
             is_active,
+            protects_admins: false,
         }
     }
 
@@ -478,6 +485,17 @@ mod tests {
         });
         assert_eq!((roles, projects, record), (texts(&["user"]), Vec::new(), GivenRights::default()));
         assert_eq!(change.removed_projects, ["p1"]);
+    }
+
+    #[test]
+    fn protected_admin_keeps_the_role_and_its_record() {
+        let roles = texts(&["user", "admin", "support"]);
+        let current = CurrentRights { roles: &roles, projects: &[] };
+        let records = [(RightsSource::Ldap, given(&["admin", "support"], &[]))];
+        let ldap = grants(RightsSource::Ldap, &[], &[]);
+        let change = decide("anna", current, &[&ldap], &authority(false).protecting_admins(), &records);
+        assert_eq!((change.roles, change.keeps_admin), (texts(&["user", "admin"]), true));
+        assert_eq!(change.given, [(RightsSource::Ldap, given(&["admin"], &[]))]);
     }
 
     #[test]

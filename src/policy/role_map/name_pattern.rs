@@ -13,6 +13,7 @@ use crate::util::quote::quote;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePattern {
+    text: String,
     /// The literal parts around the wildcards, in lower case: one more than there are wildcards.
     literals: Vec<Vec<char>>,
     /// The index of the wildcard that captures.
@@ -29,6 +30,13 @@ pub struct NamePatternError {
 
 const CAPTURE: &str = "(.*)";
 
+impl std::fmt::Display for NamePattern {
+    /// Writes the pattern as configured.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl std::str::FromStr for NamePattern {
     type Err = NamePatternError;
 
@@ -37,7 +45,7 @@ impl std::str::FromStr for NamePattern {
         if text.is_empty() {
             return Err(invalid("expected a name, such as proj-(.*)"));
         }
-        let mut pattern = Self { literals: vec![Vec::new()], capture: None };
+        let mut pattern = Self { text: text.to_owned(), literals: vec![Vec::new()], capture: None };
         let mut rest = text;
         while let Some(character) = rest.chars().next() {
             let is_capture = rest.starts_with(CAPTURE);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueHint};
 
 pub(super) use self::page::PAGE;
+pub(super) use self::report::describe_reason;
 use super::{DatabaseOptions, TOOL};
 use crate::cli::author::author;
 use crate::cli::console::Console;
@@ -36,13 +37,18 @@ pub(super) struct SyncLdap {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
+    /// Check the LDAP settings and the group-map, and change nothing
+    #[arg(long, conflicts_with_all = ["dry_run", "delete_missing", "max_delete", "delete_admins", "keep_names",
+          "watch", "metrics_file"])]
+    check: bool,
+
     /// Delete LDAP users who are missing from the LDAP directory [default: the setting
     /// sync-del-old-users]
     #[arg(long)]
     delete_missing: bool,
 
-    /// Deletion limit, above which nothing is changed: a number, or a percentage of the LDAP
-    /// users [default: 10%, at least 5]
+    /// Limit of deleted users and removed roles and projects, above which nothing is changed: a
+    /// number, or a percentage of the LDAP users [default: 10%, at least 5]
     #[arg(long, value_name = "LIMIT")]
     max_delete: Option<DeletionLimit>,
 
@@ -104,6 +110,9 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
+    if sync.check {
+        return check(sync, database, console);
+    }
     let started = Instant::now();
     let first = match request(sync, database, console) {
         Ok(request) => request,
@@ -134,6 +143,17 @@ pub(super) fn run(
             ControlFlow::Continue(interval)
         })
     })?;
+    Ok(ExitStatus::Success)
+}
+
+/// Checks the settings and prints what the rules select.
+fn check(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Result<ExitStatus, Failure> {
+    let options = sync.options(database)?;
+    let settings = settings::load(&database.settings, console)?;
+    let mut notes = Notes::new();
+    let report = sync::check(&settings, &options.ldap, &mut notes);
+    console.notes(notes);
+    report::print_check(&report.map_err(Failure::several)?, console)?;
     Ok(ExitStatus::Success)
 }
 

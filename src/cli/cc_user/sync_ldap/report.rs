@@ -3,7 +3,8 @@
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
-use crate::sync::{SyncCounts, SyncReport};
+use crate::policy::role_map::Reason;
+use crate::sync::{CheckReport, GivenBy, RuleReport, SyncCounts, SyncReport};
 use crate::util::quote::{escape, quote, visible};
 use anstyle::Style;
 
@@ -23,6 +24,7 @@ pub(super) fn print(report: &SyncReport<'_>, console: &mut Console) -> Result<()
         for username in report.deleted {
             console.line(&format!("deleted   {}", escape(username)))?;
         }
+        print_removed(report, console)?;
         let counts = &report.counts;
         let seconds = report.seconds.unwrap_or_default();
         console.line(&format!("{} ({} entries in {seconds:.1} s)", summary(counts), counts.entries))?;
@@ -40,7 +42,67 @@ fn summary(counts: &SyncCounts) -> String {
             _ => line.push_str(&format!(", {count} {many}")),
         }
     }
+    if counts.rights_changed > 0 {
+        let SyncCounts { roles_added, roles_removed, projects_added, projects_removed, .. } = counts;
+        line.push_str(&format!(
+            "; roles: {roles_added} added, {roles_removed} removed; projects: {projects_added} added, \
+             {projects_removed} removed"
+        ));
+    }
     line
+}
+
+/// Prints what each rule selects.
+pub(super) fn print_check(report: &CheckReport, console: &mut Console) -> Result<(), Failure> {
+    if console.is_json() {
+        return Ok(console.json(report)?);
+    }
+    if console.is_quiet() {
+        return Ok(());
+    }
+    for RuleReport { rule, selector, groups, users } in &report.rules {
+        let groups = match groups {
+            None => "attribute".to_owned(),
+            Some(1) => "1 group".to_owned(),
+            Some(count) => format!("{count} groups"),
+        };
+        let users = if *users == 1 { "1 user".to_owned() } else { format!("{users} users") };
+        console.line(&format!("{rule:<9} {groups:<10} {users:<11} {}", escape(selector)))?;
+    }
+    console.line(&format!("{} entries of users, {} groups", report.users, report.groups))?;
+    Ok(())
+}
+
+/// The rule and the chain of groups of a reason.
+pub(in crate::cli::cc_user) fn describe_reason(reason: &Reason) -> String {
+    match reason.chain.as_slice() {
+        [] => reason.rule.clone(),
+        chain => format!(
+            "{}: {}",
+            reason.rule,
+            chain.iter().map(|group| escape(group)).collect::<Vec<_>>().join(" in ")
+        ),
+    }
+}
+
+fn describe_reasons(given: &GivenBy) -> String {
+    let reasons: Vec<String> = given.reasons.iter().map(describe_reason).collect();
+    format!("{} ({})", escape(&given.name), reasons.join("; "))
+}
+
+/// Prints the removed roles and projects, which the limit counts.
+fn print_removed(report: &SyncReport<'_>, console: &mut Console) -> Result<(), Failure> {
+    if report.counts.roles_removed + report.counts.projects_removed == 0 {
+        return Ok(());
+    }
+    for user in report.rights.iter() {
+        for (what, names) in [("role", &user.roles_removed), ("project", &user.projects_removed)] {
+            for name in names {
+                console.line(&format!("removed   {what} {} of {}", escape(name), escape(user.username)))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `-v` lists changed full names, `-vv` new users as well.
@@ -51,6 +113,15 @@ fn log_changes(report: &SyncReport<'_>) {
     }
     for user in &report.added {
         log::debug!("added {}", user.username);
+    }
+    if report.counts.rights_changed > 0 && log::log_enabled!(log::Level::Info) {
+        for user in report.rights.iter() {
+            for (what, given) in [("role", &user.roles_added), ("project", &user.projects_added)] {
+                for given in given {
+                    log::info!("{} gets the {what} {}", user.username, describe_reasons(given));
+                }
+            }
+        }
     }
 }
 
@@ -71,6 +142,26 @@ fn print_changes(report: &SyncReport<'_>, console: &mut Console) -> Result<(), F
     }
     for username in report.deleted {
         row("delete", style::REJECTS, username, "not in the LDAP directory")?;
+    }
+    for user in report.rights.iter() {
+        for role in &user.roles_added {
+            row("+role", style::PASS, user.username, &describe_reasons(role))?;
+        }
+        for role in &user.roles_removed {
+            row("-role", style::REJECTS, user.username, &escape(role))?;
+        }
+        for project in &user.projects_added {
+            row("+project", style::PASS, user.username, &describe_reasons(project))?;
+        }
+        for project in &user.projects_removed {
+            row("-project", style::REJECTS, user.username, &escape(project))?;
+        }
+    }
+    for user in &report.set_by_hand {
+        let rights =
+            user.roles.iter().chain(user.projects).map(|name| escape(name)).collect::<Vec<_>>().join(", ");
+        let detail = format!("{rights} (set by hand; authoritative would remove this)");
+        row("by hand", style::NOTE, user.username, &detail)?;
     }
     for username in report.protected_admins {
         row("protect", style::NOTE, username, "administrator, not in the LDAP directory")?;

@@ -1,0 +1,167 @@
+//! Changed roles and projects in the report of a sync.
+
+use serde::ser::{Serialize, Serializer};
+
+use super::ldap_rights::GroupSummary;
+use super::plan::{ChangedRights, Plan};
+use super::report::{SyncReport, listed};
+use super::rights::GivenBy;
+use crate::util::note::Notes;
+use crate::util::quote::{escape, quote};
+
+/// A user whose roles or projects changed.
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ChangedUserReport<'plan> {
+    /// The username.
+    pub username: &'plan str,
+    /// The roles that were added, each with the chains of groups that give it.
+    pub roles_added: Vec<GivenBy>,
+    /// The roles that were removed.
+    pub roles_removed: Vec<String>,
+    /// The projects that were added, each with the chains of groups that give it.
+    pub projects_added: Vec<GivenBy>,
+    /// The projects that were removed.
+    pub projects_removed: Vec<String>,
+}
+
+/// The roles and projects of a user that were set by hand.
+#[derive(Debug, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RightsByHand<'plan> {
+    /// The username.
+    pub username: &'plan str,
+    /// The roles.
+    pub roles: &'plan [String],
+    /// The projects.
+    pub projects: &'plan [String],
+}
+
+/// The users whose roles or projects changed. They are computed one after the other, since all of a first
+/// run would need more memory than the answer of the LDAP server.
+#[derive(Clone, Copy)]
+pub struct RightsList<'plan>(&'plan Plan<'plan>);
+
+impl std::fmt::Debug for RightsList<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RightsList").finish_non_exhaustive()
+    }
+}
+
+impl<'plan> RightsList<'plan> {
+    pub(super) const fn new(plan: &'plan Plan<'plan>) -> Self {
+        Self(plan)
+    }
+
+    /// The users, in the order of their usernames.
+    pub fn iter(&self) -> impl Iterator<Item = ChangedUserReport<'plan>> {
+        let plan = self.0;
+        let changed = |user: &ChangedRights<'_>| user.change.changes_row();
+        plan.rights().filter(changed).map(|ChangedRights { username, change, .. }| {
+            let given_by = |names: Vec<String>, is_role| {
+                let with_reasons =
+                    |name: String| GivenBy { reasons: plan.reasons(username, &name, is_role), name };
+                names.into_iter().map(with_reasons).collect()
+            };
+            ChangedUserReport {
+                username,
+                roles_added: given_by(change.added_roles, true),
+                roles_removed: change.removed_roles,
+                projects_added: given_by(change.added_projects, false),
+                projects_removed: change.removed_projects,
+            }
+        })
+    }
+}
+
+impl Serialize for RightsList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for RightsList<'_> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        <Vec<ChangedUserReport<'_>>>::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        <Vec<ChangedUserReport<'_>>>::json_schema(generator)
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+pub(super) fn by_hand<'plan>(plan: &'plan Plan<'plan>) -> Vec<RightsByHand<'plan>> {
+    let report = |(username, rights): &'plan (String, crate::user::GivenRights)| RightsByHand {
+        username,
+        roles: &rights.roles,
+        projects: &rights.projects,
+    };
+    plan.set_by_hand().iter().map(report).collect()
+}
+
+/// Notes and warnings about groups, roles and projects.
+pub(super) fn add_notes(
+    report: &SyncReport<'_>,
+    groups: Option<&GroupSummary>,
+    without_manager: u64,
+    notes: &mut Notes,
+) {
+    let Some(groups) = groups else { return };
+    add_group_notes(groups, notes);
+    if without_manager > 0 {
+        let users = if without_manager == 1 { "user does" } else { "users do" };
+        notes.note(format!(
+            "{without_manager} {users} not get projects of 'group-map' without the role manager"
+        ));
+    }
+    if !report.kept_managers.is_empty() {
+        let names = report.kept_managers.iter().map(String::as_str);
+        notes.warn(
+            "manager-not-removed",
+            format!(
+                "no group gives the role manager any longer, but these users keep it for projects set by hand: {}",
+                listed(names, report.kept_managers.len() as u64)
+            ),
+        );
+    }
+    if !report.kept_admins.is_empty() {
+        let names = report.kept_admins.iter().map(String::as_str);
+        notes.warn(
+            "last-admin-not-removed",
+            format!(
+                "no group gives the role admin any longer, but no other administrator would remain: {}",
+                listed(names, report.kept_admins.len() as u64)
+            ),
+        );
+    }
+}
+
+/// Warnings about what the search for groups found.
+pub(super) fn add_group_notes(groups: &GroupSummary, notes: &mut Notes) {
+    for rule in &groups.rules_without_groups {
+        notes.warn("group-rule-empty", format!("no LDAP group matches {} of 'group-map'", escape(rule)));
+    }
+    if let Some(attribute) = &groups.absent_attribute {
+        notes.warn(
+            "group-members-absent",
+            format!("no answer of the LDAP server has the attribute {}", quote(attribute)),
+        );
+    }
+    if !groups.invalid_projects.is_empty() {
+        let names = groups.invalid_projects.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
+        notes.warn(
+            "project-name-invalid",
+            format!("not the names of projects, so no user gets them: {names}"),
+        );
+    }
+    if groups.unknown_members > 0 {
+        let members = if groups.unknown_members == 1 { "member is" } else { "members are" };
+        notes
+            .note(format!("{} {members} neither a user nor a group of the searches", groups.unknown_members));
+    }
+}

@@ -1,0 +1,224 @@
+//! The roles and projects of one user: explained, and applied at a login.
+
+use serde::Serialize;
+
+use super::error::SyncError;
+use super::ldap_rights;
+use super::request::ldap_and_map;
+use super::rights::{Rights, given_of, reasons};
+use crate::config::Settings;
+use crate::ldap::escape::user_filter;
+use crate::ldap::{Connection, Filter, GroupMap, GroupScope, LdapConfig, LdapError, LdapOptions};
+use crate::policy::role_map::{Authority, CurrentRights, Grants, Reason, RightsChange, decide};
+use crate::user::{AuthSource, GivenRights, RightsSource};
+use crate::user_db::{Transaction, UserDb, UserDbError, UserRecord};
+use crate::util::note::Notes;
+
+/// Why a user has roles and projects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RightsExplanation {
+    /// The username.
+    pub username: String,
+    /// Whether the LDAP search finds the user.
+    pub in_ldap: bool,
+    /// The roles of the user, and those that the next synchronization adds.
+    pub roles: Vec<ExplainedRight>,
+    /// The projects of the user, and those that the next synchronization adds.
+    pub projects: Vec<ExplainedRight>,
+}
+
+/// A role or a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ExplainedRight {
+    /// The name.
+    pub name: String,
+    /// What it is now, and what the next synchronization does with it.
+    pub state: RightState,
+    /// The rules and chains of groups that give it.
+    pub reasons: Vec<Reason>,
+}
+
+/// The state of a role or project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum RightState {
+    /// Given by a synchronization or a login.
+    Given,
+    /// Set by hand.
+    SetByHand,
+    /// The next synchronization adds it.
+    Added,
+    /// The next synchronization removes it.
+    Removed,
+    /// A project that the user does not get without the role manager.
+    NeedsManager,
+}
+
+/// The answer of the LDAP directory about one user.
+#[derive(Debug)]
+pub struct UserAnswer {
+    /// Whether exactly one entry has the username.
+    pub is_found: bool,
+    rights: Rights,
+}
+
+/// Asks for the roles and projects of one user. `scope` is that of a login or, where groups that are
+/// missing must be reported, all groups.
+///
+/// # Errors
+/// [`LdapError`].
+fn ask(
+    connection: &mut Connection,
+    ldap: &LdapConfig,
+    map: &GroupMap,
+    username: &str,
+    dn: Option<&str>,
+) -> Result<UserAnswer, LdapError> {
+    let mut search = ldap.search.clone();
+    search.filter = user_filter(Filter::parse(&search.filter)?.as_str(), &search.uid_attribute, username);
+    let mut users = map.user_index();
+    let snapshot = connection.read_indexed(&search, &mut users, &mut |_| {})?;
+    let is_found = snapshot.entries() == 1 && snapshot.find(username, 0).is_some();
+    let scope = dn.map_or(GroupScope::All, |dn| GroupScope::User { dn, username });
+    let only_user = LdapConfig { search, ..ldap.clone() };
+    let groups = connection.read_groups(&only_user, map, &users, scope, &mut |_| {})?;
+    let (grants, groups) = ldap_rights::grants(map, &users, &groups)?;
+    let rights = Rights { grants: vec![grants], authority: Authority::of(&map.rules), groups };
+    Ok(UserAnswer { is_found, rights })
+}
+
+/// Explains the roles and projects of a user. Returns `None` without a section `group-map`.
+///
+/// # Errors
+/// [`SyncError`].
+pub fn explain(
+    settings: &Settings,
+    options: &LdapOptions,
+    db: &UserDb,
+    record: &UserRecord,
+    notes: &mut Notes,
+) -> Result<Option<RightsExplanation>, SyncError> {
+    let (ldap, Some(map)) = ldap_and_map(settings, options, notes)? else { return Ok(None) };
+    let user = &record.user;
+    // A synchronization does not change users of another auth source.
+    let answer = match user.source {
+        AuthSource::Ldap => {
+            let mut connection = ldap.server.connect(&ldap.credentials, notes)?;
+            ask(&mut connection, &ldap, &map, &user.username, None)?
+        }
+        _ => UserAnswer { is_found: false, rights: Rights::default() },
+    };
+    let given = given_of(&db.given()?, &user.username);
+    let current = CurrentRights { roles: &user.roles, projects: &user.projects };
+    let is_changed = user.source == AuthSource::Ldap && answer.is_found;
+    // A user of another auth source, or one who is missing, is not changed.
+    let grants: Vec<&Grants> = if is_changed { answer.rights.grants.iter().collect() } else { Vec::new() };
+    let change = decide(&user.username, current, &grants, &answer.rights.authority, &given);
+    let side = |current: &[String], added: &[String], removed: &[String], is_role: bool| {
+        let mut names: Vec<&String> = current.iter().chain(added).collect();
+        if !is_role {
+            names.extend(change.projects_without_manager.iter().filter(|name| !current.contains(name)));
+        }
+        let explained = |name: &String| ExplainedRight {
+            name: name.clone(),
+            state: state(name, current, added, removed, &given, is_role),
+            reasons: if is_changed {
+                reasons(&answer.rights.grants, &user.username, name, is_role)
+            } else {
+                Vec::new()
+            },
+        };
+        names.into_iter().map(explained).collect()
+    };
+    Ok(Some(RightsExplanation {
+        username: user.username.clone(),
+        in_ldap: answer.is_found,
+        roles: side(&user.roles, &change.added_roles, &change.removed_roles, true),
+        projects: side(&user.projects, &change.added_projects, &change.removed_projects, false),
+    }))
+}
+
+fn state(
+    name: &String,
+    current: &[String],
+    added: &[String],
+    removed: &[String],
+    given: &[(RightsSource, GivenRights)],
+    is_role: bool,
+) -> RightState {
+    let is_given =
+        given.iter().any(|(_, given)| if is_role { &given.roles } else { &given.projects }.contains(name));
+    if removed.contains(name) {
+        RightState::Removed
+    } else if added.contains(name) {
+        RightState::Added
+    } else if !current.contains(name) {
+        RightState::NeedsManager
+    } else if is_given {
+        RightState::Given
+    } else {
+        RightState::SetByHand
+    }
+}
+
+/// Asks for the roles and projects of a user who logs in, with a new connection as the search-dn. Returns
+/// `None` without a section `group-map`.
+///
+/// # Errors
+/// [`SyncError`].
+pub fn ask_for_login(
+    settings: &Settings,
+    options: &LdapOptions,
+    username: &str,
+    dn: &str,
+    notes: &mut Notes,
+) -> Result<Option<UserAnswer>, SyncError> {
+    let (ldap, Some(map)) = ldap_and_map(settings, options, &mut Notes::new())? else { return Ok(None) };
+    let mut connection = ldap.server.connect(&ldap.credentials, notes)?;
+    Ok(Some(ask(&mut connection, &ldap, &map, username, Some(dn))?))
+}
+
+impl UserAnswer {
+    /// Applies the answer to the row of an LDAP user, as a synchronization does, and returns the change. A
+    /// user without roles may be disabled and is not changed; nor is a user who is not found.
+    ///
+    /// # Errors
+    /// [`UserDbError`].
+    pub fn apply(
+        &self,
+        transaction: &mut Transaction<'_>,
+        username: &str,
+    ) -> Result<Option<RightsChange>, UserDbError> {
+        let Some(record) = transaction.record(username)? else { return Ok(None) };
+        let user = &record.user;
+        if !self.is_found
+            || user.source != AuthSource::Ldap
+            || user.roles.is_empty()
+            || !record.invalid_columns.is_empty()
+        {
+            return Ok(None);
+        }
+        let given = given_of(&transaction.given()?, username);
+        let current = CurrentRights { roles: &user.roles, projects: &user.projects };
+        let grants: Vec<&Grants> = self.rights.grants.iter().collect();
+        let decision = |authority: &Authority| decide(username, current, &grants, authority, &given);
+        let mut change = decision(&self.rights.authority);
+        let is_admin = |names: &[String]| names.iter().any(|name| name == crate::user::Role::Admin.name());
+        if is_admin(&change.removed_roles) && !transaction.has_other_admin(&[username])? {
+            change = decision(&self.rights.authority.protecting_admins());
+        }
+        if !(change.added_roles.is_empty() && change.removed_roles.is_empty()) {
+            transaction.set_roles(username, &change.roles)?;
+        }
+        if !(change.added_projects.is_empty() && change.removed_projects.is_empty()) {
+            transaction.set_projects(username, &change.projects)?;
+        }
+        for (source, rights) in &change.given {
+            transaction.set_given(username, *source, rights.clone())?;
+        }
+        Ok(Some(change))
+    }
+}
