@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
+use super::ldap_layout::LdapLayout;
 use crate::config::dotenv::Dotenv;
 use crate::config::env_file::{self, EnvFileError};
 use crate::key::encoding::{decode_standard, encode_standard};
@@ -47,6 +48,8 @@ pub struct InitRequest<'request> {
     pub database: PathBuf,
     /// Timeout for the lock of a database that exists.
     pub timeout: Duration,
+    /// The LDAP settings of a new configuration.
+    pub ldap: Option<LdapLayout>,
     /// The environment of the process, which overrides the environment file.
     pub environment: &'request Environment,
     /// The current time.
@@ -61,6 +64,9 @@ pub struct InitReport {
     pub created: Vec<String>,
     /// The files that were complete.
     pub unchanged: Vec<String>,
+    /// With --ldap, the section auth.ldap for a configuration that exists and was not changed;
+    /// otherwise null.
+    pub ldap: Option<serde_json::Value>,
     /// Notes and warnings.
     #[serde(skip)]
     #[cfg_attr(test, schemars(skip))]
@@ -123,7 +129,7 @@ impl Diagnostic for InitError {
 /// # Errors
 /// [`InitError`].
 pub fn init(request: &InitRequest<'_>) -> Result<InitReport, InitError> {
-    let InitRequest { env_file, config, database, timeout, environment, now } = request;
+    let InitRequest { env_file, config, database, timeout, ldap, environment, now } = request;
     for path in [env_file, config] {
         if path.is_dir() {
             return Err(InitError::Directory(path.clone()));
@@ -150,9 +156,10 @@ pub fn init(request: &InitRequest<'_>) -> Result<InitReport, InitError> {
     }
     if config.exists() {
         run.unchanged(config);
+        run.report.ldap = ldap.map(LdapLayout::section);
     } else {
         create_directory_of(config)?;
-        file::write(config, configuration(database).as_bytes(), PUBLIC_MODE, Existing::Reject)?;
+        file::write(config, configuration(database, *ldap).as_bytes(), PUBLIC_MODE, Existing::Reject)?;
         run.created(config, "a minimal configuration");
     }
     if has_database {
@@ -170,6 +177,19 @@ pub fn init(request: &InitRequest<'_>) -> Result<InitReport, InitError> {
     let mut report = run.finish();
     if !has_database {
         report.notes.note("run 'cc-backend -migrate-db' once before the server's first start");
+    }
+    if report.ldap.is_some() {
+        report.notes.note(format!(
+            "{} was not changed: add the section to 'auth' and adapt it to the LDAP directory",
+            quote_path(config)
+        ));
+    } else if ldap.is_some() {
+        report.notes.note(format!(
+            "adapt the section 'auth.ldap' in {} to the LDAP directory, and add LDAP_ADMIN_PASSWORD to {}; then run \
+             'cc-user sync-ldap --check'",
+            quote_path(config),
+            quote_path(env_file)
+        ));
     }
     Ok(report)
 }
@@ -269,18 +289,22 @@ fn warn_of_environment(environment: &Environment, notes: &mut Notes) {
 }
 
 /// A configuration with which a server of version 1.5 starts, on the loopback address.
-fn configuration(database: &Path) -> String {
+fn configuration(database: &Path, ldap: Option<LdapLayout>) -> String {
     let mut main = json!({"addr": "127.0.0.1:8080", "api-allowed-ips": ["*"]});
     if database != Path::new(DEFAULT_DATABASE) {
         main["db"] = json!(database.to_string_lossy());
+    }
+    // The server rejects tokens of deleted users and uses the roles of the database.
+    let mut auth = json!({"jwts": {"max-age": TOKEN_LIFETIME, "validate-user": true}});
+    if let Some(layout) = ldap {
+        auth["ldap"] = layout.section();
     }
     let document = json!({
         "main": main,
         "cron": {"commit-job-worker": "1m", "duration-worker": "5m", "footprint-worker": "10m"},
         "archive": {"kind": "file", "path": archive_of(database).to_string_lossy()},
         "metric-store": {"retention-in-memory": "48h", "memory-cap": 1},
-        // The server rejects tokens of deleted users and uses the roles of the database.
-        "auth": {"jwts": {"max-age": TOKEN_LIFETIME, "validate-user": true}},
+        "auth": auth,
     });
     format!("{document:#}\n")
 }

@@ -14,6 +14,7 @@ pub mod error;
 pub mod export;
 pub mod import;
 pub mod init;
+pub mod ldap_layout;
 pub mod list;
 pub mod password;
 pub mod rename;
@@ -32,6 +33,7 @@ pub use error::{AccountsError, AccountsErrors};
 pub use export::{ExportRequest, export};
 pub use import::{ExistingUsers, ImportError, ImportReport, ImportRequest, import};
 pub use init::{InitReport, InitRequest, init};
+pub use ldap_layout::LdapLayout;
 pub use list::{LdapUsers, ListCount, ListRequest, list};
 pub use password::{
     PasswordChange, PasswordInput, PasswordQuery, PasswordReport, PasswordRequest, set_password,

@@ -99,7 +99,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-user *", &["db", "wait"], Always),
     rule("cc-user completion", &["shell"], Always),
     rule("cc-user completion", &["config", "env_file", "db", "wait"], Never),
-    rule("cc-user init", &["config", "env_file"], Always),
+    rule("cc-user init", &["config", "env_file", "ldap"], Always),
     rule("cc-user add", &["names", "name", "email", "projects"], Always),
     rule(
         "cc-user add",

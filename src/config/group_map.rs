@@ -28,7 +28,7 @@ pub struct GroupMapSettings {
     pub primary_group: Value<bool>,
     /// A preset or a filter of accounts that count as missing.
     pub locked_accounts: Option<Value<String>>,
-    /// The role of users whom no rule matches.
+    /// The role of users that no rule matches.
     pub default_role: Option<Value<String>>,
     /// Whether roles and projects set by hand are removed as well.
     pub authoritative: Value<bool>,

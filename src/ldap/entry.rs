@@ -4,9 +4,7 @@ use ldap3::ResultEntry;
 use ldap3::asn1::{PL, StructureTag};
 
 use super::error::LdapError;
-use super::search::{LdapUser, UserSearch};
 use super::snapshot::utf8_text;
-use crate::user::normalized;
 
 /// An entry of a search result, parsed by this crate. The parser of the library panics on
 /// unexpected input and copies every value.
@@ -85,22 +83,6 @@ impl Entry {
         }
         let other = self.attributes.iter().find(|(name, _)| is_same_attribute(name, attribute))?;
         std::str::from_utf8(&other.0).ok()
-    }
-
-    /// Converts the entry to a user. The username is the value that equals `asked`, if there is
-    /// one.
-    pub(super) fn into_user(self, search: &UserSearch, asked: &str) -> Option<LdapUser> {
-        let text = |value: &[u8]| utf8_text(value).map(str::to_owned);
-        let names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
-        let exact = names.iter().position(|name| name == asked);
-        let loose = names.iter().position(|name| normalized(name) == normalized(asked));
-        let username = match exact.or(loose) {
-            Some(at) => names.get(at)?.clone(),
-            // The server matched the entry by its own matching rules.
-            None => names.first()?.clone(),
-        };
-        let name = self.values(&search.name_attribute).find_map(text);
-        Some(LdapUser { dn: self.dn, username, name, names })
     }
 }
 

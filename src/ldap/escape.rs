@@ -68,6 +68,19 @@ pub fn user_filter(filter: &str, uid_attribute: &str, username: &str) -> String 
     format!("(&{filter}({uid_attribute}={}))", filter_value(username))
 }
 
+/// Returns the filter of entries with this value of an attribute.
+#[must_use]
+pub fn equality(attribute: &str, value: &str) -> String {
+    format!("({attribute}={})", filter_value(value))
+}
+
+/// Returns the filter of entries that reach a DN through any number of entries: the matching rule
+/// `LDAP_MATCHING_RULE_IN_CHAIN` of Active Directory.
+#[must_use]
+pub fn in_chain(attribute: &str, dn: &str) -> String {
+    equality(&format!("{attribute}:1.2.840.113556.1.4.1941:"), dn)
+}
+
 fn push_hex(out: &mut String, character: char) {
     // Escaped characters are ASCII and therefore one byte each. Writing to a String cannot fail.
     let _ = write!(out, "\\{:02x}", u32::from(character));

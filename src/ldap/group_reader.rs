@@ -8,7 +8,7 @@ use super::config::LdapConfig;
 use super::connection::Connection;
 use super::entry::Entry;
 use super::error::LdapError;
-use super::escape::filter_value;
+use super::escape::{equality, in_chain};
 use super::filter::Filter;
 use super::group_search::{GroupMap, GroupSearch, Membership, Nesting};
 use super::groups::{GroupDirectory, GroupScope, LdapGroup, PRIMARY_GROUP_TOKEN};
@@ -137,7 +137,7 @@ impl GroupReader<'_> {
             let names: String = rules
                 .iter()
                 .filter_map(|rule| match &rule.selector {
-                    Selector::Name(cn) => Some(format!("({name}={})", filter_value(cn))),
+                    Selector::Name(cn) => Some(equality(name, cn)),
                     _ => None,
                 })
                 .collect();
@@ -182,12 +182,8 @@ impl GroupReader<'_> {
         let GroupScope::User { dn, username } = self.scope else { return None };
         let attribute = self.search.membership.attribute();
         match (&self.search.membership, self.search.nesting, self.search.primary_groups) {
-            (Membership::MemberDn(_), Nesting::Depth(0), false) => {
-                Some(format!("({attribute}={})", filter_value(dn)))
-            }
-            (Membership::MemberName(_), Nesting::Depth(0), false) => {
-                Some(format!("({attribute}={})", filter_value(username)))
-            }
+            (Membership::MemberDn(_), Nesting::Depth(0), false) => Some(equality(attribute, dn)),
+            (Membership::MemberName(_), Nesting::Depth(0), false) => Some(equality(attribute, username)),
             _ => None,
         }
     }
@@ -452,11 +448,7 @@ impl GroupReader<'_> {
         for number in selected {
             let dn =
                 self.directory.groups.get(number as usize).map(|group| group.dn.clone()).unwrap_or_default();
-            let filter = format!(
-                "(&{}({attribute}:1.2.840.113556.1.4.1941:={}))",
-                users_filter.as_str(),
-                filter_value(&dn)
-            );
+            let filter = format!("(&{}{})", users_filter.as_str(), in_chain(attribute, &dn));
             let Self { connection, ldap, users, directory, .. } = self;
             for base in &ldap.search.bases {
                 let request = EntrySearch {

@@ -9,8 +9,9 @@ use super::entry::Entry;
 use super::error::LdapError;
 use super::escape::user_filter;
 use super::filter::Filter;
-use super::snapshot::{LdapSnapshot, SnapshotBuilder};
+use super::snapshot::{LdapSnapshot, SnapshotBuilder, utf8_text};
 use super::user_index::UserIndex;
+use crate::user::normalized;
 
 /// Default number of entries per page; 500 to 1000 is fastest.
 pub const PAGE_SIZE: u32 = 1000;
@@ -222,7 +223,7 @@ impl Connection {
             }
         }
         Ok(found
-            .and_then(|entry| entry.into_user(search, username))
+            .and_then(|entry| user_of(&entry, search, username))
             .map_or(UserSearchResult::None, UserSearchResult::One))
     }
 
@@ -300,4 +301,20 @@ fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
         parts.expect(0x04)
     };
     parts().map(<[u8]>::to_vec).map_err(|_| garbled())
+}
+
+/// Converts the entry to a user. The username is the value that equals `asked`, if there is
+/// one.
+fn user_of(entry: &Entry, search: &UserSearch, asked: &str) -> Option<LdapUser> {
+    let text = |value: &[u8]| utf8_text(value).map(str::to_owned);
+    let names: Vec<String> = entry.values(&search.uid_attribute).filter_map(text).collect();
+    let exact = names.iter().position(|name| name == asked);
+    let loose = names.iter().position(|name| normalized(name) == normalized(asked));
+    let username = match exact.or(loose) {
+        Some(at) => names.get(at)?.clone(),
+        // The server matched the entry by its own matching rules.
+        None => names.first()?.clone(),
+    };
+    let name = entry.values(&search.name_attribute).find_map(text);
+    Some(LdapUser { dn: entry.dn.clone(), username, name, names })
 }

@@ -7,8 +7,9 @@ use super::identity::{Identity, Method};
 use crate::ldap::config::bind_template;
 use crate::ldap::escape::bind_name;
 use crate::ldap::{BindCredentials, LdapConfig, LdapError, LdapServer, LdapUser, UserSearchResult};
+use crate::sync::user_rights::{UserAnswer, ask_for_login};
 use crate::user::{AuthSource, User, Username};
-use crate::user_db::{UserDb, UserDbError, UserRecord};
+use crate::user_db::{Transaction, UserDb, UserDbError, UserRecord};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
@@ -82,7 +83,7 @@ pub fn login_known(
     let current = store.find(&user.username)?.filter(|user| user.source == AuthSource::Ldap);
     let user = current.ok_or_else(rejected)?;
     let updates = context.settings.ldap.as_ref().is_some_and(|ldap| ldap.update_user_on_login.value);
-    let user = if updates { update_full_name(context, store, user, notes)? } else { user };
+    let user = if updates { update(context, store, user, notes)? } else { user };
     Ok(Identity { user, method: Method::Ldap })
 }
 
@@ -113,10 +114,12 @@ pub fn login_unknown(
     }
     bind(context, &entry.username, Some(&entry.dn), password, notes)?;
     entry.username.parse::<Username>().map_err(LoginError::NotAddable)?;
-    let user = User::from_ldap(&entry.username, entry.name.as_deref());
+    let mut user = User::from_ldap(&entry.username, entry.name.as_deref());
+    let rights = ask_for_rights(context, &entry.username, &entry.dn, notes);
     let mut transaction = store.transaction()?;
     match transaction.add(&user, None) {
         Ok(()) => {
+            apply_rights(rights.as_ref(), &mut transaction, &mut user)?;
             transaction.commit()?;
             notes.note(format!("added the LDAP user {}", quote(&user.username)));
             Ok(Identity { user, method: Method::Ldap })
@@ -170,9 +173,39 @@ fn bind(
     }
 }
 
-/// Returns the user with the current full name of the LDAP entry. A failed search does not reject
-/// the login.
-fn update_full_name(
+/// Asks for the roles and projects that groups give to a user. A failed search does not reject the login.
+fn ask_for_rights(
+    context: &LoginContext<'_>,
+    username: &str,
+    dn: &str,
+    notes: &mut Notes,
+) -> Option<UserAnswer> {
+    match ask_for_login(context.settings, context.ldap_options, username, dn, notes) {
+        Ok(answer) => answer,
+        Err(error) => {
+            notes.warn("rights-not-updated", format!("roles and projects were not updated: {error}"));
+            None
+        }
+    }
+}
+
+/// Applies roles and projects as a synchronization does.
+fn apply_rights(
+    rights: Option<&UserAnswer>,
+    transaction: &mut Transaction<'_>,
+    user: &mut User,
+) -> Result<(), UserDbError> {
+    let Some(rights) = rights else { return Ok(()) };
+    if let Some(change) = rights.apply(transaction, &user.username)? {
+        user.roles = change.roles;
+        user.projects = change.projects;
+    }
+    Ok(())
+}
+
+/// Returns the user with the current full name of the LDAP entry, and the roles and projects that groups
+/// give. A failed search does not reject the login.
+fn update(
     context: &LoginContext<'_>,
     store: &mut UserDb,
     mut user: User,
@@ -186,14 +219,21 @@ fn update_full_name(
             return Ok(user);
         }
     };
-    let Some(name) = entry.name.filter(|name| Some(name) != user.name.as_ref()) else { return Ok(user) };
+    let name = entry.name.filter(|name| Some(name) != user.name.as_ref());
+    let rights = ask_for_rights(context, &user.username, &entry.dn, notes);
+    if name.is_none() && rights.is_none() {
+        return Ok(user);
+    }
     let mut transaction = store.transaction()?;
     // Skip the update if another process has changed the user during the search.
     let current = transaction.record(&user.username)?.map(UserRecord::into_valid_user).transpose()?;
     if current.is_some_and(|row| row.source == AuthSource::Ldap && row.name == user.name) {
-        transaction.set_name(&user.username, Some(&name))?;
+        if let Some(name) = name {
+            transaction.set_name(&user.username, Some(&name))?;
+            user.name = Some(name);
+        }
+        apply_rights(rights.as_ref(), &mut transaction, &mut user)?;
         transaction.commit()?;
-        user.name = Some(name);
     }
     Ok(user)
 }

@@ -12,10 +12,7 @@ use crate::util::quote::quote;
 use super::error::PlanRejection;
 use super::ldap_rights::GroupSummary;
 use super::plan::Plan;
-use super::rights_report::{self, RightsByHand, RightsList};
-
-/// The most usernames that one note lists; the report has all of them.
-const LISTED_NAMES: usize = 10;
+use super::rights_report::{self, LISTED_NAMES, RightsByHand, RightsList, listed};
 
 /// The numbers of a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -100,10 +97,10 @@ pub struct SyncReport<'plan> {
     pub rights: RightsList<'plan>,
     /// In a dry run, the roles and projects set by hand that an authoritative group-map would remove.
     pub set_by_hand: Vec<RightsByHand<'plan>>,
-    /// The usernames of managers whom no group makes a manager any longer; they keep the role for
-    /// projects set by hand.
+    /// The usernames of managers who no longer get the role by a group; they keep it for projects
+    /// set by hand.
     pub kept_managers: &'plan [String],
-    /// The usernames of the last administrators, whom no group makes an administrator any longer.
+    /// The usernames of the last administrators, who no longer get the role by a group and keep it.
     pub kept_admins: &'plan [String],
     /// The skipped entries; at most 1000.
     pub skipped: &'plan [SkippedEntry],
@@ -278,7 +275,10 @@ impl<'plan> SyncReport<'plan> {
                 ),
             );
         }
-        rights_report::add_notes(self, self.groups, self.without_manager, &mut notes);
+        if let Some(groups) = self.groups {
+            rights_report::add_group_notes(groups, &mut notes);
+        }
+        rights_report::add_notes(self.kept_managers, self.kept_admins, self.without_manager, &mut notes);
         if !self.dry_run {
             self.note_unchanged(&mut notes);
         }
@@ -343,14 +343,4 @@ impl<'plan> SyncReport<'plan> {
             ));
         }
     }
-}
-
-/// The first of `count` names, quoted, and the number of further ones.
-pub(super) fn listed<'name>(names: impl Iterator<Item = &'name str>, count: u64) -> String {
-    let mut listed: Vec<String> = names.take(LISTED_NAMES).map(quote).collect();
-    let more = count.saturating_sub(listed.len() as u64);
-    if more > 0 {
-        listed.push(format!("{more} more"));
-    }
-    listed.join(", ")
 }

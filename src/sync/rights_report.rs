@@ -4,10 +4,12 @@ use serde::ser::{Serialize, Serializer};
 
 use super::ldap_rights::GroupSummary;
 use super::plan::{ChangedRights, Plan};
-use super::report::{SyncReport, listed};
 use super::rights::GivenBy;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
+
+/// The most usernames that one note lists; the report has all of them.
+pub(super) const LISTED_NAMES: usize = 10;
 
 /// A user whose roles or projects changed.
 #[derive(Debug, serde::Serialize)]
@@ -104,38 +106,36 @@ pub(super) fn by_hand<'plan>(plan: &'plan Plan<'plan>) -> Vec<RightsByHand<'plan
     plan.set_by_hand().iter().map(report).collect()
 }
 
-/// Notes and warnings about groups, roles and projects.
+/// Notes and warnings about roles and projects that do not change.
 pub(super) fn add_notes(
-    report: &SyncReport<'_>,
-    groups: Option<&GroupSummary>,
+    kept_managers: &[String],
+    kept_admins: &[String],
     without_manager: u64,
     notes: &mut Notes,
 ) {
-    let Some(groups) = groups else { return };
-    add_group_notes(groups, notes);
     if without_manager > 0 {
         let users = if without_manager == 1 { "user does" } else { "users do" };
         notes.note(format!(
             "{without_manager} {users} not get projects of 'group-map' without the role manager"
         ));
     }
-    if !report.kept_managers.is_empty() {
-        let names = report.kept_managers.iter().map(String::as_str);
+    if !kept_managers.is_empty() {
+        let names = kept_managers.iter().map(String::as_str);
         notes.warn(
             "manager-not-removed",
             format!(
                 "no group gives the role manager any longer, but these users keep it for projects set by hand: {}",
-                listed(names, report.kept_managers.len() as u64)
+                listed(names, kept_managers.len() as u64)
             ),
         );
     }
-    if !report.kept_admins.is_empty() {
-        let names = report.kept_admins.iter().map(String::as_str);
+    if !kept_admins.is_empty() {
+        let names = kept_admins.iter().map(String::as_str);
         notes.warn(
             "last-admin-not-removed",
             format!(
                 "no group gives the role admin any longer, but no other administrator would remain: {}",
-                listed(names, report.kept_admins.len() as u64)
+                listed(names, kept_admins.len() as u64)
             ),
         );
     }
@@ -164,4 +164,14 @@ pub(super) fn add_group_notes(groups: &GroupSummary, notes: &mut Notes) {
         notes
             .note(format!("{} {members} neither a user nor a group of the searches", groups.unknown_members));
     }
+}
+
+/// The first of `count` names, quoted, and the number of further ones.
+pub(super) fn listed<'name>(names: impl Iterator<Item = &'name str>, count: u64) -> String {
+    let mut listed: Vec<String> = names.take(LISTED_NAMES).map(quote).collect();
+    let more = count.saturating_sub(listed.len() as u64);
+    if more > 0 {
+        listed.push(format!("{more} more"));
+    }
+    listed.join(", ")
 }

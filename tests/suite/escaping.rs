@@ -34,7 +34,7 @@ const WRITERS: [(&str, &str, &[&str]); 9] = [
     ("a field of CSV", "\"\\\"\\\"\"", &["user/exchange/csv.rs"]),
     ("HTML", "&lt;", &["login/oidc/page.rs"]),
     ("an LDAP filter", "={}))\"", &["ldap/escape.rs"]),
-    ("an LDAP filter", "={})\"", &[]),
+    ("an LDAP filter", "={})\"", &["ldap/escape.rs"]),
     ("JSON text", "serde_json::to_string", &["cli/console.rs", "util/json_text.rs"]),
     (
         "JSON text",

@@ -9,7 +9,7 @@ use crate::sync::{configure, directory_for, table};
 
 const GROUPS: &str = "ou=groups,dc=rz,dc=example,dc=com";
 
-/// Three users, of whom clara has a DN that servers write in several ways.
+/// Three users.
 fn people() -> String {
     let mut ldif = String::from(TREE);
     for (uid, name) in [("anna", "Anna"), ("ben", "Ben"), ("clara", "Clara")] {
@@ -229,9 +229,9 @@ fn group_map_faults_of_the_group_search_remove_no_role() {
     let url = server.url();
     let through = |fault, after| format!("ldap://127.0.0.1:{}", proxy::start(server.port, fault, after));
     let mut with_missing = settings.clone();
-    with_missing["group-map"]["rules"][0] = json!({"dn": format!("cn=nobody,{GROUPS}"), "roles": "support"});
+    with_missing["group-map"]["rules"][0] = json!({"dn": format!("cn=absent,{GROUPS}"), "roles": "support"});
     let mut with_unknown = settings.clone();
-    with_unknown["group-map"]["rules"][0] = json!({"cn": "nobody", "roles": "support"});
+    with_unknown["group-map"]["rules"][0] = json!({"cn": "absent", "roles": "support"});
     let only_pattern = json!([{"pattern": "pi-(.*)", "roles": ["manager"], "projects": ["$1"]}]);
     let mut nothing_found = with("group-filter", json!("(objectClass=device)"));
     nothing_found["group-map"]["rules"] = only_pattern.clone();
@@ -310,13 +310,13 @@ fn group_map_check_reports_every_fault_at_once() {
     assert_eq!(run.stderr.matches("auth.ldap.group-map.rules[").count(), 7, "{}", run.stderr);
     settings["group-map"]["group-base"] = json!(BASE);
     settings["group-map"]["rules"] = json!([
-        {"cn": "nobody", "roles": ["support"]},
+        {"cn": "absent", "roles": ["support"]},
         {"cn": "api", "roles": ["support"]},
         {"dn": format!("cn=none,{GROUPS}"), "roles": ["support"]},
     ]);
     configure(&directory, &server.url(), settings);
     let run = sync(&directory, "--check").ended(69);
-    assert!(run.stderr.contains("does not have the group 'nobody' of rules[0]"), "{}", run.stderr);
+    assert!(run.stderr.contains("does not have the group 'absent' of rules[0]"), "{}", run.stderr);
     assert!(run.stderr.contains("rules[1]: several groups have the name 'api'"), "{}", run.stderr);
     assert!(run.stderr.contains("does not have the group 'cn=none,"), "{}", run.stderr);
 }
@@ -379,4 +379,34 @@ fn group_map_is_explained_for_one_user() {
         report["rights"]["roles"][2],
         json!({"name": "support", "state": "set-by-hand", "reasons": []})
     );
+}
+
+#[test]
+fn group_map_applies_at_a_login_that_adds_or_updates_a_user() {
+    if !has("slapd") {
+        return;
+    }
+    for (layout, ldif, mut settings, manner) in layouts() {
+        settings["sync-user-on-login"] = json!(true);
+        settings["update-user-on-login"] = json!(true);
+        let server = start(&ldif, &manner);
+        let directory = directory_for(&server.url(), settings);
+        for uid in ["anna", "ben", "clara"] {
+            let login = format!("echo {uid}pw | cc-login {uid} --password-stdin");
+            directory.sh(&login).ended(0);
+        }
+        assert_eq!(table(&directory), EXPECTED, "{layout}");
+        let run = sync(&directory, "--json").ended(0).json();
+        assert_eq!(run["counts"]["rights_changed"], 0, "{layout}: {run}");
+        let (class, attribute) = match layout {
+            "rfc2307" => ("memberUid", "gone".to_owned()),
+            "lldap" => ("uniqueMember", user_dn("gone")),
+            _ => ("member", user_dn("gone")),
+        };
+        server.modify(&format!(
+            "dn: cn=hpc-support,{GROUPS}\nchangetype: modify\nreplace: {class}\n{class}: {attribute}\n\n"
+        ));
+        directory.sh("echo annapw | cc-login anna --password-stdin").ended(0);
+        assert_eq!(table(&directory)[0], r#"anna|1|Anna|["user","api"]|[]"#, "{layout}");
+    }
 }

@@ -312,8 +312,17 @@ fn ldap_server(authority: &Authority) -> Slapd {
             person(uid, name).replace("gecos:", &format!("loginShell: /usr/sbin/{shell}\ngecos:"))
         })
         .collect();
+    let group = |name: &str| {
+        let member = format!("uid=ida,ou=people,{BASE}");
+        format!("dn: cn={name},ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: {name}\nmember: {member}\n\n")
+    };
+    let groups = format!(
+        "dn: ou=groups,{BASE}\nobjectClass: organizationalUnit\nou: groups\n\n{}{}",
+        group("hpc-support"),
+        group("pi-rhenium")
+    );
     Slapd::start(
-        &format!("{TREE}{people}"),
+        &format!("{TREE}{people}{groups}"),
         &Manner { tls: Some(authority.issue(2100)), ..Manner::default() },
     )
 }

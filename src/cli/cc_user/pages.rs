@@ -95,10 +95,16 @@ pub(super) static PAGES: &[ManualPage] = &[
              a user. Run 'cc-backend -migrate-db' once before the server's first start: it migrates the \
              database to the server's version, with all users. cc-user works with both.",
             "To move accounts into another server's database, run 'cc-backend -migrate-db' in that server's directory if it has no database yet, then 'cc-user import' there with a file that 'cc-user export --with-passwords' wrote.",
+            "--ldap adds the section auth.ldap to a new configuration, with roles and projects from LDAP groups: rfc2307 (memberUid), rfc2307bis (member), freeipa (memberOf), lldap (uniqueMember) or ad (Active Directory). Adapt it to the LDAP directory, then run 'cc-user sync-ldap --check'. For a configuration that exists, the section is printed.",
             "Files of an earlier database (-wal, -shm, -journal) without the database itself are an error, because SQLite would apply them to the new one.",
         ],
         examples: &[
             example("cc-user init", "Set up the working directory", 0),
+            example(
+                "cc-user --config new.json init --ldap freeipa",
+                "The same with roles and projects from the groups of FreeIPA",
+                0,
+            ),
             example(
                 "cc-user export --with-passwords -o users.jsonl\ncc-user --db other.db init -q && cc-user --db other.db import users.jsonl",
                 "Move all accounts into another database",
@@ -309,6 +315,10 @@ pub(super) static PAGES: &[ManualPage] = &[
             "Prints users: the row of the user table, the endpoints that accept a token with these roles, and for \
              each login method whether it works with the present settings, or why it does not. No server is \
              contacted. The password is not printed, only whether the user has a usable one.",
+            "With --why the LDAP directory is read, and each role and project is printed with its reason: the rule \
+             of group-map and the chain of groups, from the group of the user to the one that the rule names. A role \
+             or project without a rule was set by hand. The report also names what the next synchronization adds \
+             or removes.",
             "A user who does not exist is an error with status 1; the other users are printed. With --json the \
              report of one NAME is an object, and that of several names is an array of those that exist.",
         ],
@@ -316,6 +326,7 @@ pub(super) static PAGES: &[ManualPage] = &[
             example("cc-user show fritz", "A user", 0),
             example("cc-user show fritz unknown", "Two users, the second does not exist", 1),
             example("cc-user show fritz --json", "The same for a program", 0),
+            parses("cc-user show fritz --why", "Why the user has roles and projects"),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY

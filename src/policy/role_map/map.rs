@@ -34,7 +34,7 @@ pub enum Selector {
     },
 }
 
-/// A rule: whom it selects and what it gives.
+/// A rule: the users that it selects and what it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapRule {
     /// The key in the section, such as `rules[0]`.
@@ -52,7 +52,7 @@ pub struct MapRule {
 pub struct RoleMap {
     /// The rules.
     pub rules: Vec<MapRule>,
-    /// The role of a user whom no rule matches.
+    /// The role of a user that no rule matches.
     pub default_role: Option<Role>,
     /// Whether roles and projects of the map are removed although they were set by hand.
     pub is_authoritative: bool,

@@ -8,9 +8,17 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
     description: &[
         "Reads the LDAP entries below 'user-base' that match 'user-filter', and updates the users with the \
          auth source ldap. New users are added with the role user, changed full names are updated, and users \
-         who are no longer found are deleted if sync-del-old-users or --delete-missing is set. Roles, \
-         projects, passwords and email addresses are not changed. Users with another auth source are not \
-         changed either: if an entry has such a username, the conflict is reported.",
+         who are no longer found are deleted if sync-del-old-users or --delete-missing is set. Passwords and \
+         email addresses are not changed. Users with another auth source are not changed either: if an entry \
+         has such a username, the conflict is reported.",
+        "Roles and projects change only if the section group-map exists (cc-config(5)): its rules give them to \
+         the members of LDAP groups and to users with an attribute. A run removes only what earlier runs or \
+         logins gave, unless the section is authoritative. --dry-run prints each change with the rule and the \
+         chain of groups, cc-user-show(1) with --why explains one user, and --check reports every fault of \
+         the section and what each rule selects. A group that is missing, incomplete or unreadable changes \
+         nothing, with status 69. If more roles and projects would be removed, and users deleted, than \
+         --max-delete allows, nothing is changed, with status 75. A disabled user is not changed, and the \
+         last administrators keep the role.",
         "The whole LDAP answer is read before the database is changed, and all changes are made in one \
          transaction. A partial answer changes nothing: a size or time limit, a reference to another server, a \
          lost connection or a timeout. An answer without a usable entry changes nothing either, with status 75 \
@@ -38,7 +46,7 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
              changes this limit; 0 permits no deletion.",
             "A partial or empty answer deletes no user. All changes are one transaction, so that a run that is \
              killed leaves the old table or the new one. Local, token and OpenID users are not changed, nor \
-             are roles, projects and passwords. The run waits for the lock of a running server, and two runs \
+             are passwords, roles and projects set by hand. The run waits for the lock of a running server, and two runs \
              at the same time do no harm. A second run finds nothing to do.",
             "Watch the exit status. 69: the LDAP server is not available, or its answer was partial; the next \
              run tries again. 75 with a locked database: the next run tries again. 75 with too many deletions: \
@@ -53,6 +61,11 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
         Example {
             command: "cc-user sync-ldap --dry-run",
             explains: "Print what a synchronization would change",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-user sync-ldap --check",
+            explains: "Check the settings and the rules of group-map",
             test: ExampleTest::Parses,
         },
         Example {
