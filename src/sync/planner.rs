@@ -1,10 +1,10 @@
 //! Computation of a plan, one user of the table at a time.
 
-use crate::accounts::DisabledUsers;
+use crate::history::{DisabledUsers, GivenState};
 use crate::ldap::LdapSnapshot;
 use crate::ldap::snapshot::NameStatus;
 use crate::user::AuthSource;
-use crate::user_db::{GivenState, UserSummary};
+use crate::user_db::UserSummary;
 
 use super::plan::{Conflict, Plan, Rename, SyncRules};
 use super::rights::{PlannedRights, Rights};
@@ -113,7 +113,7 @@ impl<'snapshot> Planner<'snapshot> {
         let Ok(index) = u32::try_from(index) else { return };
         // Additional and duplicate usernames are not users of their own.
         let is_mapped = matches!(entry.status, NameStatus::Usable | NameStatus::Invalid)
-            && !(user.is_without_roles && self.disabled.has_entry(user.username));
+            && !(user.is_without_roles && self.disabled.entry(user.username).is_some());
         let rights = plan.rights.as_mut().filter(|_| is_mapped);
         let has_new_rights = rights.is_some_and(|rights| rights.add_known(user, index));
         if is_renamed {

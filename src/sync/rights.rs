@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::ldap_rights::GroupSummary;
+use crate::history::GivenState;
 use crate::policy::role_map::{Authority, CurrentRights, Grants, Reason, Right, RightsChange, decide};
 use crate::user::{GivenRights, RightsSource, Role};
-use crate::user_db::{GivenState, UserSummary};
+use crate::user_db::UserSummary;
 
 /// What the sources of roles and projects answered in this run.
 #[derive(Debug, Default)]
@@ -215,8 +216,7 @@ fn new_roles() -> [String; 1] {
 
 /// Returns what each source gave to a user.
 pub(super) fn given_of(given: &GivenState, username: &str) -> Vec<(RightsSource, GivenRights)> {
-    let of_source = |source: RightsSource| Some((source, given.get(username, source)?.clone()));
-    RightsSource::ALL.into_iter().filter_map(of_source).collect()
+    given.user(username).unwrap_or_default().into_iter().collect()
 }
 
 /// Returns why the sources give a role or a project to a user.

@@ -36,10 +36,6 @@ pub(super) struct Context<'store> {
 }
 
 impl Context<'_> {
-    pub(super) fn path(&self) -> &Path {
-        self.path
-    }
-
     pub(super) fn sqlite_error(&self, error: &rusqlite::Error) -> UserDbError {
         UserDbError::from_sqlite(self.path, self.timeout, error)
     }
