@@ -19,7 +19,7 @@ use crate::login::UserDetails;
 use crate::policy::remedy::describe_rights;
 use crate::sync::{self, RightState, RightsExplanation};
 use crate::user::password::HashError;
-use crate::user::{AuthSource, PasswordHash};
+use crate::user::{AuthSource, PasswordHash, Role};
 use crate::user_db::{UserDbError, UserRecord};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
@@ -176,6 +176,9 @@ fn print_rights(rights: &RightsExplanation, console: &mut Console) -> Result<(),
     for (index, (what, right)) in all.enumerate() {
         let state = match right.state {
             RightState::Given => "given",
+            RightState::SetByHand if rights.in_ldap && right.name == Role::User.name() => {
+                "given to each new user, or set by hand"
+            }
             RightState::SetByHand => "set by hand",
             RightState::Added => "added by the next synchronization",
             RightState::Removed => "removed by the next synchronization",
