@@ -56,7 +56,7 @@ class Server:
                 f"database mdb\nsuffix {BASE}\ndirectory {data}\nmaxsize 4294967296\ndbnosync\n"
                 "index objectClass,uid eq\n"
             )
-        ldif(os.path.join(directory, "all.ldif"), count)
+        self.add_entries(os.path.join(directory, "all.ldif"), count)
         subprocess.run(
             ["/usr/sbin/slapadd", "-q", "-f", conf, "-l", os.path.join(directory, "all.ldif")],
             check=True, stderr=subprocess.DEVNULL,
@@ -74,6 +74,9 @@ class Server:
             except OSError:
                 time.sleep(0.05)
         raise SystemExit("slapd does not start")
+
+    def add_entries(self, path, count):
+        ldif(path, count)
 
     def stop(self):
         self.process.terminate()

@@ -141,6 +141,9 @@ class Turns:
     def median(self, name, what="cpu"):
         return statistics.median(getattr(run, what) for run in self.runs[name])
 
+    def minimum(self, name, what="cpu"):
+        return min(getattr(run, what) for run in self.runs[name])
+
     def ratio(self, ours, peer, what="cpu"):
         """Median over the rounds of ours/peer."""
         return statistics.median(

@@ -71,7 +71,7 @@ pub fn execute<'snapshot>(
     }
     // All changes of one user follow one another, for the journal.
     let mut renames = plan.renames().peekable();
-    for user in plan.rights().filter(|user| user.new.is_none()) {
+    for user in plan.rights_of_known() {
         while let Some((username, _, name)) = renames.next_if(|(username, ..)| *username <= user.username) {
             transaction.set_name(username, name)?;
         }
@@ -106,7 +106,7 @@ fn record_given(transaction: &mut Transaction<'_>, user: &ChangedRights<'_>) -> 
 
 /// Adds the new users in batches, with the roles and projects that the map gives.
 fn add_users(transaction: &mut Transaction<'_>, plan: &Plan<'_>) -> Result<(), UserDbError> {
-    let mut rights = plan.rights().filter(|user| user.new.is_some()).peekable();
+    let mut rights = plan.rights_of_new().peekable();
     let mut batch = Vec::with_capacity(BATCH);
     let mut given = Vec::new();
     for (username, name) in plan.additions() {

@@ -11,7 +11,7 @@ use crate::user::AuthSource;
 use super::error::PlanRejection;
 use super::ldap_rights::GroupSummary;
 use super::limit::DeletionLimit;
-use super::rights::{PlannedRights, RightsCounts};
+use super::rights::{ChangedUser, PlannedRights, RightsCounts};
 use crate::policy::role_map::{Reason, RightsChange};
 use crate::user::GivenRights;
 
@@ -179,8 +179,25 @@ impl<'snapshot> Plan<'snapshot> {
 
     /// The users whose roles, projects or records change. Each change is computed when it is read.
     pub fn rights(&self) -> impl Iterator<Item = ChangedRights<'_>> {
-        self.rights.iter().flat_map(|rights| {
-            rights.changed.iter().map(|user| {
+        self.changed_rights(|_| true)
+    }
+
+    /// The users of the table among [`Plan::rights`].
+    pub fn rights_of_known(&self) -> impl Iterator<Item = ChangedRights<'_>> {
+        self.changed_rights(|user| !user.is_new())
+    }
+
+    /// The new users among [`Plan::rights`].
+    pub fn rights_of_new(&self) -> impl Iterator<Item = ChangedRights<'_>> {
+        self.changed_rights(ChangedUser::is_new)
+    }
+
+    fn changed_rights(
+        &self,
+        is_included: fn(&ChangedUser) -> bool,
+    ) -> impl Iterator<Item = ChangedRights<'_>> {
+        self.rights.iter().flat_map(move |rights| {
+            rights.changed.iter().filter(move |user| is_included(user)).map(|user| {
                 let (username, name) = self.user(user.index);
                 let change = rights.change_of(user, username);
                 ChangedRights { username, new: user.is_new().then_some(name), change }

@@ -409,3 +409,80 @@ fn group_map_applies_at_a_login_that_adds_or_updates_a_user() {
         assert_eq!(table(&directory)[0], r#"anna|1|Anna|["user","api"]|[]"#, "{layout}");
     }
 }
+
+#[test]
+fn group_map_rules_by_filter_attribute_and_default_give_their_union() {
+    if !has("slapd") {
+        return;
+    }
+    let (_, ldif, mut settings, _) = layouts().remove(1);
+    settings["group-map"] = json!({
+        "group-base": GROUPS,
+        "default-role": "api",
+        "rules": [
+            {"filter": "(cn=pi-*)", "roles": ["manager"], "projects": ["all-pi"]},
+            {"filter": "(cn=absent)", "roles": ["support"]},
+            {"attribute": "gecos", "pattern": "B*", "roles": ["support"]},
+            {"attribute": "sn", "projects": ["lab-$1"]},
+            {"cn": "team", "roles": ["support", "support"]},
+        ],
+    });
+    let server = Slapd::start(&ldif, &Manner::default());
+    let directory = directory_for(&server.url(), settings.clone());
+    let run = sync(&directory, "").ended(0);
+    assert!(run.stderr.contains("no LDAP group matches rules[1]"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("2 users do not get projects of 'group-map' without the role manager"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(
+        table(&directory),
+        [
+            r#"anna|1|Anna|["user"]|[]"#,
+            r#"ben|1|Ben|["user","manager","support"]|["all-pi","lab-x"]"#,
+            r#"clara|1|Clara|["user","support"]|[]"#,
+        ],
+        "the rule by 'sn' matches all users, so that the default role does not apply"
+    );
+    settings["group-map"]["rules"].as_array_mut().unwrap().remove(3);
+    settings["group-map"]["locked-accounts"] = json!("(gecos=Clara)");
+    configure(&directory, &server.url(), settings);
+    let run = sync(&directory, "--json").ended(0).json();
+    assert_eq!(run["counts"]["missing"], 1);
+    assert_eq!(
+        table(&directory),
+        [
+            r#"anna|1|Anna|["user","api"]|[]"#,
+            r#"ben|1|Ben|["user","manager","support"]|["all-pi"]"#,
+            r#"clara|1|Clara|["user","support"]|[]"#,
+        ],
+        "a locked account counts as missing, and missing users keep everything"
+    );
+}
+
+#[test]
+fn group_map_authoritative_removes_what_its_rules_name_and_nothing_else() {
+    if !has("slapd") {
+        return;
+    }
+    let (server, directory, mut settings) = synchronized();
+    directory.sh("cc-user role add clara support && cc-user project add clara hand").ended(0);
+    directory
+        .sh("cc-user disable anna && echo secret-of-loc | cc-user add loc --role support --password-stdin")
+        .ended(0);
+    settings["group-map"]["authoritative"] = json!(true);
+    settings["group-map"]["rules"][1]["roles"] = json!("support");
+    configure(&directory, &server.url(), settings);
+    sync(&directory, "").ended(0);
+    assert_eq!(
+        table(&directory),
+        [
+            r#"anna|1|Anna|[]|[]"#,
+            r#"ben|1|Ben|["user","manager","support"]|["Astro"]"#,
+            r#"clara|1|Clara|["user","manager"]|["Bio"]"#,
+            r#"loc|0|-|["support"]|[]"#,
+        ],
+        "disabled users and users of another auth source are not changed"
+    );
+}
