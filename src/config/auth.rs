@@ -4,6 +4,7 @@ use super::group_map::read_group_map;
 use super::origin::Value;
 use super::section::{Findings, Section};
 use super::settings::{Jwts, Ldap, OidcProvider};
+use super::slurm::read_slurm;
 use crate::util::quote::{quote, quote_path};
 
 /// Which spellings a section has.
@@ -110,6 +111,7 @@ pub(super) fn read_ldap(mut section: Section<'_>, layout: Layout, findings: &mut
         group_map: section
             .section("group-map", findings)
             .map(|section| Box::new(read_group_map(section, findings))),
+        slurm: section.section("slurm", findings).map(|section| Box::new(read_slurm(section, findings))),
     };
     section.warn_unknown(OLD_SPELLINGS, findings);
     ldap

@@ -27,6 +27,7 @@ mod section;
 mod server;
 mod server_findings;
 mod settings;
+mod slurm;
 mod variable;
 
 pub use error::{ConfigError, ConfigErrors};
@@ -38,4 +39,5 @@ pub use section::SectionState;
 pub use server::ServerConfig;
 pub use server_findings::{ServerEffect, ServerFinding, ServerKeys};
 pub use settings::{DEFAULT_DB, DEFAULT_SESSION, Jwts, Ldap, OidcProvider, Settings};
+pub use slurm::SlurmSettings;
 pub use variable::Variable;

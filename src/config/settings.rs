@@ -9,6 +9,7 @@ use super::group_map::GroupMapSettings;
 use super::origin::{Origin, Value};
 use super::secrets::{Secret, Secrets};
 use super::server::ServerConfig;
+use super::slurm::SlurmSettings;
 use super::variable::Variable;
 use crate::util::duration::GoDuration;
 use crate::util::file::{FileError, check_default_database};
@@ -115,6 +116,8 @@ pub struct Ldap {
     pub sasl_external: Value<bool>,
     /// The roles and projects that groups give. Not a setting of the server.
     pub group_map: Option<Box<GroupMapSettings>>,
+    /// The roles and projects that Slurm accounting gives. Not a setting of the server.
+    pub slurm: Option<Box<SlurmSettings>>,
 }
 
 /// An OpenID provider: `auth.oidc`, or an entry of `auth.oidc.providers`, which the server does not

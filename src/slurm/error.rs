@@ -5,13 +5,20 @@ use std::time::Duration;
 
 use super::commands::COMMANDS;
 use crate::util::diagnostic::diagnostics;
+use crate::util::file::FileError;
 use crate::util::kind::Kind;
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::human_span;
 
 /// Why there is no answer of Slurm that can be used. A partial answer is always an error.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SlurmError {
+    /// A setting is invalid.
+    #[error("auth.ldap.slurm: {0}")]
+    Setting(String),
+    /// The file with saved output cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The command cannot be started.
     #[error("cannot run {}: {why}", quote_path(.program))]
     NotStarted {
@@ -101,8 +108,10 @@ pub enum PartialAnswer {
 }
 
 diagnostics! { SlurmError:
+    Self::Setting(_) => Kind::ConfigValue;
+    Self::File(error) => error.kind(), error.hint();
     Self::NotStarted { .. } => Kind::SlurmUnavailable,
-        "set 'sacctmgr' in auth.slurm to the path of the program, or read saved output with --from";
+        "set 'sacctmgr' in auth.ldap.slurm to the path of the program, or 'saved-output' to a file with its output";
     Self::Failed { .. } => Kind::SlurmUnavailable;
     Self::TimedOut { .. } => Kind::SlurmUnavailable;
     Self::TooLarge(_) => Kind::SlurmMalformed;
@@ -110,7 +119,7 @@ diagnostics! { SlurmError:
     Self::MissingTable(_) => Kind::SlurmPartial, format!("save the output of both commands: {}", saved());
     Self::Malformed { .. } => Kind::SlurmMalformed, format!("save the output of these commands: {}", saved());
     Self::Partial(_) => Kind::SlurmPartial, privileges();
-    Self::UnknownCluster { .. } => Kind::SlurmClusterUnknown, "check 'clusters' in auth.slurm";
+    Self::UnknownCluster { .. } => Kind::SlurmClusterUnknown, "check 'clusters' in auth.ldap.slurm";
 }
 
 /// With `PrivateData` in slurmdbd.conf, Slurm answers an account without privileges with success and a

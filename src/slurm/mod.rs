@@ -9,9 +9,11 @@ pub mod answer;
 pub mod commands;
 pub mod error;
 pub mod sacctmgr;
+pub mod source;
 
 pub use accounting::{AccountTree, Accounting};
 pub use answer::{AdminLevel, Association, SlurmAnswer, SlurmUser};
 pub use commands::COMMANDS;
 pub use error::SlurmError;
 pub use sacctmgr::{OUTPUT_LIMIT, Sacctmgr};
+pub use source::{SlurmGrants, SlurmRules, SlurmSource};

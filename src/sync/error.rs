@@ -4,6 +4,7 @@ use crate::config::ConfigError;
 use crate::history::HistoryError;
 use crate::ldap::LdapError;
 use crate::policy::role_map::MapFault;
+use crate::slurm::SlurmError;
 use crate::user_db::UserDbError;
 use crate::util::diagnostic::{Diagnostic, diagnostics};
 use crate::util::duration::GoDuration;
@@ -29,6 +30,9 @@ pub enum SyncError {
     /// The LDAP search failed, or its answer is incomplete.
     #[error(transparent)]
     Ldap(#[from] LdapError),
+    /// Slurm accounting.
+    #[error(transparent)]
+    Slurm(#[from] SlurmError),
     /// The state beside the journal.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -46,6 +50,7 @@ diagnostics! { SyncError:
     Self::InvalidInterval(_) => Kind::Usage, "set the interval with --watch=1h";
     Self::GroupMap(error) => error.kind(), error.hint();
     Self::Ldap(error) => error.kind(), error.hint();
+    Self::Slurm(error) => error.kind(), error.hint();
     Self::History(error) => error.kind(), error.hint();
     Self::UserDb(error) => error.kind(), error.hint();
     Self::Rejected(error) => error.kind(), error.hint();

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::config::Settings;
 use crate::history::Author;
 use crate::ldap::{GroupMap, LdapConfig, LdapOptions};
+use crate::slurm::SlurmSource;
+use crate::util::environment::Environment;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
@@ -28,6 +30,8 @@ pub struct SyncOptions {
     pub max_delete: Option<DeletionLimit>,
     /// The connection and the search.
     pub ldap: LdapOptions,
+    /// The variables of the process, of which sacctmgr gets those that it needs.
+    pub environment: Environment,
     /// Timeout for the lock of another process that writes to the database.
     pub lock_timeout: Duration,
     /// The interval of a watch; a single run if not set.
@@ -56,6 +60,8 @@ pub struct SyncRequest {
     pub author: Author,
     /// The roles and projects that groups give; `None` if no role is changed.
     pub map: Option<GroupMap>,
+    /// Slurm accounting, which gives roles and projects as well.
+    pub slurm: Option<SlurmSource>,
     /// The path of the database.
     pub database: PathBuf,
     /// Timeout for the lock of another process that writes to the database.
@@ -84,6 +90,7 @@ impl SyncRequest {
             Some(WatchInterval::Setting) => Some(configured_interval(settings)?),
         };
         let (ldap, map) = ldap_and_map(settings, &options.ldap, notes)?;
+        let slurm = SlurmSource::from_settings(settings, &options.environment)?;
         let delete_missing = options.delete_missing
             || settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_del_old_users.value);
         if !delete_missing && (options.max_delete.is_some() || options.delete_admins) {
@@ -100,6 +107,7 @@ impl SyncRequest {
             ldap,
             author,
             map,
+            slurm,
             database: settings.database()?.to_owned(),
             lock_timeout: options.lock_timeout,
             interval,

@@ -13,6 +13,7 @@ use super::ldap_rights;
 use super::report::{SyncCounts, SyncReport};
 use super::request::SyncRequest;
 use super::rights::Rights;
+use super::slurm_rights;
 
 /// Receives the output of a sync; the command line prints it.
 pub trait SyncObserver {
@@ -45,7 +46,14 @@ pub trait SyncObserver {
 pub fn run<O: SyncObserver>(request: &SyncRequest, observer: &mut O) -> Result<SyncCounts, O::Error> {
     // A database that cannot be opened is an error before the LDAP search.
     let mut db = open(request, observer)?;
-    let (snapshot, rights) = search(request, observer)?;
+    let (snapshot, mut rights) = search(request, observer)?;
+    if let Some(source) = &request.slurm {
+        let usernames = snapshot.users().map(|user| user.username);
+        let mut notes = Notes::new();
+        let grants = slurm_rights::grants(source, usernames, &mut notes);
+        observer.notes(notes);
+        rights.get_or_insert_default().grants.push(grants?);
+    }
     if request.dry_run {
         let plan = preview(&db, &snapshot, request.rules, rights.as_ref())?;
         publish(&SyncReport::planned(&plan), observer)?;

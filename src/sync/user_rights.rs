@@ -6,12 +6,15 @@ use super::error::SyncError;
 use super::ldap_rights;
 use super::request::ldap_and_map;
 use super::rights::{Rights, given_of, reasons};
+use super::slurm_rights;
 use crate::config::Settings;
 use crate::ldap::escape::user_filter;
 use crate::ldap::{Connection, Filter, GroupMap, GroupScope, LdapConfig, LdapError, LdapOptions};
 use crate::policy::role_map::{Authority, CurrentRights, Grants, Reason, RightsChange, decide};
+use crate::slurm::SlurmSource;
 use crate::user::{AuthSource, GivenRights, RightsSource};
 use crate::user_db::{Transaction, UserDb, UserDbError, UserRecord};
+use crate::util::environment::Environment;
 use crate::util::note::Notes;
 
 /// Why a user has roles and projects.
@@ -90,27 +93,54 @@ fn ask(
     Ok(UserAnswer { is_found, rights })
 }
 
-/// Explains the roles and projects of a user. Returns `None` without a section `group-map`.
+/// Asks whether exactly one entry has the username.
+fn ask_whether_found(
+    connection: &mut Connection,
+    ldap: &LdapConfig,
+    username: &str,
+) -> Result<UserAnswer, LdapError> {
+    let mut search = ldap.search.clone();
+    search.filter = user_filter(Filter::parse(&search.filter)?.as_str(), &search.uid_attribute, username);
+    let snapshot = connection.read_all(&search, &mut |_| {})?;
+    let is_found = snapshot.entries() == 1 && snapshot.find(username, 0).is_some();
+    Ok(UserAnswer { is_found, rights: Rights::default() })
+}
+
+/// Explains the roles and projects of a user. Returns `None` without a section `group-map` or `slurm`.
 ///
 /// # Errors
 /// [`SyncError`].
 pub fn explain(
     settings: &Settings,
     options: &LdapOptions,
+    environment: &Environment,
     db: &UserDb,
     record: &UserRecord,
     notes: &mut Notes,
 ) -> Result<Option<RightsExplanation>, SyncError> {
-    let (ldap, Some(map)) = ldap_and_map(settings, options, notes)? else { return Ok(None) };
+    let (ldap, map) = ldap_and_map(settings, options, notes)?;
+    let slurm = SlurmSource::from_settings(settings, environment)?;
+    if map.is_none() && slurm.is_none() {
+        return Ok(None);
+    }
     let user = &record.user;
     // A synchronization does not change users of another auth source.
-    let answer = match user.source {
+    let mut answer = match user.source {
         AuthSource::Ldap => {
             let mut connection = ldap.server.connect(&ldap.credentials, notes)?;
-            ask(&mut connection, &ldap, &map, &user.username, None)?
+            match &map {
+                Some(map) => ask(&mut connection, &ldap, map, &user.username, None)?,
+                None => ask_whether_found(&mut connection, &ldap, &user.username)?,
+            }
         }
         _ => UserAnswer { is_found: false, rights: Rights::default() },
     };
+    if let Some(source) = &slurm
+        && answer.is_found
+    {
+        let username = std::iter::once(user.username.as_str());
+        answer.rights.grants.push(slurm_rights::grants(source, username, &mut Notes::new())?);
+    }
     let given = given_of(&db.given()?, &user.username);
     let current = CurrentRights { roles: &user.roles, projects: &user.projects };
     let is_changed = user.source == AuthSource::Ldap && answer.is_found;

@@ -160,9 +160,12 @@ impl ShownUsers {
             return Ok(None);
         };
         let mut notes = Notes::new();
-        let explanation = sync::explain(settings, &LdapOptions::default(), db, record, &mut notes);
+        let options = LdapOptions::default();
+        let explanation = sync::explain(settings, &options, console.environment(), db, record, &mut notes);
         if matches!(explanation, Ok(None)) {
-            notes.note("there is no section 'group-map': roles and projects are set by hand");
+            notes.note(
+                "there is no section 'group-map' or 'slurm' in auth.ldap: roles and projects are set by hand",
+            );
         }
         console.notes(notes);
         Ok(explanation?)

@@ -83,7 +83,7 @@ pub(super) struct SyncLdap {
 }
 
 impl SyncLdap {
-    fn options(&self, database: &DatabaseOptions) -> Result<SyncOptions, UsageError> {
+    fn options(&self, database: &DatabaseOptions, console: &Console) -> Result<SyncOptions, UsageError> {
         Ok(SyncOptions {
             dry_run: self.dry_run,
             delete_missing: self.delete_missing,
@@ -101,6 +101,7 @@ impl SyncLdap {
                 ..self.directory.options()?
             },
             lock_timeout: database.timeout()?,
+            environment: console.environment().clone(),
         })
     }
 }
@@ -148,7 +149,7 @@ pub(super) fn run(
 
 /// Checks the settings and prints what the rules select.
 fn check(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Result<ExitStatus, Failure> {
-    let options = sync.options(database)?;
+    let options = sync.options(database, console)?;
     let settings = settings::load(&database.settings, console)?;
     let mut notes = Notes::new();
     let report = sync::check(&settings, &options.ldap, &mut notes);
@@ -163,7 +164,7 @@ fn request(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<SyncRequest, Failure> {
-    let options = sync.options(database)?;
+    let options = sync.options(database, console)?;
     let settings = settings::load(&database.settings, console)?;
     let mut notes = Notes::new();
     let request = SyncRequest::from_settings(&settings, &options, author(TOOL.name), &mut notes);

@@ -1,0 +1,337 @@
+//! The settings of Slurm accounting, and the answer as roles and projects.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::accounting::{AccountTree, Accounting, ROOT};
+use super::answer::{AdminLevel, SlurmAnswer};
+use super::error::SlurmError;
+use super::sacctmgr::{OUTPUT_LIMIT, Sacctmgr};
+use crate::config::Settings;
+use crate::policy::role_map::{Grants, GrantsBuilder, NamePattern, UserId};
+use crate::user::{ProjectName, RightsSource, Role};
+use crate::util::environment::Environment;
+use crate::util::file;
+
+/// The time limit of each command. Without slurm.conf, sacctmgr retries for a minute and then fails.
+pub const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// The rule of every reason, in reports.
+const RULE: &str = "slurm";
+
+/// Where the answer of Slurm comes from, and what it gives.
+#[derive(Debug, Clone)]
+pub struct SlurmSource {
+    origin: SlurmOrigin,
+    rules: SlurmRules,
+}
+
+#[derive(Debug, Clone)]
+enum SlurmOrigin {
+    Command(Sacctmgr),
+    File(PathBuf),
+}
+
+/// What accounts and administrative levels give.
+#[derive(Debug, Clone, Default)]
+pub struct SlurmRules {
+    /// The clusters whose accounts are projects; all of them if empty.
+    pub clusters: Vec<String>,
+    /// Accounts that are no projects, in addition to `root`.
+    pub excluded: Vec<NamePattern>,
+    /// Whether members get their accounts as projects; only managers have projects.
+    pub member_projects: bool,
+    /// Whether operators and administrators get the role support.
+    pub operator_support: bool,
+    /// Whether administrators get the role admin.
+    pub allow_admin: bool,
+}
+
+/// The roles and projects that Slurm gives.
+#[derive(Debug)]
+pub struct SlurmGrants {
+    /// For each username of the LDAP directory.
+    pub grants: Grants,
+    /// The users of Slurm who would get something and are not in the LDAP directory.
+    pub unknown_users: Vec<String>,
+    /// Accounts whose names no project can have.
+    pub invalid_projects: Vec<String>,
+}
+
+impl SlurmSource {
+    /// Reads the section `auth.ldap.slurm`; `None` without it. sacctmgr gets the variables of the
+    /// environment that it needs.
+    ///
+    /// # Errors
+    /// [`SlurmError::Setting`].
+    pub fn from_settings(settings: &Settings, environment: &Environment) -> Result<Option<Self>, SlurmError> {
+        let Some(section) = settings.ldap.as_ref().and_then(|ldap| ldap.slurm.as_deref()) else {
+            return Ok(None);
+        };
+        let patterns = section.exclude_accounts.iter().flat_map(|patterns| &patterns.value);
+        let excluded: Result<Vec<NamePattern>, _> = patterns.map(|pattern| pattern.parse()).collect();
+        let excluded = excluded.map_err(|error| SlurmError::Setting(format!("exclude-accounts: {error}")))?;
+        let origin = match &section.saved_output {
+            Some(path) => SlurmOrigin::File(path.value.clone()),
+            None => SlurmOrigin::Command(Sacctmgr {
+                program: section.sacctmgr.value.clone(),
+                timeout: TIMEOUT,
+                environment: needed_variables(environment),
+            }),
+        };
+        let rules = SlurmRules {
+            clusters: section.clusters.as_ref().map(|names| names.value.clone()).unwrap_or_default(),
+            excluded,
+            member_projects: section.member_projects.value,
+            operator_support: section.operator_support.value,
+            allow_admin: section.allow_admin.value,
+        };
+        Ok(Some(Self { origin, rules }))
+    }
+
+    /// Reads the whole answer.
+    ///
+    /// # Errors
+    /// [`SlurmError`]; a partial answer is an error.
+    pub fn read(&self) -> Result<Accounting, SlurmError> {
+        let output = match &self.origin {
+            SlurmOrigin::Command(sacctmgr) => sacctmgr.read()?,
+            SlurmOrigin::File(path) => file::read(path, 2 * OUTPUT_LIMIT as u64)?,
+        };
+        Accounting::new(SlurmAnswer::parse(&output)?)
+    }
+
+    /// Returns what the answer gives to users with these usernames.
+    ///
+    /// # Errors
+    /// [`SlurmError::UnknownCluster`].
+    pub fn grants<'a>(
+        &self,
+        accounting: &Accounting,
+        usernames: impl Iterator<Item = &'a str>,
+    ) -> Result<SlurmGrants, SlurmError> {
+        self.rules.grants(accounting, usernames)
+    }
+}
+
+/// The environment of sacctmgr: without the variables that can contain keys and passwords.
+fn needed_variables(environment: &Environment) -> Vec<(String, String)> {
+    let is_needed = |name: &str| {
+        ["PATH", "HOME", "USER", "LOGNAME", "TZ", "LANG", "LD_LIBRARY_PATH"].contains(&name)
+            || ["LC_", "SLURM_", "MUNGE_"].iter().any(|prefix| name.starts_with(prefix))
+    };
+    let needed = environment.iter().filter(|(name, _)| is_needed(name));
+    needed.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+impl SlurmRules {
+    /// Returns what the answer gives to users with these usernames. Names are compared in lower case, as
+    /// sacctmgr stores them.
+    ///
+    /// # Errors
+    /// [`SlurmError::UnknownCluster`].
+    pub fn grants<'a>(
+        &self,
+        accounting: &Accounting,
+        usernames: impl Iterator<Item = &'a str>,
+    ) -> Result<SlurmGrants, SlurmError> {
+        let trees = accounting.trees(&self.clusters)?;
+        let mut by_name: HashMap<String, Vec<&str>> = HashMap::new();
+        for username in usernames {
+            by_name.entry(username.to_lowercase()).or_default().push(username);
+        }
+        let mut granting = Granting {
+            builder: Grants::builder(RightsSource::Slurm),
+            by_name,
+            unknown_users: BTreeSet::new(),
+            invalid_projects: BTreeSet::new(),
+        };
+        let is_project = |account: &str| {
+            let is_excluded =
+                account == ROOT || self.excluded.iter().any(|pattern| pattern.captured(account).is_some());
+            !is_excluded && trees.iter().any(|tree| tree.contains(account))
+        };
+        for user in accounting.users() {
+            let coordinates: BTreeSet<&str> = user.coordinates.iter().map(String::as_str).collect();
+            for account in coordinates.iter().copied().filter(|account| is_project(account)) {
+                let why = match through(account, &coordinates, &trees) {
+                    Some(above) => format!("coordinator of {account} through {above}"),
+                    None => format!("coordinator of {account}"),
+                };
+                granting.give(&user.name, &[Role::Manager], Some(account), &why);
+            }
+            if self.operator_support && user.level >= AdminLevel::Operator {
+                granting.give(&user.name, &[Role::Support], None, "operator");
+            }
+            if self.allow_admin && user.level == AdminLevel::Administrator {
+                granting.give(&user.name, &[Role::Admin], None, "administrator");
+            }
+        }
+        if self.member_projects {
+            let members: BTreeSet<(&str, &str)> = trees.iter().flat_map(|tree| tree.members()).collect();
+            for (account, user) in members.into_iter().filter(|(account, _)| is_project(account)) {
+                granting.give(user, &[], Some(account), &format!("member of {account}"));
+            }
+        }
+        Ok(SlurmGrants {
+            grants: granting.builder.finish(),
+            unknown_users: granting.unknown_users.into_iter().collect(),
+            invalid_projects: granting.invalid_projects.into_iter().collect(),
+        })
+    }
+}
+
+/// The highest account above this one that the user coordinates as well. Slurm lists the accounts below a
+/// coordinated account without saying which one was named by the administrator.
+fn through<'tree>(
+    account: &str,
+    coordinates: &BTreeSet<&str>,
+    trees: &[&'tree AccountTree],
+) -> Option<&'tree str> {
+    let above =
+        |tree: &&'tree AccountTree| tree.above(account).filter(|above| coordinates.contains(above)).last();
+    trees.iter().find_map(above)
+}
+
+struct Granting<'a> {
+    builder: GrantsBuilder,
+    /// The usernames by their form in lower case.
+    by_name: HashMap<String, Vec<&'a str>>,
+    unknown_users: BTreeSet<String>,
+    invalid_projects: BTreeSet<String>,
+}
+
+impl Granting<'_> {
+    fn give(&mut self, user: &str, roles: &[Role], account: Option<&str>, why: &str) {
+        let users: Vec<UserId> = match self.by_name.get(&user.to_lowercase()).map(Vec::as_slice) {
+            // Every database of Slurm has the user root.
+            None if user == ROOT => return,
+            None => {
+                self.unknown_users.insert(user.to_owned());
+                return;
+            }
+            // Of usernames that differ only in case, the one with the same spelling.
+            Some(names) => match names.iter().find(|name| **name == user) {
+                Some(name) => vec![self.builder.user(name)],
+                None => names.iter().map(|name| self.builder.user(name)).collect(),
+            },
+        };
+        let project = match account.map(str::parse::<ProjectName>) {
+            None => None,
+            Some(Ok(project)) => Some(project),
+            Some(Err(_)) => {
+                self.invalid_projects.insert(account.unwrap_or_default().to_owned());
+                return;
+            }
+        };
+        let reason = self.builder.reason(RULE, &[why]);
+        for user in users {
+            for role in roles {
+                self.builder.role(user, *role, reason);
+            }
+            if let Some(project) = &project {
+                self.builder.project(user, project.as_str(), reason);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::role_map::Right;
+
+    const OUTPUT: &str = "Cluster|Account|User|ParentName\n\
+        hpc|root||\nhpc|root|root|\nhpc|physics||root\nhpc|qcd||physics\nhpc|qcd|anna|\nhpc|test1||root\n\
+        gpu|root||\ngpu|chem||root\ngpu|chem|dora|\n\
+        User|Def Acct|Coord Accounts|Admin\n\
+        anna|qcd||None\nbert|qcd|qcd,test1|None\ndora|chem|chem,physics,qcd|Operator\n\
+        gone|qcd|qcd|None\nroot|root||Administrator\n";
+
+    fn granted(rules: &SlurmRules, usernames: &[&str]) -> (Vec<String>, Vec<String>) {
+        let accounting = Accounting::new(SlurmAnswer::parse(OUTPUT.as_bytes()).unwrap()).unwrap();
+        let found = rules.grants(&accounting, usernames.iter().copied()).unwrap();
+        let mut lines = Vec::new();
+        for username in usernames {
+            for grant in found.grants.of(username) {
+                let right = match grant.right {
+                    Right::Role(role) => role.name().to_owned(),
+                    Right::Project(project) => format!("project {project}"),
+                };
+                lines.push(format!("{username} {right}: {}", grant.reason.chain.join(", ")));
+            }
+        }
+        (lines, found.unknown_users)
+    }
+
+    #[test]
+    fn coordinators_become_managers_of_their_accounts() {
+        let (lines, unknown) = granted(&SlurmRules::default(), &["Anna", "bert", "dora", "root"]);
+        assert_eq!(
+            lines,
+            [
+                "bert manager: coordinator of qcd",
+                "bert manager: coordinator of test1",
+                "bert project qcd: coordinator of qcd",
+                "bert project test1: coordinator of test1",
+                "dora manager: coordinator of chem",
+                "dora manager: coordinator of physics",
+                "dora manager: coordinator of qcd through physics",
+                "dora project chem: coordinator of chem",
+                "dora project physics: coordinator of physics",
+                "dora project qcd: coordinator of qcd through physics",
+            ]
+        );
+        assert_eq!(unknown, ["gone"]);
+    }
+
+    #[test]
+    fn excluded_accounts_and_other_clusters_give_nothing() {
+        let excluded = vec!["TEST*".parse().unwrap()];
+        let rules = SlurmRules { clusters: vec!["hpc".to_owned()], excluded, ..SlurmRules::default() };
+        let (lines, _) = granted(&rules, &["bert", "dora"]);
+        assert!(!lines.iter().any(|line| line.contains("chem") || line.contains("test1")), "{lines:?}");
+        assert!(lines.contains(&"bert project qcd: coordinator of qcd".to_owned()));
+    }
+
+    #[test]
+    fn administrators_and_members_get_rights_only_by_options() {
+        let all = SlurmRules {
+            member_projects: true,
+            operator_support: true,
+            allow_admin: true,
+            ..SlurmRules::default()
+        };
+        let (lines, _) = granted(&all, &["ANNA", "dora", "root"]);
+        for line in [
+            "ANNA project qcd: member of qcd",
+            "dora support: operator",
+            "root support: operator",
+            "root admin: administrator",
+        ] {
+            assert!(lines.contains(&line.to_owned()), "{line}: {lines:?}");
+        }
+        assert!(
+            !lines.iter().any(|line| line.starts_with("ANNA manager") || line == "dora admin: administrator")
+        );
+        let (lines, _) = granted(&SlurmRules::default(), &["anna", "root"]);
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+
+    #[test]
+    fn username_with_the_same_spelling_is_preferred() {
+        let (lines, _) = granted(&SlurmRules::default(), &["Bert", "bert"]);
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.starts_with("bert ")), "{lines:?}");
+        let (lines, _) = granted(&SlurmRules::default(), &["Bert"]);
+        assert!(lines.contains(&"Bert project qcd: coordinator of qcd".to_owned()), "{lines:?}");
+    }
+
+    #[test]
+    fn sacctmgr_gets_no_variable_with_a_secret() {
+        let all = ["PATH", "SLURM_CONF", "LC_ALL", "LDAP_ADMIN_PASSWORD", "JWT_PRIVATE_KEY", "SITE"];
+        let environment = all.map(|name| (name.to_owned(), "x".to_owned())).into_iter().collect();
+        let passed: Vec<String> = needed_variables(&environment).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(passed, ["LC_ALL", "PATH", "SLURM_CONF"]);
+    }
+}

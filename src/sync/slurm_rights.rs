@@ -1,0 +1,43 @@
+//! The roles and projects that Slurm accounting gives.
+
+use super::error::SyncError;
+use super::rights_report::listed;
+use crate::policy::role_map::Grants;
+use crate::slurm::{SlurmGrants, SlurmSource};
+use crate::util::note::Notes;
+
+/// Reads the answer of Slurm and returns what it gives to users with these usernames.
+///
+/// # Errors
+/// [`SyncError::Slurm`].
+pub(super) fn grants<'a>(
+    source: &SlurmSource,
+    usernames: impl Iterator<Item = &'a str>,
+    notes: &mut Notes,
+) -> Result<Grants, SyncError> {
+    let found = source.grants(&source.read()?, usernames)?;
+    add_notes(&found, notes);
+    Ok(found.grants)
+}
+
+/// Notes about users and accounts of Slurm that give nothing.
+fn add_notes(found: &SlurmGrants, notes: &mut Notes) {
+    let SlurmGrants { unknown_users, invalid_projects, .. } = found;
+    if !unknown_users.is_empty() {
+        let names = unknown_users.iter().map(String::as_str);
+        notes.note(format!(
+            "users of Slurm who are not in the LDAP directory get no role or project: {}",
+            listed(names, unknown_users.len() as u64)
+        ));
+    }
+    if !invalid_projects.is_empty() {
+        let names = invalid_projects.iter().map(String::as_str);
+        notes.warn(
+            "slurm-account-name",
+            format!(
+                "accounts of Slurm with names that no project can have: {}",
+                listed(names, invalid_projects.len() as u64)
+            ),
+        );
+    }
+}
