@@ -97,3 +97,21 @@ fn read_request(stream: &mut TcpStream) -> Option<Request> {
     let (id, operation) = (bytes[start + 2], bytes[start + 3]);
     Some(Request { id, operation, bytes })
 }
+
+/// An entry with attributes, each with its values.
+pub fn entry_of(id: u8, dn: &str, attributes: &[(&str, Vec<String>)]) -> Vec<u8> {
+    let attribute = |(name, values): &(&str, Vec<String>)| {
+        let values: Vec<u8> = values.iter().flat_map(|value| element(4, value.as_bytes())).collect();
+        element(0x30, &[element(4, name.as_bytes()), element(0x31, &values)].concat())
+    };
+    let attributes: Vec<u8> = attributes.iter().flat_map(attribute).collect();
+    message(id, ENTRY, &[element(4, dn.as_bytes()), element(0x30, &attributes)].concat())
+}
+
+/// A successful end of a search with the control for paged results (RFC 2696 3).
+pub fn done_with_cookie(id: u8, cookie: &str) -> Vec<u8> {
+    let fields = [&[10, 1, 0][..], &element(4, b""), &element(4, b"")].concat();
+    let value = element(0x30, &[&[2, 1, 0][..], &element(4, cookie.as_bytes())].concat());
+    let control = element(0x30, &[element(4, b"1.2.840.113556.1.4.319"), element(4, &value)].concat());
+    element(0x30, &[&[2, 1, id][..], &element(DONE, &fields), &element(0xa0, &control)].concat())
+}

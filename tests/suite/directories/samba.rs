@@ -110,6 +110,19 @@ impl Unit {
         Run::from(child.wait_with_output().unwrap()).ended(0);
     }
 
+    /// Reads the only value of an attribute of the entry in this unit that a filter finds; empty without one.
+    pub fn read(&self, filter: &str, attribute: &str) -> String {
+        let output = Command::new("ip")
+            .args(["netns", "exec", &self.server.namespace, "ldapsearch", "-x", "-LLL", "-o", "ldif-wrap=no"])
+            .args(["-H", "ldap://127.0.0.1", "-D", "Administrator@hpc.test", "-w", PASSWORD])
+            .args(["-b", &self.base, filter, attribute])
+            .output()
+            .unwrap();
+        let run = Run::from(output).ended(0);
+        let prefix = format!("{attribute}: ");
+        run.stdout.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default().to_owned()
+    }
+
     pub fn ca_file(&self) -> &str {
         &self.server.ca_file
     }
