@@ -10,9 +10,10 @@ use crate::util::dn::DistinguishedName;
 /// The most steps below a mapped group.
 pub const MAX_DEPTH: u64 = 20;
 
-/// The filter of all groups: the object classes of RFC 4519, RFC 2307bis, RFC 2307 and Active Directory.
+/// The filter of all groups: the object classes of RFC 4519, RFC 2307bis, RFC 2307 and Active Directory, and dynamic
+/// groups.
 const DEFAULT_FILTER: &str = "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=groupOfMembers)\
-                              (objectClass=posixGroup)(objectClass=group))";
+                              (objectClass=posixGroup)(objectClass=group)(objectClass=groupOfURLs))";
 
 /// The filter of disabled accounts of 389 Directory Server and FreeIPA.
 const LOCKED_389: &str = "(nsAccountLock=TRUE)";

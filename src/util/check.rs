@@ -145,6 +145,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("signals", "signals cannot be handled"),
     ("signature", "the signature of a token"),
     ("similar-usernames", "two usernames differ only by case or spaces"),
+    ("slurm-account-name", "no project can have the name of an account of Slurm"),
     ("subject", "the subject of a token (`sub`)"),
     ("time", "a time of a token is invalid"),
     ("token-file-mode", "the mode of a token file gives access to others than its owner"),

@@ -110,7 +110,7 @@ fn config_manual_types_match_the_code() {
 #[test]
 fn config_manual_lists_every_setting() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config");
-    let code = ["file.rs", "auth.rs", "group_map.rs"]
+    let code = ["file.rs", "auth.rs", "group_map.rs", "slurm.rs"]
         .map(|name| code_without_tests(&directory.join(name)))
         .join("\n");
     // Names of settings are the strings in square brackets and in calls of `section()`.

@@ -43,13 +43,17 @@ fn answer(request: &Request, flaw: Flaw) -> Vec<u8> {
     if request.operation == BIND {
         return result(id, BIND_RESPONSE, 0, "");
     }
+    // The root DSE, from which OpenLDAP is recognized.
+    if request.contains("structuralObjectClass") {
+        return [entry_of(id, "", &[("objectClass", Vec::new())]), result(id, DONE, 0, "")].concat();
+    }
     let group = "CN=HPC-Support,OU=groups,DC=sim";
     if request.contains("member;range=1500-") {
         let range = |name: &str, from: usize| {
             [entry_of(id, group, &[(name, members(from, USERS))]), result(id, DONE, 0, "")].concat()
         };
         return match flaw {
-            Flaw::RangeFails => result(id, DONE, 51, "busy"),
+            Flaw::RangeFails => result(id, DONE, 80, "internal error"),
             Flaw::RangeIsAbsent => [entry_of(id, group, &[]), result(id, DONE, 0, "")].concat(),
             Flaw::RangeStartsLate => range("member;range=1501-*", RANGE + 1),
             Flaw::RangeOfOther => range("managedObjects;range=1500-*", RANGE),
