@@ -67,6 +67,8 @@ fn silent_ends(text: &str) -> Vec<usize> {
                 "Subtree::",
                 "Unit::",
                 "Slurm::",
+                "freeipa(",
+                "active_directory(",
             ];
             if !aloud.iter().any(|word| condition.contains(word)) {
                 found.push(first + at);

@@ -9,7 +9,7 @@ use crate::support::TestEnv;
 use crate::sync::table;
 
 /// A unit with users and groups, and a site with the example for Active Directory.
-fn site(name: &'static str) -> Option<(Unit, TestEnv)> {
+fn active_directory(name: &'static str) -> Option<(Unit, TestEnv)> {
     let unit = Unit::new(name)?;
     unit.add_users(&["anna", "bert", "clara", "dora"]);
     let group = |cn: &str, account: &str, members: &[String]| {
@@ -33,7 +33,7 @@ fn site(name: &'static str) -> Option<(Unit, TestEnv)> {
 
 #[test]
 fn active_directory_example_gives_roles_and_projects_of_nested_groups() {
-    let Some((unit, directory)) = site("nested") else { return };
+    let Some((unit, directory)) = active_directory("nested") else { return };
     unit.change(&format!(
         "dn: {}\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: 514\n",
         unit.dn("dora")
@@ -58,7 +58,7 @@ fn active_directory_example_gives_roles_and_projects_of_nested_groups() {
 
 #[test]
 fn active_directory_member_by_primary_group_keeps_the_role() {
-    let Some((unit, directory)) = site("primary") else { return };
+    let Some((unit, directory)) = active_directory("primary") else { return };
     unit.sh(&directory, "cc-user sync-ldap").ended(0);
     let before = table(&directory);
     assert_eq!(before[0], "primary-anna|1|Full anna|[\"user\",\"support\"]|[]");
@@ -76,7 +76,7 @@ fn active_directory_member_by_primary_group_keeps_the_role() {
 
 #[test]
 fn active_directory_nested_groups_are_followed_by_dn_as_well() {
-    let Some((unit, directory)) = site("depth") else { return };
+    let Some((unit, directory)) = active_directory("depth") else { return };
     let mut config: serde_json::Value = serde_json::from_str(&directory.read("config.json")).unwrap();
     let map = &mut config["auth"]["ldap"]["group-map"];
     map["in-chain"] = json!(false);
