@@ -269,6 +269,11 @@ pub const TABLE: &[Rule] = &[
     // cc-jwt role check
     rule("cc-jwt role check", &["file", "role_config"], Always),
     rule("cc-jwt role check", SETTINGS, Never),
+    // cc-jwt role pull
+    rule("cc-jwt role pull", &["server", "namespace", "ca_file", "token_file", "path", "directory"], Always),
+    rule("cc-jwt role pull", &["role", "check"], Always),
+    rule("cc-jwt role pull", &["prune"], Without(&["role"])),
+    rule("cc-jwt role pull", SETTINGS, Never),
     // cc-jwt renew
     rule("cc-jwt renew", &["spec", "output", "out_dir", "discoverable", "watch", "check", "at"], Always),
     rule("cc-jwt renew", RESOURCES, Always),

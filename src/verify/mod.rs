@@ -14,6 +14,7 @@ mod login_role;
 mod login_role_keys;
 mod published_keys;
 mod refetch;
+mod role_pull;
 mod scope_requirement;
 mod stored;
 
@@ -31,6 +32,7 @@ pub use login_role::{
 pub use login_role_keys::LoginRoleKeys;
 pub use published_keys::{PublishedKeys, PublishedKeysError};
 pub use refetch::{Attempt, VerificationKeys, verify_with_refetch};
+pub use role_pull::{FileChange, PulledFile, RolePullError, RolePullRequest, pull_roles};
 pub use scope_requirement::{ProfileChoice, RequiredOperation, ScopeRequirement};
 pub use stored::{StoredTokenResult, StoredTokenVerifier};
 

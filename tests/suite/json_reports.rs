@@ -68,6 +68,7 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ),
     ("cc-jwt verify", "stream", 0, "cc-jwt verify --stream --token-file token.txt --json"),
     ("cc-jwt role check", "", 0, "cc-jwt role check role.json --json"),
+    ("cc-jwt role pull", "error", 78, "cc-jwt role pull --json"),
     ("cc-jwt renew", "", 0, "cc-jwt renew --spec r.yaml -o renewed --json"),
     ("cc-jwt renew", "check", 1, "cc-jwt renew --spec r.yaml -o renewed --check --json"),
     ("cc-jwt scan", "", 0, "chmod 600 token.txt; cc-jwt scan .env token.txt --expiring 1h --json"),

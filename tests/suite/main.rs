@@ -76,6 +76,7 @@ mod renew;
 mod report_schema;
 mod reports;
 mod roff;
+mod role_pull;
 mod roles;
 mod script_tokens;
 mod secret_leaks;

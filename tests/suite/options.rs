@@ -111,7 +111,7 @@ const BASES: [(&str, &[&str]); 31] = [
 ];
 
 /// Commands whose options need a server or a browser: the table alone is checked here.
-const WITH_SERVERS: [&str; 9] = [
+const WITH_SERVERS: [&str; 10] = [
     "cc-login",
     "cc-login logout",
     "cc-login refresh",
@@ -121,6 +121,7 @@ const WITH_SERVERS: [&str; 9] = [
     "cc-login token",
     "cc-login whoami",
     "cc-user sync-ldap",
+    "cc-jwt role pull",
 ];
 
 /// What is typed for an option; none for one that stands in the base line already or that needs a

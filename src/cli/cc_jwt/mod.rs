@@ -17,6 +17,7 @@ mod renew_watch;
 mod report;
 mod resources;
 mod role;
+mod role_pull;
 mod scan;
 mod source;
 mod spec;
@@ -60,6 +61,7 @@ pub(super) static REPORTS: &[Report] = &[
         .form("login-role-stream", "with --login-role and --stream")
         .stream(),
     Report::of::<role::RoleCheckReport<'_>>("cc-jwt role check"),
+    Report::of::<role_pull::RolePullReport<'_>>("cc-jwt role pull"),
     Report::of::<spec::SpecCheckReport<'_>>("cc-jwt spec check"),
     Report::of::<spec::SpecNewReport<'_>>("cc-jwt spec new"),
     Report::of::<jwks::JwksReport>("cc-jwt jwks"),

@@ -99,6 +99,7 @@ pub(super) static PAGES: &[ManualPage] = &[
     pages_verify::VERIFY,
     pages_verify::ROLE,
     pages_verify::ROLE_CHECK,
+    pages_verify::ROLE_PULL,
     pages_osdf::RENEW,
     pages_scan::SCAN,
     pages_osdf::SPEC,

@@ -172,6 +172,40 @@ pub(super) const ROLE: ManualPage = ManualPage {
     ..ManualPage::EMPTY
 };
 
+pub(super) const ROLE_PULL: ManualPage = ManualPage {
+    path: "role pull",
+    description: &[
+        "Reads the roles and the configuration of a mount with a token whose policies permit 'list' and 'read' below \
+         auth/MOUNT. Roles named on the command line are read without 'list', and auth.json has these roles only. A \
+         configuration that the token cannot read is a warning.",
+        "The server never returns the client secret: oidc_client_secret is null. A field of the server that is unknown \
+         here is omitted with a warning. The file of a role that the server does not have remains, unless --prune is \
+         given.",
+        "Settings of the server, namespace and token are options or variables. Of STRONGHOLD_ADDR, BAO_ADDR and \
+         VAULT_ADDR the first one that is set applies; -v prints which.",
+    ],
+    examples: &[
+        Example {
+            command: "cc-jwt role pull --server https://vault.example.org --path jwt",
+            explains: "Write the roles to the directory login-roles",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-jwt verify --login-role login-roles/roles/demo.json --role-config login-roles/role-config.json \
+                      --token-file token.txt",
+            explains: "Does the role demo accept this token?",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-jwt role pull --server https://vault.example.org --check",
+            explains: "Do the files equal the roles of the server?",
+            test: ExampleTest::Parses,
+        },
+    ],
+    see_also: &["cc-jwt-role-check(1)", "cc-jwt-verify(1)"],
+    ..ManualPage::EMPTY
+};
+
 pub(super) const ROLE_CHECK: ManualPage = ManualPage {
     path: "role check",
     description: &[

@@ -26,6 +26,7 @@ pub(super) struct RoleCommand {
 #[derive(Debug, Subcommand)]
 enum RoleVerb {
     Check(Check),
+    Pull(Box<super::role_pull::Pull>),
 }
 
 /// Check a login role, and the configuration that login roles share
@@ -47,7 +48,10 @@ struct Check {
 }
 
 pub(super) fn run(command: &RoleCommand, console: &mut Console) -> Result<ExitStatus, Failure> {
-    let RoleVerb::Check(check) = &command.verb;
+    let check = match &command.verb {
+        RoleVerb::Check(check) => check,
+        RoleVerb::Pull(pull) => return super::role_pull::run(pull, console),
+    };
     let mut findings = RoleFindings::default();
     if let Some(path) = &check.role_config {
         findings.check_config(&document(path)?)?;

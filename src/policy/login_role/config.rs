@@ -67,6 +67,12 @@ const KNOWN: &[&str] = &[
     "skip_jwks_validation",
 ];
 
+/// Returns whether a configuration can have a field with this name.
+#[must_use]
+pub fn known_config_field(name: &str) -> bool {
+    KNOWN.contains(&name)
+}
+
 const PAIR_KNOWN: &[&str] = &["jwks_url", "jwks_ca_pem"];
 
 /// Returns the algorithms accepted by default: all with a public key.
@@ -94,12 +100,14 @@ impl RoleConfig {
         let client_id = fields.string("oidc_client_id").filter(|id| !id.is_empty());
         let client_secret =
             fields.secret("oidc_client_secret").filter(|secret| !secret.is_empty()).map(SecretText::new);
+        // The reference server never returns the secret: null states that it exists.
+        let is_hidden = fields.get_or_null("oidc_client_secret").is_some_and(Value::is_null);
         // The reference server does not support public clients here.
         for (given, other, missing) in [
             (client_id.is_some(), client_secret.is_some(), "oidc_client_secret"),
             (client_secret.is_some(), client_id.is_some(), "oidc_client_id"),
         ] {
-            if given && !other {
+            if given && !other && !is_hidden {
                 let path = fields.path(missing);
                 fields.push_error(LoginRoleError::Missing {
                     path,

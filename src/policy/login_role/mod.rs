@@ -32,12 +32,12 @@ mod set;
 mod times;
 
 pub use auth_url::{AuthUrlDecision, AuthUrlRejection, predict_auth_url};
-pub use config::{RoleConfig, RoleKeySource, RoleKeyUrl};
+pub use config::{RoleConfig, RoleKeySource, RoleKeyUrl, known_config_field};
 pub use error::LoginRoleError;
 pub use evaluate::{CHECKS, Flow, evaluate, unknown_role};
 pub use identity::Login;
 pub use issued::CallbackMode;
 pub use lint::{ANY_ISSUER, config_warnings, role_warnings};
-pub use role::{BoundClaim, LoginRole, Matching, RoleType};
+pub use role::{BoundClaim, LoginRole, Matching, RoleType, known_role_field};
 pub use server_only::{ServerOnly, server_only};
 pub use set::LoginRoleSet;

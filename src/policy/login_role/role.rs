@@ -142,6 +142,12 @@ const KNOWN: &[&str] = &[
     "name",
 ];
 
+/// Returns whether a role can have a field with this name.
+#[must_use]
+pub fn known_role_field(name: &str) -> bool {
+    KNOWN.contains(&name)
+}
+
 impl LoginRole {
     /// Reads a role. An unknown field is an error: a misspelled `bound_claims` would otherwise accept every
     /// token.
