@@ -60,14 +60,14 @@ pub(super) fn fields(text: &str) -> Vec<Field> {
     found.into_fields()
 }
 
-fn section_name(line: &str) -> Option<&str> {
+pub(crate) fn section_name(line: &str) -> Option<&str> {
     let name = line.strip_prefix('[')?.split(']').next()?.trim_start_matches('[').trim();
     let is_name = |c: char| c.is_alphanumeric() || " -_.:\"'/@".contains(c);
     (line.contains(']') && !name.is_empty() && name.chars().all(is_name)).then_some(name)
 }
 
 /// Splits `NAME = VALUE` or `NAME: VALUE`, after `export` or `setenv`.
-fn assignment(line: &str) -> Option<(&str, &str)> {
+pub(crate) fn assignment(line: &str) -> Option<(&str, &str)> {
     let line = ["export ", "setenv ", "declare -x ", "set -x ", "env "]
         .iter()
         .find_map(|word| line.strip_prefix(word))
@@ -91,7 +91,7 @@ fn unquoted(value: &str) -> &str {
 }
 
 /// Splits the words of `Environment=`: `A=b "C=d e"`.
-fn words(value: &str) -> Vec<&str> {
+pub(crate) fn words(value: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = value.trim_start();
     while let Some(first) = rest.chars().next() {

@@ -45,7 +45,7 @@ pub(super) enum NamedKey {
 
 /// The use of a token, as far as its member shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenUse {
+pub(crate) enum TokenUse {
     /// cc-backend presents it to cc-metric-store, which ignores its roles.
     MetricStore,
     /// A program presents it to the REST API, which requires the role api.
@@ -83,7 +83,7 @@ pub(super) fn named_key(path: &[String]) -> Option<NamedKey> {
 }
 
 /// Returns the use of a token in a member.
-pub(super) fn token_use(path: &[String]) -> TokenUse {
+pub(crate) fn token_use(path: &[String]) -> TokenUse {
     let name = last(path);
     if name.starts_with("metricstore-token")
         || has(path, "metric-store-external")
@@ -100,7 +100,7 @@ pub(super) fn token_use(path: &[String]) -> TokenUse {
 }
 
 /// Returns whether the value of a member is a whole header, which begins with `Bearer `.
-pub(super) fn is_header(path: &[String]) -> bool {
+pub(crate) fn is_header(path: &[String]) -> bool {
     let name = last(path);
     name.contains("header") || name.contains("authorization") || name == "auth"
 }
@@ -134,7 +134,7 @@ pub(super) fn is_reference(path: &[String]) -> bool {
 
 /// Returns the variables that override a member of a configuration if they are not empty, the strongest
 /// first. `scope` returns the scope of an entry of `metric-store-external`.
-pub(super) fn overriding_variables<'a>(
+pub(crate) fn overriding_variables<'a>(
     path: &[String],
     scope: impl FnOnce() -> Option<&'a str>,
 ) -> Vec<String> {
@@ -162,7 +162,7 @@ pub(super) fn overriding_variables<'a>(
 }
 
 /// Returns whether a variable overrides a member of a configuration.
-pub(super) fn is_overriding(name: &str) -> bool {
+pub(crate) fn is_overriding(name: &str) -> bool {
     let name = name.strip_suffix("_FILE").unwrap_or(name);
     name == "METRICSTORE_TOKEN"
         || name.starts_with("METRICSTORE_TOKEN_")

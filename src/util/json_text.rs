@@ -209,7 +209,7 @@ fn tokens(text: &str) -> impl Iterator<Item = &str> {
 
 /// The tokens of a JSON text with their places: strings with their quotes, numbers and words,
 /// punctuation.
-fn positions(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn positions(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {

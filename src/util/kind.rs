@@ -202,11 +202,14 @@ kinds! {
     OauthResponseNotJson: "oauth-response-not-json", Data, "the input is not JSON object";
     OauthResponseWithoutToken: "oauth-response-without-token", Data, "the JSON object contains no token";
     OutputBusy: "output-busy", TryAgain, "the output is being written by another process";
+    OutputChanged: "output-changed", TryAgain, "another program changed the output at the same time";
     OutputClosed: "output-closed", Io, "standard output is closed";
     OutputExists: "output-exists", CantCreate, "the output exists and --force was not given";
+    OutputHardLinks: "output-hard-links", CantCreate, "the output has several names (hard links)";
     OutputIsDirectory: "output-is-directory", CantCreate, "the output is a directory";
     OutputLock: "output-lock", Io, "the output cannot be locked";
     OutputNotAFile: "output-not-a-file", CantCreate, "the output is not a regular file";
+    OutputNotPreserved: "output-not-preserved", NotPermitted, "the owner, mode or an attribute of the output cannot be preserved";
     OutputUncreatable: "output-uncreatable", CantCreate, "the output cannot be created";
     OutputUnwritable: "output-unwritable", Io, "the output cannot be written";
     OutputWrongOwner: "output-wrong-owner", NotPermitted, "the output belongs to another account";

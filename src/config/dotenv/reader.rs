@@ -39,6 +39,12 @@ pub struct DotenvEntry {
 }
 
 impl DotenvEntry {
+    /// The range of the value in the file, quotes included.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
     /// Whether the server's process gets this variable at all: the system takes no variable
     /// without a name or with a NUL in its value, and godotenv does not report it.
     #[must_use]

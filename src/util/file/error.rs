@@ -82,6 +82,22 @@ pub enum FileError {
         /// The option that sets the path, if there is one.
         option: Option<&'static str>,
     },
+    /// The file has several hard links, and a new file would have one of the names only.
+    #[error("{} has several names (hard links): a new file would replace one of them only", quote_path(.0))]
+    HardLinks(PathBuf),
+    /// Another program changed the file since it was read.
+    #[error("{} was changed by another program at the same time: nothing was written", quote_path(.0))]
+    Changed(PathBuf),
+    /// A property of the replaced file cannot be given to the new one.
+    #[error("{}: the new file cannot have the {what} of the old one: {}; nothing was written", quote_path(.path), reason(.source))]
+    NotPreserved {
+        /// The file.
+        path: PathBuf,
+        /// The property.
+        what: &'static str,
+        /// The system error.
+        source: io::Error,
+    },
     /// Another process holds the lock.
     #[error("{} is locked by another process", quote_path(.0))]
     Locked(PathBuf),
@@ -120,6 +136,9 @@ diagnostics! { FileError:
             };
     Self::Untrusted { .. } => Kind::FileUntrusted;
     Self::NotRegular(_) => Kind::OutputNotAFile;
+    Self::HardLinks(_) => Kind::OutputHardLinks;
+    Self::Changed(_) => Kind::OutputChanged;
+    Self::NotPreserved { .. } => Kind::OutputNotPreserved;
     Self::Locked(_) => Kind::OutputBusy;
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod location;
 mod lock;
 mod read;
+mod replace;
 mod stream;
 mod sweep;
 mod trust;
@@ -23,6 +24,7 @@ pub use read::{
     check_default_database, list, read, read_beside, read_default, read_named, read_named_text, read_output,
     read_own, read_text, text,
 };
+pub use replace::ReplaceableFile;
 pub use sweep::{TEMPORARY, sweep};
 pub use trust::{FileContents, UntrustedReason, warn_if_exposed};
 pub use write::{

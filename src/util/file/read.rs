@@ -160,7 +160,7 @@ fn open_default(path: &Path) -> Result<(Location, File), FileError> {
 
 impl Location {
     /// Opens the file without blocking.
-    fn open(&self) -> Result<(File, std::fs::Metadata), FileError> {
+    pub(super) fn open(&self) -> Result<(File, std::fs::Metadata), FileError> {
         let opened = rustix::fs::openat(&self.directory, &self.name, READ, Mode::empty());
         let file = File::from(opened.map_err(|errno| match errno {
             // A socket, or a symbolic link that was created in the meantime.
@@ -195,7 +195,7 @@ fn unreadable(path: &Path, source: io::Error) -> FileError {
     }
 }
 
-fn read_open(path: &Path, file: File, limit: u64) -> Result<Vec<u8>, FileError> {
+pub(super) fn read_open(path: &Path, file: File, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
     if bytes.len() as u64 > limit {

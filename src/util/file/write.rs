@@ -162,15 +162,15 @@ impl Location {
 }
 
 /// A temporary file, deleted on drop unless it was renamed to the output.
-struct Temporary<'a> {
+pub(super) struct Temporary<'a> {
     directory: &'a File,
     name: OsString,
-    file: File,
+    pub(super) file: File,
     is_named: bool,
 }
 
 impl<'a> Temporary<'a> {
-    fn create(directory: &'a File) -> io::Result<Self> {
+    pub(super) fn create(directory: &'a File) -> io::Result<Self> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         loop {
             let mut random = [0; 8];
@@ -186,7 +186,7 @@ impl<'a> Temporary<'a> {
     }
 
     /// Renames the temporary file to the output, atomically.
-    fn take_name(&mut self, name: &OsStr, existing: Existing) -> Result<(), Errno> {
+    pub(super) fn take_name(&mut self, name: &OsStr, existing: Existing) -> Result<(), Errno> {
         // In a directory of another account, the name may denote a different file now.
         let now = rustix::fs::statat(self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
         let own = rustix::fs::fstat(&self.file)?;

@@ -1,0 +1,61 @@
+//! The token in a value: alone, or after the beginning of a header.
+
+/// A value that is a token, possibly after a text such as `Authorization: Bearer `.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TokenValue<'a> {
+    /// The text before the token.
+    pub(super) prefix: &'a str,
+    /// The token; empty if there is none yet.
+    pub(super) token: &'a str,
+}
+
+impl<'a> TokenValue<'a> {
+    /// Splits a value. Returns `None` if it is another text.
+    pub(super) fn of(value: &'a str) -> Option<Self> {
+        let at = value.rfind(' ').map_or(0, |at| at + 1);
+        let (prefix, token) = value.split_at(at);
+        let is_prefix = prefix.is_empty() || {
+            let lower = prefix.to_ascii_lowercase();
+            lower.ends_with("bearer ") || lower.ends_with(": ")
+        };
+        let has_plain_prefix = prefix.chars().all(|c| c.is_ascii_alphanumeric() || " -_:".contains(c));
+        (is_prefix && has_plain_prefix && (token.is_empty() || is_token(token)))
+            .then_some(Self { prefix, token })
+    }
+}
+
+/// Whether a text has the form of a signed token (RFC 7515 7.1).
+fn is_token(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    let is_part =
+        |part: &&str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    parts.len() == 3 && text.starts_with("eyJ") && parts.iter().all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_is_the_whole_value_or_follows_a_header() {
+        let token = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2ln";
+        for prefix in ["", "Bearer ", "bearer ", "Authorization: Bearer ", "X-Auth-Token: "] {
+            let value = format!("{prefix}{token}");
+            assert_eq!(TokenValue::of(&value), Some(TokenValue { prefix, token }));
+            assert_eq!(TokenValue::of(prefix), Some(TokenValue { prefix, token: "" }), "{prefix}");
+        }
+        for value in [
+            "http",
+            "https://example.org",
+            "a b.c.d",
+            &format!("see {token}"),
+            &format!("{token} more"),
+            &format!("Authorization: \"Bearer {token}"),
+            "eyJh.b",
+            "eyJh.b.c.d",
+            "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY",
+        ] {
+            assert_eq!(TokenValue::of(value), None, "{value}");
+        }
+    }
+}
