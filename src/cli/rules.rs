@@ -275,12 +275,15 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt role pull", &["prune"], Without(&["role"])),
     rule("cc-jwt role pull", SETTINGS, Never),
     // cc-jwt renew
-    rule("cc-jwt renew", &["spec", "output", "out_dir", "discoverable", "watch", "check", "at"], Always),
-    rule("cc-jwt renew", RESOURCES, Always),
-    rule("cc-jwt renew", &["mode"], Always),
+    rule("cc-jwt renew", &["spec", "renewal_file", "watch", "check", "at"], Always),
+    rule("cc-jwt renew", &["output", "out_dir", "discoverable", "mode"], With(&["spec"])),
+    rule("cc-jwt renew", RESOURCES, With(&["spec"])),
     rule("cc-jwt renew", &["force"], Without(&["watch"])),
-    rule("cc-jwt renew", &["published"], Without(&["check"])),
-    rule("cc-jwt renew", SETTINGS, Never),
+    rule("cc-jwt renew", &["published"], All(&[With(&["spec"]), Without(&["check"])])),
+    rule("cc-jwt renew", &["user"], With(&["into"])),
+    rule("cc-jwt renew", &["into", "ttl", "renew_before", "command"], With(&["user"])),
+    rule("cc-jwt renew", &["command_timeout"], With(&["command"])),
+    rule("cc-jwt renew", SETTINGS, With(&["user", "renewal_file"])),
     // cc-jwt scan
     rule(
         "cc-jwt scan",

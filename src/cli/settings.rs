@@ -32,7 +32,8 @@ pub fn load_quietly(options: &SettingsOptions, console: &Console) -> Option<Sett
     config::load(sources(options, console)).ok().map(|(settings, _)| settings)
 }
 
-fn sources(options: &SettingsOptions, console: &Console) -> Sources {
+/// Returns the sources of the settings.
+pub(super) fn sources(options: &SettingsOptions, console: &Console) -> Sources {
     let named = |path: &Option<PathBuf>, flag: &'static str, variable: &str| {
         let path = path.clone()?;
         // The parser uses the variable if the option is missing. The values show which one was

@@ -5,9 +5,24 @@
 //!
 //! This module does not print, does not read a clock, and starts no process by itself.
 
+mod access;
+mod command;
 mod edit;
+mod error;
+mod issuer;
+mod job;
+mod overrides;
+mod renewal_file;
 mod target;
 mod value;
 
+pub use access::{AccountName, ExpectedAccess};
+pub use command::{ChangeCommand, CommandRunner};
 pub use edit::EditProblem;
+pub use error::{CommandFailure, ConsumerError};
+pub use issuer::TokenSpec;
+pub use job::{ConsumerFile, ConsumerRenewer, ConsumerToken};
+pub use renewal_file::{
+    DEFAULT_COMMAND_TIMEOUT, EntriesError, RenewalEntry, RenewalFileError, files, read_renewal_file,
+};
 pub use target::{Target, TargetMember, TargetSyntaxError};

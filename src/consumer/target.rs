@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::edit::pointer;
-use crate::util::redact::redact;
+use crate::util::redact::redact_member;
 
 /// One step to a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +25,11 @@ impl TargetStep {
             Self::Setting(name) => path.join(".") == *name,
         }
     }
+}
+
+/// Writes a path as a JSON pointer (RFC 6901).
+pub(super) fn pointer(path: &[String]) -> String {
+    path.iter().flat_map(|name| ["/".to_owned(), name.replace('~', "~0").replace('/', "~1")]).collect()
 }
 
 /// The member of a file that contains a token, as [`crate::scan`] prints it.
@@ -54,7 +58,7 @@ impl fmt::Display for TargetMember {
                 TargetStep::Setting(name) => name.clone(),
             })
             .collect();
-        f.write_str(&redact(&steps.join("#")))
+        f.write_str(&redact_member(&steps.join("#")))
     }
 }
 

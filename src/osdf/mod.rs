@@ -16,6 +16,8 @@ pub mod signing;
 pub mod template;
 mod yaml;
 
+pub(crate) use yaml::read_list as read_yaml_list;
+
 pub use load::{LoadError, LoadOptions, LoadedResource};
 pub use location::{FieldError, FieldPath, ResourceError, SourceName};
 pub use resource::{FieldOverride, OverrideError, Resource, ResourceKeySource};

@@ -54,6 +54,8 @@ pub struct TokenTimes {
 pub enum RenewReason {
     /// The file does not exist or is empty.
     Missing,
+    /// The member of the file is empty.
+    EmptyMember,
     /// The content of the file is not a valid token.
     InvalidToken(String),
     /// The token has expired.
@@ -66,6 +68,12 @@ pub enum RenewReason {
     KeyChanged,
     /// The resource has changed; the changed field.
     ResourceChanged(String),
+    /// The token never expires.
+    NoExpiry,
+    /// The token differs from what the server would issue for the user now; what differs.
+    ClaimsChanged(&'static str),
+    /// The command after the last change did not end with success yet.
+    CommandPending,
     /// It was requested.
     Forced,
 }
@@ -75,13 +83,16 @@ impl RenewReason {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Missing => "missing",
+            Self::Missing | Self::EmptyMember => "missing",
             Self::InvalidToken(_) => "invalid",
             Self::Expired(_) => "expired",
             Self::ExpiresSoon(_) => "expires-soon",
             Self::NotYetValid(_) => "not-yet-valid",
             Self::KeyChanged => "key-changed",
             Self::ResourceChanged(_) => "resource-changed",
+            Self::NoExpiry => "no-expiry",
+            Self::ClaimsChanged(_) => "claims-changed",
+            Self::CommandPending => "command-pending",
             Self::Forced => "forced",
         }
     }
@@ -91,12 +102,16 @@ impl fmt::Display for RenewReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("the token file does not exist or is empty"),
+            Self::EmptyMember => f.write_str("it does not have a token"),
             Self::InvalidToken(why) => write!(f, "the file does not contain a token: {}", escape(why)),
             Self::Expired(at) => write!(f, "the token ended at {}", at.rfc3339()),
             Self::ExpiresSoon(at) => write!(f, "the token expires at {}", at.rfc3339()),
             Self::NotYetValid(at) => write!(f, "the token begins at {} only", at.rfc3339()),
             Self::KeyChanged => f.write_str("the token was signed by another key"),
             Self::ResourceChanged(field) => write!(f, "{field} changed"),
+            Self::NoExpiry => f.write_str("the token never expires"),
+            Self::ClaimsChanged(what) => write!(f, "{what} changed"),
+            Self::CommandPending => f.write_str("the command after the last change did not succeed yet"),
             Self::Forced => f.write_str("a renewal was requested"),
         }
     }

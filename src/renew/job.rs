@@ -10,7 +10,7 @@ use crate::key::SigningKey;
 use crate::osdf::published;
 use crate::osdf::resource::Resource;
 use crate::osdf::signing::{SigningContext, SigningError, find_key, key_file, sign};
-use crate::util::diagnostic::{Diagnostic as _, diagnostics};
+use crate::util::diagnostic::{Diagnostic, diagnostics};
 use crate::util::file;
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
@@ -38,6 +38,102 @@ pub enum RenewMode {
     Force,
 }
 
+/// A way to renew tokens, with its jobs.
+pub trait Renewer {
+    /// The description of a renewal: a token and its file.
+    type Job;
+    /// Why a token is not renewed.
+    type Error: Diagnostic;
+
+    /// The file of the token.
+    fn output(job: &Self::Job) -> &TokenFile;
+
+    /// The names of the job in events.
+    fn subject(job: &Self::Job) -> RenewalSubject;
+
+    /// The files whose change is a reason to check the token, such as that of the key.
+    fn inputs(&self, job: &Self::Job) -> Vec<PathBuf>;
+
+    /// Whether the job comes from standard input, which can be read once only.
+    fn is_from_stdin(job: &Self::Job) -> bool;
+
+    /// Runs jobs whose files are locked; the results are in the order of the jobs.
+    fn run(
+        &mut self,
+        jobs: &[(&Self::Job, RenewMode)],
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Vec<Result<Renewal, Self::Error>>;
+
+    /// The expiry of the token in the file, which is not verified.
+    fn current_expiry(job: &Self::Job) -> Option<Timestamp>;
+
+    /// Whether the old token is in the file after this error.
+    fn is_old_token_left(_: &Self::Error) -> bool {
+        true
+    }
+}
+
+/// The names of a job in events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenewalSubject {
+    /// The resource or the user.
+    pub name: String,
+    /// The file.
+    pub output: String,
+    /// The name in text reports.
+    pub label: String,
+}
+
+/// The renewal of the tokens of resources.
+#[derive(Debug)]
+pub struct OsdfRenewer<'a>(pub SigningContext<'a>);
+
+impl Renewer for OsdfRenewer<'_> {
+    type Job = RenewalJob;
+    type Error = RenewError;
+
+    fn output(job: &RenewalJob) -> &TokenFile {
+        &job.output
+    }
+
+    fn subject(job: &RenewalJob) -> RenewalSubject {
+        RenewalSubject {
+            name: job.resource.name.clone(),
+            output: job.output.path.to_string_lossy().into_owned(),
+            label: job.resource.name.clone(),
+        }
+    }
+
+    fn inputs(&self, job: &RenewalJob) -> Vec<PathBuf> {
+        job.key_file(&self.0).into_iter().collect()
+    }
+
+    fn is_from_stdin(job: &RenewalJob) -> bool {
+        job.resource.source.is_standard_input()
+    }
+
+    fn run(
+        &mut self,
+        jobs: &[(&RenewalJob, RenewMode)],
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Vec<Result<Renewal, RenewError>> {
+        run_all(jobs, &self.0, now, notes)
+    }
+
+    fn current_expiry(job: &RenewalJob) -> Option<Timestamp> {
+        job.output.unverified_expiry()
+    }
+}
+
+/// The command after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandResult {
+    /// It ended with success.
+    Succeeded,
+}
+
 /// What happened to a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenewAction {
@@ -58,6 +154,8 @@ pub struct Renewal {
     pub expires_at: Option<Timestamp>,
     /// The time of the next renewal.
     pub renew_at: Option<Timestamp>,
+    /// The command that was run, if one was.
+    pub command: Option<CommandResult>,
 }
 
 /// Why a token was not renewed.
@@ -106,6 +204,7 @@ impl RenewalJob {
                     action: RenewAction::Fresh,
                     expires_at: Some(times.expires_at),
                     renew_at: Some(times.renew_at),
+                    command: None,
                 });
             }
             Due::Fresh(_) => RenewReason::Forced,
@@ -114,6 +213,7 @@ impl RenewalJob {
                     action: RenewAction::Due(reason),
                     expires_at: ends,
                     renew_at: Some(now),
+                    command: None,
                 });
             }
             Due::Now { reason, .. } => reason,
@@ -125,6 +225,7 @@ impl RenewalJob {
             action: RenewAction::Renewed(reason),
             expires_at: Some(signed.expires_at),
             renew_at: Some(signed.expires_at.plus_seconds(-self.resource.resign_before.unwrap_or(0))),
+            command: None,
         })
     }
 
@@ -200,14 +301,14 @@ pub struct RenewEvent {
     pub time: String,
     /// `started`, `fresh`, `due`, `renewed`, `failed`, `reloaded` or `stopped`.
     pub event: &'static str,
-    /// `metadata.name` of the resource.
+    /// `metadata.name` of the resource, or the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The file of the token.
+    /// The file of the token, with the members of a consumer's file after `#`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// Why the token is due or was renewed: `missing`, `invalid`, `expired`, `expires-soon`,
-    /// `not-yet-valid`, `key-changed`, `resource-changed` or `forced`.
+    /// `not-yet-valid`, `no-expiry`, `key-changed`, `resource-changed`, `claims-changed`, `command-pending` or `forced`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// The reason or the error as text.
@@ -222,6 +323,9 @@ pub struct RenewEvent {
     /// The next renewal or retry, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<String>,
+    /// `succeeded` if the command after a change was run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<&'static str>,
     /// The number of resources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,
@@ -236,7 +340,7 @@ impl RenewEvent {
 
     /// What became of a job.
     #[must_use]
-    pub fn of(job: &RenewalJob, kept: &Renewal, now: Timestamp) -> Self {
+    pub fn of(subject: &RenewalSubject, kept: &Renewal, now: Timestamp) -> Self {
         let (event, reason) = match &kept.action {
             RenewAction::Fresh => ("fresh", None),
             RenewAction::Due(reason) => ("due", Some(reason)),
@@ -247,26 +351,37 @@ impl RenewEvent {
             message: reason.map(ToString::to_string),
             expires_at: kept.expires_at.map(Timestamp::rfc3339),
             next_attempt_at: kept.renew_at.map(Timestamp::rfc3339),
-            ..Self::about(job, event, now)
+            command: kept.command.map(|CommandResult::Succeeded| "succeeded"),
+            ..Self::about(subject, event, now)
         }
     }
 
-    /// A failed job and the time of its next attempt.
+    /// A failed job, with the expiry of the token in its file.
     #[must_use]
-    pub fn failed(job: &RenewalJob, error: &RenewError, now: Timestamp, next: Option<Timestamp>) -> Self {
+    pub fn failed(
+        subject: &RenewalSubject,
+        error: &impl Diagnostic,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
         Self {
             message: Some(error.to_string()),
             kind: Some(error.kind().name()),
-            expires_at: job.output.unverified_expiry().map(Timestamp::rfc3339),
-            next_attempt_at: next.map(Timestamp::rfc3339),
-            ..Self::about(job, "failed", now)
+            expires_at: expires_at.map(Timestamp::rfc3339),
+            ..Self::about(subject, "failed", now)
         }
     }
 
-    fn about(job: &RenewalJob, event: &'static str, now: Timestamp) -> Self {
+    /// The same event with the time of the next attempt.
+    #[must_use]
+    pub fn retried_at(self, next: Timestamp) -> Self {
+        Self { next_attempt_at: Some(next.rfc3339()), ..self }
+    }
+
+    fn about(subject: &RenewalSubject, event: &'static str, now: Timestamp) -> Self {
         Self {
-            name: Some(job.resource.name.clone()),
-            output: Some(job.output.path.to_string_lossy().into_owned()),
+            name: Some(subject.name.clone()),
+            output: Some(subject.output.clone()),
             ..Self::plain(event, now)
         }
     }

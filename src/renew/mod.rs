@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod due;
+pub mod host;
 pub mod job;
 pub mod output;
 pub mod schedule;
@@ -9,5 +10,8 @@ pub mod sd_notify;
 pub mod watch;
 
 pub use due::{Due, RenewReason, TokenInFile, TokenTimes, check};
-pub use job::{RenewAction, RenewError, RenewEvent, RenewMode, Renewal, RenewalJob, run_all};
+pub use job::{
+    CommandResult, OsdfRenewer, RenewAction, RenewError, RenewEvent, RenewMode, Renewal, RenewalJob,
+    RenewalSubject, Renewer, run_all,
+};
 pub use output::{OutputError, TokenFile};

@@ -173,7 +173,10 @@ impl TokenFile {
     }
 
     /// Resolves the path once, so that the checked file is the one that is read and replaced.
-    fn locate(&self, find: impl Fn(&Path) -> Result<Location, FileError>) -> Result<Location, OutputError> {
+    pub(crate) fn locate(
+        &self,
+        find: impl Fn(&Path) -> Result<Location, FileError>,
+    ) -> Result<Location, OutputError> {
         if self.path == Path::new("-") || self.path.starts_with("/dev/fd") {
             return Err(OutputError::NotAFile(self.path.clone()));
         }

@@ -172,7 +172,7 @@ mod tests {
 
     fn renewed(expires_at: i64, renew_at: Option<i64>) -> Renewal {
         let (expires_at, renew_at) = (Some(Timestamp(expires_at)), renew_at.map(Timestamp));
-        Renewal { action: RenewAction::Fresh, expires_at, renew_at }
+        Renewal { action: RenewAction::Fresh, expires_at, renew_at, command: None }
     }
 
     #[test]

@@ -2,80 +2,34 @@
 //! request.
 //!
 //! A [`WatchHost`] provides the clocks, signals, events and the reader of the resources to a
-//! [`Watch`]; a [`Schedule`] decides when a token is renewed.
+//! [`Watch`], a [`Renewer`] renews; a [`Schedule`] decides when a token is renewed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::backoff;
-use super::job::{RenewEvent, RenewMode, RenewalJob, run_all};
+pub use super::host::{ReloadError, WatchHost, WatchSignal};
+use super::job::{RenewEvent, RenewMode, Renewer};
 use super::output::{FileIdentity, OutputError, OutputLock, TokenFile, identity, raise_file_limit, sweep};
-use super::schedule::{Instants, Schedule, Summary, check_interval};
-use crate::osdf::signing::SigningContext;
+use super::schedule::{Schedule, Summary, check_interval};
 use crate::util::diagnostic::Diagnostic as _;
-use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
 
-/// A signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WatchSignal {
-    /// Read the resources again and renew all tokens.
-    Renew,
-    /// End.
-    Stop,
-}
-
-/// An error of resources that were read again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReloadError {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its message.
-    pub message: String,
-}
-
-/// The surroundings of a [`Watch`].
-pub trait WatchHost {
-    /// Both clocks.
-    fn instants(&self) -> Instants;
-
-    /// Waits for a signal, no longer than the given time.
-    fn wait(&mut self, longest: Duration) -> Option<WatchSignal>;
-
-    /// A random number that spreads retries; it need not be secret.
-    fn random(&mut self) -> u16;
-
-    /// The jobs of the resource files, without those of standard input.
-    ///
-    /// # Errors
-    /// All errors of the files; the jobs of before remain.
-    fn reload(&mut self, notes: &mut Notes) -> Result<Vec<RenewalJob>, Vec<ReloadError>>;
-
-    /// Prints an event.
-    fn event(&mut self, event: &RenewEvent);
-
-    /// Prints notes and warnings.
-    fn notes(&mut self, notes: Notes);
-
-    /// Sends a state to the service manager (`sd_notify`).
-    fn notify(&mut self, state: &str);
-}
-
 /// A job with the state of its files.
-struct WatchedJob {
-    job: RenewalJob,
+struct WatchedJob<J> {
+    job: J,
     _lock: OutputLock,
     schedule: Schedule,
     output: Option<FileIdentity>,
-    key: Option<(PathBuf, Option<FileIdentity>)>,
+    inputs: Vec<(PathBuf, Option<FileIdentity>)>,
 }
 
 /// The jobs that are renewed, and the state of the resource files.
-pub struct Watch<'a> {
-    context: SigningContext<'a>,
-    jobs: Vec<WatchedJob>,
+pub struct Watch<R: Renewer> {
+    renewer: R,
+    jobs: Vec<WatchedJob<R::Job>>,
     resource_files: BTreeMap<PathBuf, Option<FileIdentity>>,
     /// After a reload that failed: the number of failures in a row, and the time of the retry.
     reload_retry: Option<(u32, Duration)>,
@@ -84,12 +38,12 @@ pub struct Watch<'a> {
     printed_notes: HashSet<String>,
 }
 
-impl<'a> Watch<'a> {
+impl<R: Renewer> Watch<R> {
     /// Watches these resource files, without jobs yet.
     #[must_use]
-    pub fn new<'p>(context: SigningContext<'a>, resource_files: impl Iterator<Item = &'p PathBuf>) -> Self {
+    pub fn new<'p>(renewer: R, resource_files: impl Iterator<Item = &'p PathBuf>) -> Self {
         Self {
-            context,
+            renewer,
             jobs: Vec::new(),
             resource_files: resource_files.map(|path| (path.clone(), identity(path))).collect(),
             reload_retry: None,
@@ -105,20 +59,20 @@ impl<'a> Watch<'a> {
     /// [`OutputError`] if a file cannot be locked at the start. Later errors are events, and are retried.
     pub fn run(
         &mut self,
-        jobs: Vec<RenewalJob>,
+        jobs: Vec<R::Job>,
         notes: Notes,
-        host: &mut impl WatchHost,
+        host: &mut impl WatchHost<Job = R::Job>,
     ) -> Result<(), OutputError> {
         self.print_new(notes, host);
         self.replace_jobs(jobs)?;
-        let outputs: Vec<&TokenFile> = self.jobs.iter().map(|watched| &watched.job.output).collect();
+        let outputs: Vec<&TokenFile> = self.jobs.iter().map(|watched| R::output(&watched.job)).collect();
         sweep(&outputs, host.instants().wall);
         self.print_count("started", host);
         self.renew_until_stopped(host);
         Ok(())
     }
 
-    fn renew_until_stopped(&mut self, host: &mut impl WatchHost) {
+    fn renew_until_stopped(&mut self, host: &mut impl WatchHost<Job = R::Job>) {
         let mut last_check = host.instants();
         let mut last_clock = last_check;
         loop {
@@ -170,48 +124,48 @@ impl<'a> Watch<'a> {
     /// Notices tokens and keys that another program changed.
     fn check_files(&mut self) {
         for watched in &mut self.jobs {
-            let output = identity(&watched.job.output.path);
-            let key = watched.key.as_ref().map(|(path, _)| (path.clone(), identity(path)));
-            if output != watched.output || key != watched.key {
+            let output = identity(&R::output(&watched.job).path);
+            let inputs = identities(watched.inputs.iter().map(|(path, _)| path.clone()));
+            if output != watched.output || inputs != watched.inputs {
                 watched.output = output;
-                watched.key = key;
+                watched.inputs = inputs;
                 watched.schedule.file_changed();
             }
         }
     }
 
     /// Replaces the jobs. Files that remain keep their locks, and the jobs of standard input remain.
-    fn replace_jobs(&mut self, jobs: Vec<RenewalJob>) -> Result<(), OutputError> {
+    fn replace_jobs(&mut self, jobs: Vec<R::Job>) -> Result<(), OutputError> {
         raise_file_limit(jobs.len());
-        let mut old: HashMap<PathBuf, WatchedJob> =
-            self.jobs.drain(..).map(|watched| (watched.job.output.path.clone(), watched)).collect();
+        let mut old: HashMap<PathBuf, WatchedJob<R::Job>> =
+            self.jobs.drain(..).map(|watched| (R::output(&watched.job).path.clone(), watched)).collect();
         let mut first_error = None;
         for job in jobs {
-            let key = job.key_file(&self.context).map(|path| (path.clone(), identity(&path)));
-            match old.remove(&job.output.path) {
+            let inputs = identities(self.renewer.inputs(&job).into_iter());
+            match old.remove(&R::output(&job).path) {
                 Some(mut watched) => {
                     watched.schedule.resource_reloaded();
-                    self.jobs.push(WatchedJob { job, key, ..watched });
+                    self.jobs.push(WatchedJob { job, inputs, ..watched });
                 }
-                None => match job.output.lock() {
+                None => match R::output(&job).lock() {
                     Ok(lock) => self.jobs.push(WatchedJob {
-                        output: identity(&job.output.path),
+                        output: identity(&R::output(&job).path),
                         job,
                         _lock: lock,
                         schedule: Schedule::default(),
-                        key,
+                        inputs,
                     }),
                     Err(error) => first_error = first_error.or(Some(error)),
                 },
             }
         }
-        let from_stdin = |watched: &WatchedJob| watched.job.resource.source.is_standard_input();
+        let from_stdin = |watched: &WatchedJob<R::Job>| R::is_from_stdin(&watched.job);
         self.jobs.extend(old.into_values().filter(from_stdin));
         first_error.map_or(Ok(()), Err)
     }
 
     /// Reads the resources again. If that fails, the jobs of before remain, and it is retried.
-    fn reload(&mut self, host: &mut impl WatchHost) {
+    fn reload(&mut self, host: &mut impl WatchHost<Job = R::Job>) {
         let mut notes = Notes::new();
         let reloaded = host.reload(&mut notes);
         self.print_new(notes, host);
@@ -238,7 +192,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Renews the tokens that are due and prints the events.
-    fn renew_due(&mut self, host: &mut impl WatchHost) {
+    fn renew_due(&mut self, host: &mut impl WatchHost<Job = R::Job>) {
         let now = host.instants();
         let (mut due, mut modes) = (Vec::new(), Vec::new());
         for watched in &mut self.jobs {
@@ -250,21 +204,22 @@ impl<'a> Watch<'a> {
         if due.is_empty() {
             return;
         }
-        let jobs: Vec<(&RenewalJob, RenewMode)> = due.iter().map(|watched| &watched.job).zip(modes).collect();
+        let jobs: Vec<(&R::Job, RenewMode)> = due.iter().map(|watched| &watched.job).zip(modes).collect();
         let mut notes = Notes::new();
-        let results = run_all(&jobs, &self.context, now.wall, &mut notes);
+        let results = self.renewer.run(&jobs, now.wall, &mut notes);
         let mut events = Vec::with_capacity(results.len());
         for (watched, result) in due.into_iter().zip(results) {
-            watched.output = identity(&watched.job.output.path);
+            watched.output = identity(&R::output(&watched.job).path);
             events.push(match result {
                 Ok(renewal) => {
                     watched.schedule.succeeded(&renewal);
-                    RenewEvent::of(&watched.job, &renewal, now.wall)
+                    RenewEvent::of(&R::subject(&watched.job), &renewal, now.wall)
                 }
                 Err(error) => {
-                    let expires_at = watched.job.output.unverified_expiry();
+                    let expires_at = R::current_expiry(&watched.job);
                     let delay = watched.schedule.failed(expires_at, host.instants(), host.random());
-                    RenewEvent::failed(&watched.job, &error, now.wall, Some(later(now.wall, delay)))
+                    RenewEvent::failed(&R::subject(&watched.job), &error, expires_at, now.wall)
+                        .retried_at(later(now.wall, delay))
                 }
             });
         }
@@ -273,7 +228,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Sends a changed state to the service manager: ready when all tokens are valid for the first time.
-    fn notify(&mut self, host: &mut impl WatchHost) {
+    fn notify(&mut self, host: &mut impl WatchHost<Job = R::Job>) {
         let summary = Summary::of(self.jobs.iter().map(|watched| &watched.schedule), host.instants().wall);
         if summary.all_valid && !self.is_ready {
             self.is_ready = true;
@@ -285,13 +240,13 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn print_count(&self, event: &'static str, host: &mut impl WatchHost) {
+    fn print_count(&self, event: &'static str, host: &mut impl WatchHost<Job = R::Job>) {
         let event = RenewEvent::plain(event, host.instants().wall);
         host.event(&RenewEvent { resources: Some(self.jobs.len()), ..event });
     }
 
     /// Prints each note once, however often its condition occurs.
-    fn print_new(&mut self, notes: Notes, host: &mut impl WatchHost) {
+    fn print_new(&mut self, notes: Notes, host: &mut impl WatchHost<Job = R::Job>) {
         let mut new = Notes::new();
         for note in notes {
             if self.printed_notes.insert(note.text.clone()) {
@@ -300,6 +255,11 @@ impl<'a> Watch<'a> {
         }
         host.notes(new);
     }
+}
+
+/// The identities of files.
+fn identities(paths: impl Iterator<Item = PathBuf>) -> Vec<(PathBuf, Option<FileIdentity>)> {
+    paths.map(|path| (path.clone(), identity(&path))).collect()
 }
 
 fn later(now: Timestamp, delay: Duration) -> Timestamp {
@@ -312,7 +272,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::osdf::{LoadOptions, load};
+    use crate::osdf::{LoadOptions, SigningContext, load};
+    use crate::renew::schedule::Instants;
+    use crate::renew::{OsdfRenewer, RenewalJob};
     use crate::util::environment::Environment;
 
     const RESOURCE: &str = include_str!("../../tests/data/osdf-example.yaml");
@@ -328,6 +290,8 @@ mod tests {
     }
 
     impl<F: FnMut(usize, &Path, &mut Instants) -> Option<WatchSignal>> WatchHost for Host<F> {
+        type Job = RenewalJob;
+
         fn instants(&self) -> Instants {
             self.now
         }
@@ -397,7 +361,7 @@ mod tests {
         let mut host = Host { directory: path, now, waits: 0, step, events: Vec::new(), states: Vec::new() };
         let environment = Environment::default();
         let context = SigningContext::new(&environment, directory.path());
-        let mut watch = Watch::new(context, [directory.path().join("r.yaml")].iter());
+        let mut watch = Watch::new(OsdfRenewer(context), [directory.path().join("r.yaml")].iter());
         watch.run(jobs, Notes::new(), &mut host).unwrap();
         let hour = |event: &RenewEvent| {
             (0..200).rfind(|hour| start.plus_seconds(hour * 3600).rfc3339() <= event.time).unwrap()

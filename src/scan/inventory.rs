@@ -15,7 +15,7 @@ use crate::key::{PublicKey, published};
 use crate::policy::Signer;
 use crate::token::{Inspection, NumericDate, inspect};
 use crate::util::note::Warning;
-use crate::util::redact::{MASK, redact};
+use crate::util::redact::{MASK, redact_member};
 use crate::util::time::{Timestamp, human_span};
 use crate::verify::{StoredTokenResult, StoredTokenVerifier};
 
@@ -87,7 +87,7 @@ impl<'a> Evaluation<'a> {
             archive_member: entry.as_deref().map(|entry| shown_path(Path::new(entry))),
             line: finding.line,
             // A name may be a piece of a key in a damaged file.
-            member: finding.member.as_deref().map(|member| redact(&without_secrets(member)).into_owned()),
+            member: finding.member.as_deref().map(|member| redact_member(&without_secrets(member))),
             subject: None,
             roles: Vec::new(),
             issuer: None,

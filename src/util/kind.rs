@@ -51,6 +51,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    AccountUnknown: "account-unknown", Config, "an account or group of the system does not exist";
     AnswerErrorStatus: "answer-error-status", Unavailable, "an HTTP answer has an error status";
     AnswerMalformed: "answer-malformed", Unavailable, "an HTTP answer ends early or does not follow the protocol";
     AnswerNotJson: "answer-not-json", Unavailable, "an HTTP answer is not the expected JSON document";
@@ -242,6 +243,10 @@ kinds! {
     RecipientMalformed: "recipient-malformed", Data, "a line of the list of users is not a valid username";
     RecipientsEmpty: "recipients-empty", Negative, "no user matches";
     RemoteKeySetUnusable: "remote-key-set-unusable", Unavailable, "a key set from a URL contains no usable key";
+    RenewalCommandFailed: "renewal-command-failed", TryAgain, "the command after a renewal failed";
+    RenewalFileMalformed: "renewal-file-malformed", Config, "a renewal file is malformed";
+    RenewalNoLifetime: "renewal-no-lifetime", Config, "the lifetime of a renewed token is not set";
+    RenewalTimes: "renewal-times", Config, "a token would be renewed before it is issued";
     ResourceDuplicateMember: "resource-duplicate-member", Data, "a token resource has a duplicate member";
     ResourceDuplicateName: "resource-duplicate-name", Data, "two token resources have the same name";
     ResourceIssuer: "resource-issuer", Data, "the issuer of a token resource is invalid";
@@ -310,6 +315,11 @@ kinds! {
     SyncNoUsers: "sync-no-users", TryAgain, "the LDAP search returned no users";
     SyncTooManyDeletions: "sync-too-many-deletions", TryAgain, "the sync would delete more users than the deletion limit";
     SyncTooManyRemovals: "sync-too-many-removals", TryAgain, "the sync would remove more roles and projects than the deletion limit";
+    TargetAccess: "target-access", NotPermitted, "the owner, group or mode of a target is not the expected one";
+    TargetMalformed: "target-malformed", Data, "the file of a target is malformed";
+    TargetMissing: "target-missing", Data, "the file of a target does not have the member";
+    TargetNotAToken: "target-not-a-token", Data, "the value of a target is not a token";
+    TargetNotEditable: "target-not-editable", Data, "the value of a target cannot be replaced without other changes";
     TextInvalid: "text-invalid", Usage, "a full name or another text contains control characters";
     ThreadUnavailable: "thread-unavailable", TryAgain, "the system cannot start another thread";
     TokenAlgorithmMismatch: "token-algorithm-mismatch", Negative, "the token's algorithm does not fit the key";
@@ -353,6 +363,7 @@ kinds! {
     UserNotFound: "user-not-found", Negative, "the user does not exist";
     UserOfOtherSource: "user-of-other-source", Negative, "the user has another auth source";
     UserRowInvalid: "user-row-invalid", Io, "a column of the user's row cannot be read";
+    UserWithoutRoles: "user-without-roles", Negative, "the user does not have a role";
     UserinfoRejected: "userinfo-rejected", Negative, "the UserInfo answer is not valid";
     UsernameBlank: "username-blank", Usage, "a username begins or ends with a blank";
     UsernameEmpty: "username-empty", Usage, "a username is empty";

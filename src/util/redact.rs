@@ -51,6 +51,44 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     redact_with(text, |word| has_secret_form(word) || looks_random(word))
 }
 
+/// Redacts the path of a member: a JSON pointer name by name, with [`redact`]. A name in camel case such as
+/// `httpHeaderValue1` looks random to [`redact`] but is shown.
+///
+/// ```
+/// use cc_auth::util::redact::redact_member;
+/// assert_eq!(redact_member("/datasources/0/secureJsonData/httpHeaderValue1"),
+///     "/datasources/0/secureJsonData/httpHeaderValue1");
+/// assert_eq!(redact_member("/a/x7Gq02LmPz81KdRt"), "/a/(not shown)");
+/// ```
+#[must_use]
+pub fn redact_member(member: &str) -> String {
+    let name = |name: &str| {
+        // RFC 6901 3: a slash in a name is '~1', and may be part of base64.
+        let is_shown = is_camel_case(name) || redact(&name.replace("~1", "/")) == name.replace("~1", "/");
+        if is_shown { name.to_owned() } else { MASK.to_owned() }
+    };
+    let step = |step: &str| match step.starts_with('/') {
+        true => step.split('/').map(name).collect::<Vec<_>>().join("/"),
+        false => redact(step).into_owned(),
+    };
+    member.split('#').map(step).collect::<Vec<_>>().join("#")
+}
+
+/// Whether a text is a JSON pointer of names and indexes; base64 with slashes is not.
+fn is_pointer(text: &str) -> bool {
+    let is_index = |name: &str| name.len() <= 4 && name.bytes().all(|byte| byte.is_ascii_digit());
+    text.split('/').count() > 2 && text.split('/').all(|name| is_index(name) || is_camel_case(name))
+}
+
+/// Whether a name consists of words in camel case with at least four letters on average; text in base64
+/// does not.
+fn is_camel_case(name: &str) -> bool {
+    let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let words = 1 + letters.chars().skip(1).filter(char::is_ascii_uppercase).count();
+    let is_plain = letters.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_plain && name.len() <= 32 && name.len() - letters.len() <= 2 && letters.len() >= 4 * words
+}
+
 /// Redacts a command argument for a usage error: removes the part after the second colon
 /// (`NAME:ROLES:PASSWORD`) and applies [`redact`].
 ///
@@ -220,6 +258,7 @@ fn is_long_key(word: &str) -> bool {
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
     let is_base64 = word.len() >= 44
         && word.chars().all(is_base64)
+        && !is_pointer(word)
         && (mixed && changes(word) >= 30 || one_case && changes(word) >= 15);
     let is_hex = word.len() >= 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) && changes(word) >= 20;
     is_base64 || is_hex

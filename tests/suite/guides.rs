@@ -381,7 +381,9 @@ fn openid_login_commands_print_what_it_shows() {
 
 #[test]
 fn tokens_in_use_commands_print_what_it_shows() {
-    guide_prints_what_it_shows("docs/tokens-in-use.md", &Site::default(), &TestEnv::new());
+    let restart = ("systemctl restart", "true".to_owned());
+    let site = Site { commands: vec![restart], ..Site::default() };
+    guide_prints_what_it_shows("docs/tokens-in-use.md", &site, &TestEnv::new());
 }
 
 #[test]

@@ -73,6 +73,7 @@ mod remote_keys;
 mod remote_login;
 mod remote_users;
 mod renew;
+mod renew_into;
 mod report_schema;
 mod reports;
 mod roff;

@@ -141,6 +141,13 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         (_, "wait") => return None,
         // Runs until it is ended.
         ("cc-jwt renew", "watch") => return None,
+        ("cc-jwt renew", "user") => "fritz",
+        ("cc-jwt renew", "into") => "fritz.jwt",
+        ("cc-jwt renew", "ttl") => "7h",
+        ("cc-jwt renew", "renew_before") => "1h",
+        ("cc-jwt renew", "command") => "true",
+        ("cc-jwt renew", "command_timeout") => "5s",
+        ("cc-jwt renew", "renewal_file") => "renewals.yaml",
         ("cc-jwt verify", "jwks")
         | ("cc-jwt renew" | "cc-jwt spec check" | "cc-jwt spec issue", "published") => "set.json",
         ("cc-jwt verify", "key") => "own.pem",

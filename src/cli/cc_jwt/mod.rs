@@ -13,6 +13,10 @@ mod pages_scan;
 mod pages_verify;
 mod remote;
 mod renew;
+mod renew_command;
+mod renew_into;
+mod renew_once;
+mod renew_process;
 mod renew_watch;
 mod report;
 mod resources;
@@ -125,8 +129,8 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Inspect(verb) => inspect::run(&verb, console),
         Verb::Verify(verb) => verify::run(&verb, &settings, console),
         Verb::Role(verb) => role::run(&verb, console),
-        Verb::Renew(verb) if verb.watch => renew_watch::run(&verb, console),
-        Verb::Renew(verb) => renew::run(&verb, console),
+        Verb::Renew(verb) if verb.watch => renew_watch::run(&verb, &settings, console),
+        Verb::Renew(verb) => renew::run(&verb, &settings, console),
         Verb::Scan(verb) => scan::run(&verb, &settings, console),
         Verb::Spec(verb) => spec::run(&verb, console),
         Verb::Completion(verb) => completion::run(TOOL.name, &verb, console),

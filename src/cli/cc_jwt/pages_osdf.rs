@@ -50,6 +50,7 @@ pub(super) const RENEW: ManualPage = ManualPage {
          that grows from 2 seconds to 5 minutes. systemd (Type=notify) receives READY=1 when all tokens are valid, \
          STATUS= and STOPPING=1. Each event is a line of JSON on standard output; without --watch only with --json.",
     ],
+    sections: RENEW_INTO,
     examples: &[
         Example {
             command: "gen-keypair --algorithm es256 --format pem -o keys\n\
@@ -69,6 +70,22 @@ pub(super) const RENEW: ManualPage = ManualPage {
             test: ExampleTest::Parses,
         },
         Example {
+            command: "cc-jwt renew --user fritz --ttl 24h --into fritz.jwt",
+            explains: "A token of a user of the server, in a file of its own",
+            test: ExampleTest::Runs(0),
+        },
+        Example {
+            command: "cc-jwt renew --user collector --into /etc/cc-metric-collector/sinks.json#/cc/jwt \
+                      --command 'systemctl restart cc-metric-collector'",
+            explains: "The token in the configuration of cc-metric-collector; then the program reads it",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-jwt renew --renewal-file /etc/cc-jwt/renewals.yaml --watch",
+            explains: "All tokens of a renewal file, until a signal",
+            test: ExampleTest::Parses,
+        },
+        Example {
             command: "XDG_RUNTIME_DIR=/run/user/$(id -u) cc-jwt renew --spec osdf.yaml --discoverable -q",
             explains: "In a crontab, for programs of a login session that use bearer token discovery",
             test: ExampleTest::Parses,
@@ -79,11 +96,58 @@ pub(super) const RENEW: ManualPage = ManualPage {
         SPEC_FILES[1],
         DISCOVERED,
         (".NAME.lock", "beside each token: locked by the process that renews it"),
+        (
+            ".NAME.pending",
+            "beside a file with a command: exists until the command has succeeded after a change",
+        ),
     ],
     environment: &[DISCOVERY[1], DISCOVERY[2], ("NOTIFY_SOCKET", "the notification socket of systemd")],
     see_also: &["cc-jwt-spec(1)", "cc-jwt-jwks(1)", "systemd.service(5)"],
     ..ManualPage::EMPTY
 };
+
+/// The renewal of the tokens of users.
+const RENEW_INTO: &[(&str, &[&str])] = &[
+    (
+        "TOKENS OF THE SERVER'S USERS",
+        &[
+            "With --user and --into, or with a renewal file, a token of a user is renewed in the file of the program that \
+             uses it. It has the claims that the server itself would set, and is signed with the server's key. It is due \
+             when a third of its lifetime is left (--renew-before), when it is missing, invalid or never expires, when \
+             another key signed it, and when the user, the roles of the user or the lifetime changed. A user who is \
+             deleted, disabled or without roles gets no token: the old one remains, and the exit status is 1.",
+            "A target is FILE#/json/pointer for JSON and YAML (RFC 6901), FILE#SETTING or FILE#SECTION.SETTING for environment \
+             files, systemd units, curl configurations, INI, TOML and HTCondor, or FILE if the file is the token alone. \
+             cc-jwt scan prints members in this form. A value of a Kubernetes Secret is decoded, and a file in it has a \
+             member of its own: secret.yaml#/data/sinks.json#/cc/jwt. The member must exist, with a token or an empty string as its \
+             value. In a header, the text before the token remains; before a token that the program sends with 'Bearer ' \
+             itself, this word is removed.",
+            "Every other byte of the file remains, and so do its owner, group, mode and attributes, such as its SELinux label. \
+             The file is replaced in one step, after the new content was read again: it must have the same members, with \
+             the new token as the only change. Otherwise nothing is written. These are rejected: a value that is another \
+             text, blocks, anchors and values of several lines in YAML, escapes and variables in other formats, a member \
+             that is there twice, and a file with several hard links. A symbolic link that no other account can change is \
+             followed: the file that it leads to is replaced.",
+            "--command is run with /bin/sh after a change. If it fails or takes longer than --command-timeout, the exit \
+             status is 75, and the next run repeats it even if the token is not due; --watch repeats it with growing delays. \
+             The file .NAME.pending beside the target exists from before the change until the command has succeeded. \
+             After a kill at any moment, the next run therefore calls the command. The command gets the variables that a shell \
+             needs, such as PATH and HOME, and no others.",
+            "A warning is printed if a variable in .env beside the target, in the server's environment file or in the \
+             environment overrides the token, such as METRICSTORE_TOKEN: the program does not read the renewed token then.",
+        ],
+    ),
+    (
+        "RENEWAL FILE",
+        &[
+            "A list in YAML or JSON. Each entry has user and into (a target, or a list of targets), and optionally lifetime, \
+             renew-before, command, command-timeout, and owner, group and mode: the file must have them, otherwise it is \
+             not changed. Relative targets are relative to the directory of the renewal file. The file must belong to \
+             the caller or root, and no other account may be able to change it, since it names commands. --watch reads it \
+             again after a change.",
+        ],
+    ),
+];
 
 pub(super) const SPEC: ManualPage = ManualPage {
     path: "spec",

@@ -4,35 +4,38 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
+use super::renew_into::{self, IntoOptions};
+use super::renew_once::{note_old_token, run_once};
 use super::resources::{ResourceOptions, parse_mode, published_keys, warn_of_mode};
 use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
-use crate::cli::options::AtOption;
+use crate::cli::options::{AtOption, SettingsOptions};
 
 use crate::osdf::{LoadedResource, reader};
-use crate::renew::output::{raise_file_limit, sweep};
-use crate::renew::{RenewAction, RenewEvent, RenewMode, Renewal, RenewalJob, TokenFile, run_all};
+use crate::renew::{OsdfRenewer, RenewMode, RenewalJob, TokenFile};
 use crate::token::bearer_discovery;
 use crate::util::diagnostic::ExitStatus;
-use crate::util::note::Notes;
-use crate::util::quote::{quote, quote_path};
-use crate::util::time::{Clock, Timestamp};
+use crate::util::quote::quote_path;
 
-/// Renew the tokens of resources in files
+/// The options of the tokens of users, in the place of resources.
+const INTO: [&str; 3] = ["user", "into", "renewal_file"];
+
+/// Renew tokens in files: of resources, or of the server's users
 ///
-/// Signs the token of each resource and writes it to its file if it is due: if its remaining lifetime
-/// is at most spec.resignBefore, if the file does not contain a valid token, or if the resource or its
-/// key changed. The token in the file decides, not its modification time.
+/// Signs a token and writes it to its file if it is due: if it expires soon, if the file does not contain
+/// a valid token, or if the resource, the user or the key changed. The token in the file decides, not its
+/// modification time.
 #[derive(Debug, Args)]
 pub(super) struct Renew {
     /// The resources, YAML or JSON; - is standard input
-    #[arg(long, value_name = "FILE", required = true, num_args = 1.., value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", required_unless_present_any = INTO, conflicts_with_all = INTO,
+          num_args = 1.., value_hint = ValueHint::FilePath)]
     pub(super) spec: Vec<PathBuf>,
 
     /// Renew the token in FILE
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath,
-          required_unless_present_any = ["out_dir", "discoverable"], conflicts_with_all = ["out_dir", "discoverable"])]
+          required_unless_present_any = ["out_dir", "discoverable", "user", "into", "renewal_file"], conflicts_with_all = ["out_dir", "discoverable"])]
     output: Option<PathBuf>,
 
     /// Renew the token of each resource in DIR/NAME; NAME is its metadata.name
@@ -65,19 +68,29 @@ pub(super) struct Renew {
     pub(super) published: Option<String>,
 
     #[command(flatten)]
+    pub(super) into: IntoOptions,
+
+    #[command(flatten)]
     pub(super) resources: ResourceOptions,
 
     #[command(flatten)]
     at: AtOption,
 }
 
-pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus, Failure> {
+pub(super) fn run(
+    arguments: &Renew,
+    options: &SettingsOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
     arguments.check()?;
     let now = arguments.at.clock()?.now();
+    if arguments.into.is_given() {
+        return renew_into::run(&arguments.into, arguments.renew_mode(), now, options, console);
+    }
     let loaded = arguments.resources.load_all(&arguments.spec, now, console);
     if loaded.is_err() && !arguments.check && arguments.out_dir.is_none() {
         let output = arguments.output_of("", console);
-        note_old_token(&quote_path(&output.path), &output, console);
+        note_old_token(&quote_path(&output.path), output.unverified_expiry(), console);
     }
     let loaded = loaded?;
     warn_of_mode(arguments.mode, console);
@@ -85,104 +98,20 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
     let environment = console.environment().clone();
     let published = published_keys(arguments.published.as_deref(), console)?;
     let around = arguments.resources.around(&environment, Path::new("."), published.as_ref());
-    let act = match (arguments.check, arguments.force) {
-        (true, _) => RenewMode::CheckOnly,
-        (_, true) => RenewMode::Force,
-        _ => RenewMode::IfDue,
-    };
-    raise_file_limit(jobs.len());
-    let mut status = ExitStatus::Success;
-    let mut failed = |failure: Failure, console: &mut Console| {
-        if status == ExitStatus::Success || status == ExitStatus::Negative {
-            status = failure.status();
-        }
-        console.report(&failure);
-    };
-    let mut locks = Vec::new();
-    let mut locked = Vec::new();
-    for job in &jobs {
-        if act != RenewMode::CheckOnly {
-            match job.output.lock() {
-                Ok(lock) => locks.push(lock),
-                Err(error) => {
-                    failed(error.into(), console);
-                    continue;
-                }
-            }
-        }
-        locked.push((job, act));
-    }
-    if act != RenewMode::CheckOnly {
-        let outputs: Vec<&TokenFile> = locked.iter().map(|(job, _)| &job.output).collect();
-        sweep(&outputs, Clock::System.now());
-    }
-    let mut notes = Notes::new();
-    let kept = run_all(&locked, &around, now, &mut notes);
-    console.notes(notes);
-    let mut due = false;
-    for ((job, _), kept) in locked.iter().zip(kept) {
-        match kept {
-            Ok(kept) => {
-                due |= matches!(kept.action, RenewAction::Due(_));
-                show(job, &kept, now, console)?;
-            }
-            Err(error) => {
-                if act != RenewMode::CheckOnly {
-                    note_old_token(&quote(&job.resource.name), &job.output, console);
-                }
-                failed(error.into(), console);
-            }
-        }
-    }
-    drop(locks);
-    if status == ExitStatus::Success && due {
-        return Ok(ExitStatus::Negative);
-    }
-    Ok(status)
-}
-
-/// Warns that the old token remains, with its expiry time.
-fn note_old_token(name: &str, output: &TokenFile, console: &mut Console) {
-    let Some(ends) = output.unverified_expiry() else { return };
-    let now = Clock::System.now();
-    console.warn(
-        "token-in-file",
-        &if ends <= now {
-            format!("{name}: the old token is still there and has ended {}", ends.relative_to(now))
-        } else {
-            format!("{name}: the old token remains and expires {}", ends.human(now))
-        },
-    );
-}
-
-fn show(job: &RenewalJob, kept: &Renewal, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
-    if matches!(kept.action, RenewAction::Renewed(_)) {
+    run_once(&mut OsdfRenewer(around), &jobs, arguments.renew_mode(), now, console, |job, console| {
         warn_if_not_owner([job.output.path.as_path()], console);
-    }
-    if console.is_json() {
-        return Ok(console.json(&RenewEvent::of(job, kept, now))?);
-    }
-    let name = quote(&job.resource.name);
-    let ends = kept.expires_at.map_or_else(String::new, |ends| format!("; it expires {}", ends.human(now)));
-    let line = match &kept.action {
-        RenewAction::Fresh => {
-            let renewed =
-                kept.renew_at.map_or_else(String::new, |at| format!(", renewed {}", at.relative_to(now)));
-            format!("{name} is fresh{ends}{renewed}")
-        }
-        RenewAction::Due(reason) => format!("{name} is due: {reason}"),
-        RenewAction::Renewed(reason) => format!("{name} was signed: {reason}{ends}"),
-    };
-    let is_negative = matches!(kept.action, RenewAction::Due(_));
-    if is_negative {
-        console.line(&line)?
-    } else {
-        console.report_line(&line)?
-    }
-    Ok(())
+    })
 }
 
 impl Renew {
+    const fn renew_mode(&self) -> RenewMode {
+        match (self.check, self.force) {
+            (true, _) => RenewMode::CheckOnly,
+            (_, true) => RenewMode::Force,
+            _ => RenewMode::IfDue,
+        }
+    }
+
     /// Checks that the parser cannot make.
     pub(super) fn check(&self) -> Result<(), UsageError> {
         if self.spec.iter().filter(|path| *path == Path::new("-")).count() > 1 {

@@ -15,7 +15,6 @@ use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 pub use problem::EditProblem;
-pub(super) use problem::pointer;
 
 use super::target::TargetStep;
 

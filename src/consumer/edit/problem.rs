@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::TargetStep;
+use super::super::target::{TargetStep, pointer};
 use crate::util::quote::quote;
-use crate::util::redact::redact;
+use crate::util::redact::redact_member;
 use crate::util::suggest::nearest;
 
 /// The most members that a message lists.
@@ -40,9 +40,9 @@ impl EditProblem {
     /// Describes a member that does not exist by its neighbors.
     pub(super) fn missing<'a>(step: &TargetStep, paths: impl Iterator<Item = &'a [String]> + Clone) -> Self {
         let empty = Vec::new();
-        let (path, write): (&[String], fn(&[String]) -> String) = match step {
-            TargetStep::Whole => (&empty, pointer),
-            TargetStep::Pointer(path) => (path, pointer),
+        let path: &[String] = match step {
+            TargetStep::Whole => &empty,
+            TargetStep::Pointer(path) => path,
             TargetStep::Setting(name) => {
                 let mut members: Vec<String> = paths.map(|path| path.join(".")).collect();
                 members.dedup();
@@ -69,25 +69,21 @@ impl EditProblem {
             .or_else(|| members.first().filter(|_| members.len() == 1).map(String::as_str))
             .map(|name| {
                 let rest = path.get(length + 1..).unwrap_or_default();
-                write(&[above, &[name.to_owned()], rest].concat())
+                pointer(&[above, &[name.to_owned()], rest].concat())
             });
-        Self::listed(write(above), members, similar)
+        Self::listed(pointer(above), members, similar)
     }
 
     /// A name may be a piece of a secret in a damaged file.
     fn listed(parent: String, members: Vec<String>, similar: Option<String>) -> Self {
-        let is_shown = |name: &String| redact(name) == name.as_str() && name.len() <= 100;
+        let is_shown =
+            |name: &String| name.len() <= 100 && redact_member(&format!("/{name}")) == format!("/{name}");
         Self::Missing {
-            parent: redact(&parent).into_owned(),
+            parent: redact_member(&parent),
             members: members.into_iter().filter(is_shown).collect(),
             similar: similar.filter(|name| is_shown(name)),
         }
     }
-}
-
-/// Writes a path as a JSON pointer (RFC 6901).
-pub(in crate::consumer) fn pointer(path: &[String]) -> String {
-    path.iter().flat_map(|name| ["/".to_owned(), name.replace('~', "~0").replace('/', "~1")]).collect()
 }
 
 impl fmt::Display for EditProblem {

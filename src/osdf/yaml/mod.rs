@@ -37,6 +37,36 @@ pub(super) fn read(
     (builder.documents, builder.faults)
 }
 
+/// Reads one document with a list at its top: its entries as JSON values, each with its line. Returns
+/// `None` for another document.
+///
+/// # Errors
+/// All errors of the text, each with its line.
+pub(crate) fn read_list(
+    text: &str,
+    origin: &SourceName,
+    notes: &mut Notes,
+) -> Result<Option<Vec<(usize, serde_json::Value)>>, Vec<ResourceError>> {
+    let (documents, errors) = read(text, origin, notes);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let [YamlNode { content: YamlContent::List(entries), .. }] = documents.as_slice() else {
+        return Ok(None);
+    };
+    let mut faults = Vec::new();
+    let values = entries
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| (entry.line, entry.to_json(&FieldPath::root().entry(index), &mut faults)))
+        .collect();
+    if faults.is_empty() {
+        return Ok(Some(values));
+    }
+    let error = |(line, path, error)| ResourceError { source: origin.clone(), line, path, error };
+    Err(faults.into_iter().map(error).collect())
+}
+
 /// The documents of a JSON stream, each with the number of lines before it; none when it is not
 /// JSON. Only their ends are looked for: the builder of the tree, the same for YAML and JSON, gives every
 /// member its line and reports duplicate ones.

@@ -124,7 +124,7 @@ impl ReplaceableFile {
             AtFlags::SYMLINK_NOFOLLOW,
         );
         let is_same = now.is_ok_and(|now| {
-            let changed_at = (i64::from(now.st_mtime), i64::try_from(now.st_mtime_nsec).unwrap_or(-1));
+            let changed_at = (now.st_mtime, i64::try_from(now.st_mtime_nsec).unwrap_or(-1));
             (now.st_dev, now.st_ino) == (old.dev(), old.ino())
                 && u64::try_from(now.st_size).is_ok_and(|size| size == old.size())
                 && changed_at == (old.mtime(), old.mtime_nsec())

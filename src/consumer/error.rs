@@ -1,0 +1,148 @@
+//! Why the token in a consumer's file is not renewed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::edit::EditProblem;
+use crate::accounts::AccountsError;
+use crate::config::ConfigError;
+use crate::issue::IssueError;
+use crate::key::KeyError;
+use crate::renew::OutputError;
+use crate::user_db::UserDbError;
+use crate::util::diagnostic::diagnostics;
+use crate::util::duration::GoDuration;
+use crate::util::file::{FileError, shell_word};
+use crate::util::kind::Kind;
+use crate::util::quote::{quote, quote_path};
+
+/// Why the token in a consumer's file is not renewed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumerError {
+    /// The settings of the server cannot be read, or have no key.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The file cannot be locked or read.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The user table cannot be read, or does not have the user.
+    #[error(transparent)]
+    UserDb(#[from] UserDbError),
+    /// The user is disabled, or the file of disabled users cannot be read.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+    /// No token was issued.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// The user does not have a role.
+    #[error("the user {} does not have a role: no endpoint accepts the token", quote(.0))]
+    NoRoles(String),
+    /// Neither the command nor the configuration sets a lifetime.
+    #[error("the lifetime of the token is not set: a token that is renewed must expire")]
+    NoLifetime,
+    /// The token would be due as soon as it is issued.
+    #[error(
+        "renewal {} before the expiry of a token with a lifetime of {}: expected a shorter time",
+        .renew_before, .lifetime
+    )]
+    RenewBefore {
+        /// The time before the expiry.
+        renew_before: GoDuration,
+        /// The lifetime.
+        lifetime: GoDuration,
+    },
+    /// The value of the member cannot be replaced.
+    #[error("{}: {problem}", place(.path, .member))]
+    Edit {
+        /// The file.
+        path: PathBuf,
+        /// The member.
+        member: String,
+        /// The reason.
+        problem: EditProblem,
+    },
+    /// The owner, group or mode of the file is not the expected one.
+    #[error("{}: expected {expected}, found {found}: nothing was written", quote_path(.path))]
+    Access {
+        /// The file.
+        path: PathBuf,
+        /// The expected owner, group or mode.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+    /// A name of an account or group is unknown.
+    #[error("{what} {} does not exist in {file}: expected a name in this file, or a number", quote(.name))]
+    UnknownAccount {
+        /// `user` or `group`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The file of names.
+        file: &'static str,
+    },
+    /// The command after a change failed.
+    #[error("{}: the token is new, but the command {} {failure}; the next run repeats it", quote_path(.path), quote(.command))]
+    Command {
+        /// The file.
+        path: PathBuf,
+        /// The command.
+        command: String,
+        /// What happened.
+        failure: CommandFailure,
+    },
+}
+
+/// Why a command after a change failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandFailure {
+    /// It cannot be started.
+    #[error("cannot be started: {0}")]
+    Start(String),
+    /// It ended with another exit status than 0.
+    #[error("ended with status {0}")]
+    Status(i32),
+    /// A signal ended it.
+    #[error("was ended by signal {0}")]
+    Signal(i32),
+    /// It took longer than its time limit and was ended.
+    #[error("took longer than {} and was ended", GoDuration::from_seconds(i64::try_from(.0.as_secs()).unwrap_or(i64::MAX)))]
+    Timeout(Duration),
+}
+
+fn place(path: &std::path::Path, member: &str) -> String {
+    if member.is_empty() { quote_path(path) } else { quote(&format!("{}#{member}", path.to_string_lossy())) }
+}
+
+diagnostics! { ConsumerError:
+    Self::Config(error) => error.kind(), error.hint();
+    Self::Key(error) => error.kind(), error.hint();
+    Self::Output(error) => error.kind(), error.hint();
+    Self::File(error) => error.kind(), error.hint();
+    Self::UserDb(error) => error.kind(), error.hint();
+    Self::Accounts(error) => error.kind(), error.hint();
+    Self::Issue(error) => error.kind(), error.hint();
+    Self::NoRoles(user) => Kind::UserWithoutRoles,
+        format!("add one: cc-user role add {} api", shell_word(user));
+    Self::NoLifetime => Kind::RenewalNoLifetime, "give --ttl 24h, or set auth.jwts.max-age";
+    Self::RenewBefore { .. } => Kind::RenewalTimes;
+    Self::Edit { path, problem: EditProblem::Missing { similar: Some(similar), .. }, .. } =>
+        Kind::TargetMissing, format!(
+            "did you mean --into {}",
+            shell_word(&format!("{}#{similar}", path.to_string_lossy()))
+        );
+    Self::Edit { problem: EditProblem::Missing { .. }, .. } => Kind::TargetMissing;
+    Self::Edit { problem: EditProblem::NotAToken, .. } =>
+        Kind::TargetNotAToken, "if the token belongs there, make the value empty first";
+    Self::Edit { problem: EditProblem::Malformed(_), .. } => Kind::TargetMalformed;
+    Self::Edit { .. } => Kind::TargetNotEditable;
+    Self::Access { .. } => Kind::TargetAccess;
+    Self::UnknownAccount { .. } => Kind::AccountUnknown;
+    Self::Command { .. } => Kind::RenewalCommandFailed;
+}
