@@ -16,11 +16,11 @@ use cc_auth::login::oidc::page::BrowserPage;
 use cc_auth::login::oidc::request::{AuthorizationParams, PendingAuthorization, begin};
 use cc_auth::oidc::discovery::{Discovery, ProviderEndpoint, discover};
 use cc_auth::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
-use cc_auth::oidc::oauth::{Provider, Registration};
+use cc_auth::oidc::oauth::{ClientCredentials, Provider, Registration};
 use cc_auth::util::monotonic::SystemMonotonicClock;
 use cc_auth::util::note::Notes;
 use cc_auth::util::secret::SecretText;
-use cc_auth::util::time::Timestamp;
+use cc_auth::util::time::{Clock, Timestamp};
 
 use super::{clean, clean_fault, clean_notes, clean_some};
 
@@ -117,9 +117,11 @@ pub fn http(data: &[u8]) {
     }
     let (client, discovery) = (client(), provider_at(address));
     let secret = SecretText::new("s3cret".to_owned());
-    let registration =
-        Registration { client_id: "c".to_owned(), client_secret: Some(secret.clone()), client_auth: None };
-    let provider = Provider::new(&client, &discovery, &registration);
+    let registration = Registration {
+        client_id: "c".to_owned(),
+        credentials: ClientCredentials::Secret { secret: secret.clone(), method: None },
+    };
+    let provider = Provider::new(&client, &discovery, &registration, Clock::System);
     let keys = || discovery.need(ProviderEndpoint::Keys, &client).expect("the key set");
     match asked {
         b'd' => match discover(&client, &issuer) {
@@ -134,7 +136,7 @@ pub fn http(data: &[u8]) {
                         Err(error) => clean_fault(&error),
                     }
                 }
-                let provider = Provider::new(&client, &found, &registration);
+                let provider = Provider::new(&client, &found, &registration, Clock::System);
                 // The same bytes again, wherever the document sends to.
                 let here = |url: &url::Url| url.authority() == address.to_string();
                 if found.find(ProviderEndpoint::Token, &client).ok().flatten().as_ref().is_some_and(here)

@@ -74,6 +74,10 @@ const OF_SERVER: RuleCondition = Any(&[With(&["endpoint"]), Without(&["profile",
 const LOGIN_ROLE: &[&str] = &["login_role", "default_login_role", "role_config"];
 const NO_LOGIN_ROLE: RuleCondition = Without(LOGIN_ROLE);
 const WRITES: RuleCondition = With(&["output"]);
+/// An OpenID login has a user at a browser if no other credentials are given.
+const WITH_USER: RuleCondition = Without(&["client_credentials", "identity", "token_file"]);
+/// The login of a job for one command.
+const JOB: &[&str] = &["identity", "client_credentials"];
 /// The forms of a printed token; see [`super::token_format`].
 const TOKEN_FORMS: &[&str] = &["header", "curl_config", "export", "exec_credential"];
 
@@ -345,9 +349,14 @@ pub const TABLE: &[Rule] = &[
     rule("cc-login completion", SESSION, Never),
     rule("cc-login", &["words", "method"], Always),
     rule("cc-login", SETTINGS, Form(&["auto", "local", "ldap", "token", "oidc"], "another --method")),
-    rule("cc-login", &["token_file"], Form(&["auto", "token"], "--method token")),
+    rule(
+        "cc-login",
+        &["token_file"],
+        All(&[Without(&["client_credentials"]), Form(&["auto", "token", "oidc"], "--method token")]),
+    ),
     rule("cc-login", PASSWORD, Form(&["auto", "local", "ldap", "remote"], "--method local, ldap or remote")),
-    rule("cc-login", &["identity"], Form(&["token"], "--method token")),
+    rule("cc-login", &["identity"], Form(&["token", "oidc"], "--method token or oidc")),
+    rule("cc-login", &["client_credentials"], Form(&["oidc"], "--method oidc")),
     rule("cc-login", &["bearer_token_file"], All(&[With(&["role"]), Form(&["token"], "--method token")])),
     rule("cc-login", &["path", "scope"], Form(&["oidc"], "--method oidc")),
     rule("cc-login", &["role"], Form(&["oidc", "token"], "--method oidc or token")),
@@ -362,9 +371,10 @@ pub const TABLE: &[Rule] = &[
             "skip_browser",
             "browser",
         ],
-        All(&[Form(&["oidc"], "--method oidc"), Without(&["device"])]),
+        All(&[Form(&["oidc"], "--method oidc"), Without(&["device"]), WITH_USER]),
     ),
-    rule("cc-login", &["device", "manual", "parameter"], Form(&["oidc"], "--method oidc")),
+    rule("cc-login", &["device", "manual"], All(&[Form(&["oidc"], "--method oidc"), WITH_USER])),
+    rule("cc-login", &["parameter"], Form(&["oidc"], "--method oidc")),
     rule("cc-login", &["server", "for_name"], Form(&["remote"], "--method remote")),
     rule("cc-login", &["starttls"], Form(&["auto", "ldap"], "--method ldap")),
     rule(
@@ -397,7 +407,12 @@ pub const TABLE: &[Rule] = &[
     ),
     rule("cc-login token", TOKEN_FORMS, Without(&["json"])),
     rule("cc-login token", SETTINGS, Always),
-    rule("cc-login run", &["env", "kind", "min_ttl", "command", "session"], Always),
+    rule("cc-login run", &["env", "kind", "min_ttl", "command", "identity", "client_credentials"], Always),
+    rule("cc-login run", SESSION, Without(JOB)),
+    rule("cc-login run", &["method", "ca_file"], With(JOB)),
+    rule("cc-login run", &["path", "scope"], All(&[With(JOB), Form(&["oidc"], "--method oidc")])),
+    rule("cc-login run", &["role"], All(&[With(JOB), Form(&["oidc", "token"], "--method token or oidc")])),
+    rule("cc-login run", &["bearer_token_file"], All(&[With(&["role"]), Form(&["token"], "--method token")])),
     rule("cc-login run", SETTINGS, Always),
     rule("cc-login refresh", SESSION, Always),
     rule("cc-login refresh", SETTINGS, Always),

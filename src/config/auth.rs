@@ -155,6 +155,7 @@ fn read_provider(
         client_secret_variable: section.some_text(&["client-secret-variable"], findings),
         client_secret: None,
         token_endpoint_auth_method: section.some_text(&["token-endpoint-auth-method"], findings),
+        client_key_file: section.path(&["client-key-file"], findings),
         scopes: section.texts(&["scopes"], findings),
         parameters: section.raw(&["parameters"], findings),
         ca_file: section.path(&["ca-file"], findings),

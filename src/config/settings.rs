@@ -139,6 +139,8 @@ pub struct OidcProvider {
     /// How the client secret is sent: `client_secret_basic` or `client_secret_post`; by default a
     /// method that the provider supports.
     pub token_endpoint_auth_method: Option<Value<String>>,
+    /// The file with the private key of the client, for `private_key_jwt`.
+    pub client_key_file: Option<Value<PathBuf>>,
     /// Scopes to request in addition to `openid`.
     pub scopes: Option<Value<Vec<String>>>,
     /// Additional parameters of the authorization request.

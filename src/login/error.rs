@@ -143,7 +143,7 @@ diagnostics! { LoginError:
     Self::Config(error) => error.kind(), error.hint();
     Self::File(error) => error.kind(), error.hint();
     Self::Issue(error) => error.kind(), error.hint();
-    Self::NoDirectory => Kind::NoSessionDirectory, "export XDG_STATE_HOME=$HOME/.local/state";
+    Self::NoDirectory => Kind::NoSessionDirectory, "export XDG_STATE_HOME=$(mktemp -d)";
     Self::SessionInvalid { path, .. } => Kind::SessionMalformed, match SessionId::of_path(path) {
         Some(SessionId::Name(name)) => format!("run 'cc-login logout --session {name}', then log in again"),
         _ => "run 'cc-login logout', then log in again".to_owned(),

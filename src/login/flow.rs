@@ -13,9 +13,9 @@ use super::network::NetworkOptions;
 use super::oidc::connection::key_cache;
 use super::oidc::flow::OidcRequest;
 use super::remote::RemoteRequest;
-use super::selection::SessionSelection;
+use super::selection::SessionPlace;
 use super::session::Session;
-use super::session_store::{SessionStore, SessionTarget};
+use super::session_store::SessionTarget;
 use super::start::start;
 use super::ui::{LoginEnvironment, LoginUi, PasswordPrompt};
 use super::{oidc, remote};
@@ -69,27 +69,27 @@ pub struct TokenRequest {
 }
 
 /// Logs in and stores the session under the requested name or, without a name, as the session of
-/// the server or directory of the login. It replaces a session there.
+/// the server or directory of the login. It replaces a session there. A session in memory is only returned.
 ///
 /// # Errors
 /// [`LoginError`], and errors of the user interface.
 pub fn log_in<U: LoginUi>(
     request: &LoginRequest,
-    selection: &SessionSelection,
+    place: SessionPlace<'_>,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
     match request {
-        LoginRequest::Password(request) => log_in_by_password(request, selection, environment, ui),
-        LoginRequest::Token(request) => log_in_by_token(request, selection, environment, ui),
-        LoginRequest::Oidc(request) => oidc::flow::log_in(request, selection, environment, ui),
-        LoginRequest::Remote(request) => remote::log_in(request, selection, environment, ui),
+        LoginRequest::Password(request) => log_in_by_password(request, place, environment, ui),
+        LoginRequest::Token(request) => log_in_by_token(request, place, environment, ui),
+        LoginRequest::Oidc(request) => oidc::flow::log_in(request, place, environment, ui),
+        LoginRequest::Remote(request) => remote::log_in(request, place, environment, ui),
     }
 }
 
 fn log_in_by_password<U: LoginUi>(
     request: &PasswordRequest,
-    selection: &SessionSelection,
+    place: SessionPlace<'_>,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
@@ -103,7 +103,7 @@ fn log_in_by_password<U: LoginUi>(
         return Err(LoginError::MistypedCommand { name: username.to_owned(), command }.into());
     }
     let directory = xdg::state_directory(environment.variables).ok_or(LoginError::NoDirectory)?;
-    let target = target(selection, environment)?;
+    let target = SessionTarget::open(place, None, environment.variables)?;
     let attempts = Attempts::new(&directory);
     let password = ui.password(PasswordPrompt { username, server: None })?;
     let now = environment.clock.now();
@@ -132,12 +132,12 @@ fn log_in_by_password<U: LoginUi>(
 
 fn log_in_by_token<U: LoginUi>(
     request: &TokenRequest,
-    selection: &SessionSelection,
+    place: SessionPlace<'_>,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
     let settings = ui.settings()?;
-    let target = target(selection, environment)?;
+    let target = SessionTarget::open(place, None, environment.variables)?;
     let http = request.network.http_options(environment.variables).map_err(LoginError::from)?;
     let token = match &request.identity {
         Some(identity) => {
@@ -189,14 +189,6 @@ fn log_in_by_server_rules(
     let context = LoginContext { settings, ldap_options: &ldap_options, now: environment.clock.now() };
     let identity = login(Some(Method::Token), &credentials, &context, user_db, None, notes)?;
     Ok(RoleLoginOutcome { identity, max_seconds: None })
-}
-
-/// Returns the place of the session of a login with the settings of a server on this computer.
-fn target(
-    selection: &SessionSelection,
-    environment: &LoginEnvironment<'_>,
-) -> Result<SessionTarget, LoginError> {
-    SessionStore::new(environment.variables)?.target(selection, selection.here.as_ref())
 }
 
 fn open_user_db(settings: &Settings, environment: &LoginEnvironment<'_>) -> Result<UserDb, LoginError> {

@@ -209,7 +209,7 @@ fn oidc(user: &User, settings: &Settings) -> MethodState {
     for provider in &settings.oidc {
         let parameters =
             ProviderParameters { entry: Some(provider.name.clone()), ..ProviderParameters::default() };
-        match provider_config::resolve(settings, &parameters) {
+        match provider_config::resolve(settings, &parameters, &mut Notes::new()) {
             Ok(config) if user.source != AuthSource::Oidc && config.updates_users => {
                 return Limited(
                     "if the provider returns this username; the server changes the user".to_owned(),

@@ -44,7 +44,7 @@ pub use flow::{LoginRequest, log_in};
 pub use identity::{Identity, Method};
 pub use methods::{LoginMethodReport, UserDetails};
 pub use network::NetworkOptions;
-pub use selection::SessionSelection;
+pub use selection::{SessionPlace, SessionSelection};
 pub use session::Session;
 pub use session_token::SessionToken;
 pub use token_demand::{TokenDemand, TokenKind};

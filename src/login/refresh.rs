@@ -142,14 +142,14 @@ impl Renewal<'_> {
             ca_file: before.ca_file.clone(),
             ..ProviderParameters::default()
         };
-        let config = provider_config::resolve(settings, &parameters)?;
+        let config = provider_config::resolve(settings, &parameters, notes)?;
         check_issuer(grant, &config)?;
         let variables = self.environment.variables;
         let client = http_client(&config, None, variables)?;
         let cache = key_cache(variables);
         let discovery = discover(&client, &cache, &config.issuer, self.environment.clock, notes)?;
         let connection = ProviderConnection {
-            provider: Provider::new(&client, &discovery, &config.registration),
+            provider: Provider::new(&client, &discovery, &config.registration, self.environment.clock),
             config: &config,
             cache: &cache,
             settings,
@@ -246,11 +246,11 @@ pub(super) fn log_out_at_provider(
     notes: &mut Notes,
 ) -> Result<(), LoginError> {
     // The login role is not needed here, and may no longer be configured.
-    let config = config_of(session, settings)?;
+    let config = config_of(session, settings, notes)?;
     let client = http_client(&config, None, environment.variables)?;
     let cache = key_cache(environment.variables);
     let discovery = discover(&client, &cache, &config.issuer, environment.clock, notes)?;
-    let provider = Provider::new(&client, &discovery, &config.registration);
+    let provider = Provider::new(&client, &discovery, &config.registration, environment.clock);
     let mut is_ended = false;
     if let Some(refresh) = &session.refresh
         && provider.revoke(&refresh.token).map_err(OidcError::from)?
@@ -274,11 +274,15 @@ pub(super) fn log_out_at_provider(
     Ok(())
 }
 
-fn config_of(session: &Session, settings: &Settings) -> Result<ProviderConfig, LoginError> {
+fn config_of(
+    session: &Session,
+    settings: &Settings,
+    notes: &mut Notes,
+) -> Result<ProviderConfig, LoginError> {
     let entry = entry_of(session, settings);
     let ca_file = session.ca_file.clone();
     let parameters = ProviderParameters { entry, ca_file, ..ProviderParameters::default() };
-    let config = provider_config::resolve(settings, &parameters)?;
+    let config = provider_config::resolve(settings, &parameters, notes)?;
     if let Some(grant) = &session.refresh {
         check_issuer(grant, &config)?;
     }

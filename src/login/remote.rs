@@ -8,10 +8,10 @@ use url::Url;
 use super::error::{LoginError, RemoteTokenError};
 use super::identity::Method;
 use super::oidc::provider_config::read_ca_file;
-use super::selection::SessionSelection;
+use super::selection::SessionPlace;
 use super::session::Session;
 use super::session_key::{SessionKey, SessionOrigin};
-use super::session_store::SessionStore;
+use super::session_store::SessionTarget;
 use super::ui::{LoginEnvironment, LoginUi, PasswordPrompt};
 use crate::clustercockpit;
 use crate::http::{Client, HttpOptions, HttpTrust, Proxy};
@@ -43,7 +43,7 @@ pub struct RemoteRequest {
 /// Logs in at the server and stores the session.
 pub(super) fn log_in<U: LoginUi>(
     request: &RemoteRequest,
-    selection: &SessionSelection,
+    place: SessionPlace<'_>,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
@@ -51,7 +51,7 @@ pub(super) fn log_in<U: LoginUi>(
     // Check before the prompt whether the password may be sent to this URL.
     client.check(&request.server).map_err(LoginError::from)?;
     let origin = SessionOrigin::server(&request.server);
-    let target = SessionStore::new(environment.variables)?.target(selection, Some(&origin))?;
+    let target = SessionTarget::open(place, Some(&origin), environment.variables)?;
     let username = request.username.as_str();
     let password = ui.password(PasswordPrompt { username, server: Some(&request.server_text) })?;
     let server =

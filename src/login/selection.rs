@@ -20,6 +20,15 @@ pub struct SessionSelection {
     pub here: Option<SessionOrigin>,
 }
 
+/// The place of the session of a new login.
+#[derive(Debug, Clone, Copy)]
+pub enum SessionPlace<'a> {
+    /// A session file, which this selection determines.
+    Stored(&'a SessionSelection),
+    /// The memory of this process: nothing is written.
+    Memory,
+}
+
 /// A stored session as a candidate for a selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionCandidate {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::LoginError;
-use super::selection::{SessionCandidate, SessionSelection};
+use super::selection::{SessionCandidate, SessionPlace, SessionSelection};
 use super::session::{self, Session, SessionLock};
 use super::session_error::{MAX_SESSIONS, SessionError};
 use super::session_key::{EXTENSION, SessionId, SessionKey, SessionName, SessionOrigin, SessionRequest};
@@ -35,7 +35,8 @@ pub struct StoredSession {
 /// The place of the session of a new login.
 #[derive(Debug)]
 pub(super) struct SessionTarget {
-    store: SessionStore,
+    /// `None` for a session that is not stored.
+    store: Option<SessionStore>,
     key: SessionKey,
 }
 
@@ -144,24 +145,6 @@ impl SessionStore {
         let id = self.choose(selection)?.ok_or_else(missing)?;
         Ok(load(&id, &self.path(&id), notes)?.ok_or_else(missing)?)
     }
-
-    /// Returns the place of the session of a new login for `origin`. Called before a password is
-    /// sent.
-    ///
-    /// # Errors
-    /// The errors of [`SessionSelection::key_for_login`]; [`SessionError::TooMany`].
-    pub(super) fn target(
-        self,
-        selection: &SessionSelection,
-        origin: Option<&SessionOrigin>,
-    ) -> Result<SessionTarget, LoginError> {
-        let key = selection.key_for_login(origin)?;
-        let files = self.files()?;
-        if files.len() >= MAX_SESSIONS && !files.iter().any(|(id, _)| *id == key.id()) {
-            return Err(SessionError::TooMany.into());
-        }
-        Ok(SessionTarget { store: self, key })
-    }
 }
 
 impl StoredSession {
@@ -178,6 +161,28 @@ impl StoredSession {
 }
 
 impl SessionTarget {
+    /// Returns the place of the session of a new login: at `server`, or with the settings of a server on this
+    /// computer. Called before a password is sent.
+    ///
+    /// # Errors
+    /// The errors of [`SessionSelection::key_for_login`]; [`SessionError::TooMany`], [`LoginError::NoDirectory`].
+    pub(super) fn open(
+        place: SessionPlace<'_>,
+        server: Option<&SessionOrigin>,
+        environment: &Environment,
+    ) -> Result<Self, LoginError> {
+        let SessionPlace::Stored(selection) = place else {
+            return Ok(Self { store: None, key: SessionKey::default() });
+        };
+        let store = SessionStore::new(environment)?;
+        let key = selection.key_for_login(server.or(selection.here.as_ref()))?;
+        let files = store.files()?;
+        if files.len() >= MAX_SESSIONS && !files.iter().any(|(id, _)| *id == key.id()) {
+            return Err(SessionError::TooMany.into());
+        }
+        Ok(Self { store: Some(store), key })
+    }
+
     /// The name and origin of the session.
     pub(super) const fn key(&self) -> &SessionKey {
         &self.key
@@ -187,7 +192,8 @@ impl SessionTarget {
     /// without a name of the same origin; the latter also replaces the session of a version without
     /// named sessions. Notes that another session was replaced.
     pub(super) fn save(&self, session: &Session, notes: &mut Notes) -> Result<(), LoginError> {
-        let path = self.store.path(&self.key.id());
+        let Some(store) = &self.store else { return Ok(()) };
+        let path = store.path(&self.key.id());
         let lock = SessionLock::acquire(&path)?;
         let before = lock.load(&mut Notes::new()).ok().flatten();
         lock.save(session)?;
@@ -207,7 +213,7 @@ impl SessionTarget {
             (Some(before), _) => note_changed_user(before, session, notes),
             (None, _) => {}
         }
-        let former = self.store.path(&SessionId::Former);
+        let former = store.path(&SessionId::Former);
         if self.key.name.is_none() && former.symlink_metadata().is_ok() {
             SessionLock::acquire(&former)?.remove()?;
         }

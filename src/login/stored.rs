@@ -125,6 +125,19 @@ pub fn fresh_token<U: LoginUi>(
     token_from(&session, demand, now, ui)
 }
 
+/// Returns the token of a session that is not stored.
+///
+/// # Errors
+/// As [`token_at`]; [`SessionError::ExpiresSoon`].
+pub fn token_in_memory<U: LoginUi>(
+    session: &Session,
+    demand: TokenDemand,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<SessionToken, U::Error> {
+    token_from(session, demand, environment.clock.now(), ui)
+}
+
 fn load<U: LoginUi>(
     selection: &SessionSelection,
     environment: &LoginEnvironment<'_>,

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use serde_json::{Value, json};
 
 use crate::ci_providers::{BEARER, CiProvider};
-use crate::support::{Run, TestEnv};
+use crate::support::{Run, TestEnv, has, has_python};
 
 const AUDIENCE: &str = "https://cc.example.org";
 
@@ -207,6 +207,64 @@ fn kubernetes_job_logs_in_with_a_projected_token_that_is_read_again_each_time() 
     assert!(!done.stderr.contains("tokens/cc"), "{}", done.stderr);
 }
 
+/// Runs a line in the environment of a pipeline: no home directory, no terminal, no variable of a session.
+fn pipeline(directory: &TestEnv, line: &str) -> Run {
+    directory.sh(&format!("env -i PATH=\"$PATH\" sh -c '{line}' < /dev/null"))
+}
+
+#[test]
+fn command_of_a_pipeline_runs_with_a_token_that_is_not_stored() {
+    let github = CiProvider::github();
+    let directory = server(&github, &github_role());
+    let job = github.github_job().replace('\'', "\"");
+    let login = format!("--identity github:{AUDIENCE} --role ci");
+    let run = pipeline(
+        &directory,
+        &format!(
+            "{job} cc-login run {login} -- sh -c \"cc-jwt verify - --endpoint user-api -q <<E\n\\$TOKEN\nE\nexit 7\""
+        ),
+    );
+    let run = run.ended(7);
+    assert!(!run.stderr.contains("eyJ"), "{}", run.stderr);
+    let soon = pipeline(&directory, &format!("{job} cc-login run {login} --min-ttl 1h -- true")).ended(1);
+    assert!(soon.stderr.contains("expires"), "{}", soon.stderr);
+    // No directory for a session is a problem of a stored session only.
+    let stored = pipeline(&directory, &format!("{job} cc-login {login}")).ended(73);
+    assert!(
+        stored.stderr.contains("no directory for the session")
+            && stored.stderr.contains("hint: export XDG_STATE_HOME="),
+        "{}",
+        stored.stderr
+    );
+    pipeline(
+        &directory,
+        &format!("{job} export XDG_STATE_HOME=\"$PWD/state\"; cc-login {login} && cc-login run -- true"),
+    )
+    .ended(0);
+    let failed = pipeline(&directory, "cc-login run --identity env:NOT_SET --role ci -- touch ran").ended(78);
+    assert!(failed.stderr.contains("NOT_SET"), "{}", failed.stderr);
+    assert!(!directory.file("ran").exists());
+    let files = directory.sh("find . -name '*.json' -path '*session*' | grep -v ^./state || true").ended(0);
+    assert_eq!(files.stdout, "", "a session was stored");
+}
+
+#[test]
+fn options_of_a_login_for_one_command_require_the_login() {
+    let directory = TestEnv::with_setup();
+    for (arguments, message) in [
+        ("--role ci", "--identity"),
+        ("--method oidc", "--identity"),
+        ("--ca-file x", "--identity"),
+        ("--identity github --path site", "--method oidc"),
+        ("--identity github --bearer-token-file x", "--role"),
+        ("--identity github --session work", "--session"),
+        ("--identity github --method ldap", "expected token or oidc"),
+    ] {
+        let run = directory.sh(&format!("cc-login run {arguments} -- true")).ended(2);
+        assert!(run.stderr.contains(message), "{arguments}: {}", run.stderr);
+    }
+}
+
 /// A login of a job whose options are wrong.
 #[track_caller]
 fn usage(directory: &TestEnv, arguments: &str) -> Run {
@@ -232,4 +290,100 @@ fn identity_options_that_have_no_effect_are_rejected() {
         let secret = usage(&directory, "--identity eyJhbGciOiJub25lIn0.e30.hunter2");
         assert!(!secret.stderr.contains("hunter2"), "{}", secret.stderr);
     }
+}
+
+/// The JSON and YAML blocks of a section of `docs/ci.md`.
+fn section(title: &str) -> (String, String) {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ci.md")).unwrap();
+    let text = page.split("\n## ").find(|part| part.starts_with(title)).unwrap();
+    let block = |kind: &str| {
+        let (_, after) = text.split_once(&format!("```{kind}\n")).unwrap();
+        after.split_once("\n```").unwrap().0.to_owned()
+    };
+    (block("json"), block("yaml"))
+}
+
+/// Runs the command of an example of `docs/ci.md`, in the environment of a job, with the role of the example at the
+/// site. `path` is the place of the command in the YAML document.
+fn run_example(title: &str, issuer: &CiProvider, path: &str, replaced: &[(&str, &str)], job: &str) -> Run {
+    let (json, yaml) = section(title);
+    let directory = TestEnv::with_setup();
+    let mut config: Value = serde_json::from_str(&directory.read("config.json")).unwrap();
+    let mut json = json;
+    for (from, to) in replaced {
+        json = json.replace(from, to);
+    }
+    let example: Value = serde_json::from_str(&json).unwrap();
+    config["auth"].as_object_mut().unwrap().extend(example["auth"].as_object().unwrap().clone());
+    directory.write("config.json", config.to_string());
+    directory.write("job.yaml", yaml);
+    let script = format!(
+        "import shlex, yaml\nfound = yaml.safe_load(open('job.yaml')){path}
+print(found if isinstance(found, str) else shlex.join(found))"
+    );
+    directory.write("print.py", script);
+    let mut command = directory.sh("python3 print.py").ended(0).stdout;
+    for (from, to) in replaced {
+        command = command.replace(from, to);
+    }
+    directory.write("command", command);
+    // The monitoring server, as far as the job sees it.
+    directory.write("bin/curl", "#!/bin/sh\nsed s/^Authorization:.// | cc-jwt verify - --endpoint user-api > /dev/null && echo accepted\n");
+    // The line of the page.
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ci.md")).unwrap();
+    let line =
+        page.split('`').find(|piece| piece.starts_with("echo \"Authorization: Bearer $TOKEN\"")).unwrap();
+    directory.write("report", format!("#!/bin/sh\n{line}\n"));
+    directory.write("reader", format!("{BEARER}\n"));
+    directory.sh("chmod 755 bin/curl report; chmod 600 reader; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca -keyout ca.key -out ca.crt 2> /dev/null").ended(0);
+    project(&directory, 1, &issuer.token(AUDIENCE));
+    directory
+        .sh("cc-user add site/benchmarks --role user,api --no-password -q
+             cc-user add reporter --role user,api --no-password -q")
+        .ended(0);
+    directory.sh(&format!(
+        "{job} env -u HOME -u XDG_RUNTIME_DIR PATH=\"$PWD/bin:$PATH\" sh -e command < /dev/null"
+    ))
+}
+
+#[test]
+fn examples_of_the_guide_log_in_and_use_the_token() {
+    if !has_python("yaml") || !has("openssl") {
+        return;
+    }
+    let github = CiProvider::github();
+    let replaced = [("https://token.actions.githubusercontent.com", &*github.issuer())];
+    let run = run_example(
+        "GitHub",
+        &github,
+        "['jobs']['report']['steps'][1]['run']",
+        &replaced,
+        &github.github_job(),
+    );
+    assert_eq!(run.ended(0).stdout, "accepted\n");
+    let denied = run_example(
+        "GitHub",
+        &github,
+        "['jobs']['report']['steps'][1]['run']",
+        &replaced,
+        "export GITHUB_ACTIONS=true;",
+    );
+    assert!(denied.ended(78).stderr.contains("id-token: write"));
+    let gitlab = CiProvider::gitlab();
+    let replaced = [("https://gitlab.example.org", &*gitlab.issuer())];
+    let job = format!("export CI=true GITLAB_CI=true CC_ID_TOKEN='{}';", gitlab.token(AUDIENCE));
+    let run = run_example("GitLab", &gitlab, "['report']['script'][0]", &replaced, &job);
+    assert_eq!(run.ended(0).stdout, "accepted\n");
+    let cluster = CiProvider::kubernetes();
+    let issuer = cluster.issuer();
+    let replaced = [
+        ("https://kubernetes.default.svc.cluster.local", &*issuer),
+        ("https://kubernetes.default.svc", &*issuer),
+        ("/var/run/secrets/cc/token", "tokens/cc"),
+        ("/var/run/secrets/kubernetes.io/serviceaccount/token", "reader"),
+        ("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt", "ca.crt"),
+    ];
+    let path = "['spec']['template']['spec']['containers'][0]['command']";
+    let run = run_example("Kubernetes", &cluster, path, &replaced, "");
+    assert_eq!(run.ended(0).stdout, "accepted\n");
 }

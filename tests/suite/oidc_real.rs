@@ -53,9 +53,15 @@ struct OidcProvider {
 
 impl OidcProvider {
     fn start() -> Self {
+        Self::with(&json!({}))
+    }
+
+    /// The provider with the deviations of a test.
+    fn with(options: &Value) -> Self {
         let errors = ErrorLog::of("oidc-provider");
         let mut child = Command::new("node")
             .arg(tool("oidc-server.mjs"))
+            .env("CC_OIDC", options.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors.sink())
@@ -361,4 +367,45 @@ fn authlib_provider_login_works_and_session_is_refreshed() {
     assert!(done.ended(0).stdout.starts_with("logged in: clara (admin) by oidc"));
     assert!(directory.read("page.html").contains("You are logged in"));
     assert!(renewed.ended(0).stdout.starts_with("logged in: clara (admin) by oidc"));
+}
+
+#[test]
+fn certified_provider_client_logs_in_with_a_secret_or_a_key() {
+    if !has_npm("oidc-provider") {
+        return;
+    }
+    let directory = TestEnv::new();
+    directory.sh("gen-keypair -q --algorithm es256 --format pem -o keys; convert-pem-pubkey keys/public.pem --to jwk > k").ended(0);
+    let key: Value = serde_json::from_str(&directory.read("k")).unwrap();
+    let client = |id: &str, more: Value| {
+        let mut all = json!({
+            "client_id": id, "grant_types": ["client_credentials"], "redirect_uris": [], "response_types": [],
+        });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all
+    };
+    let provider = OidcProvider::with(&json!({"clients": [
+        client("job", json!({"client_secret": "job s3cret"})),
+        client("signer", json!({
+            "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256",
+            "jwks": {"keys": [key]},
+        })),
+    ]}));
+    let by_key = provider.directory(&json!({
+        "client-id": "signer", "client-key-file": directory.file("keys/private.pem"), "scopes": [],
+    }));
+    let done = by_key.sh("cc-login --client-credentials").ended(0);
+    assert!(done.stdout.starts_with("logged in: signer "), "{}", done.stdout);
+    assert!(done.stderr.contains("the session has no token for the server"), "{}", done.stderr);
+    by_key.sh("cc-login run --client-credentials --kind access -- sh -c 'test -n \"$TOKEN\"'").ended(0);
+    let no_server_token = by_key.sh("cc-login run --client-credentials -- true");
+    assert_ne!(no_server_token.status, 0);
+    let other = by_key.sh("cc-login --client-credentials fritz").ended(1);
+    assert!(other.stderr.contains("expected 'fritz'"), "{}", other.stderr);
+    let by_secret = provider.directory(&json!({
+        "client-id": "job", "client-secret-variable": "JOB_SECRET", "scopes": [],
+    }));
+    by_secret.sh("JOB_SECRET='job s3cret' cc-login --client-credentials").ended(0);
+    let wrong = by_secret.sh("JOB_SECRET=wrong cc-login --client-credentials").ended(77);
+    assert!(wrong.stderr.contains("hint: check OID_CLIENT_ID and OID_CLIENT_SECRET"), "{}", wrong.stderr);
 }

@@ -31,6 +31,7 @@ server.listen(0, '127.0.0.1', () => {
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
         response_types: ['code'],
       },
+      ...(options.clients ?? []),
     ],
     claims: {
       openid: ['sub'],
@@ -46,6 +47,7 @@ server.listen(0, '127.0.0.1', () => {
       revocation: { enabled: true },
       rpInitiatedLogout: { enabled: true },
       userinfo: { enabled: true },
+      clientCredentials: { enabled: true },
     },
     ttl: { AccessToken: 600, IdToken: 600, DeviceCode: 600, Session: 600, Grant: 600, Interaction: 600, RefreshToken: 600 },
     cookies: { keys: ['a key for tests'] },

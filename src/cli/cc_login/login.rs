@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 
 use super::parameters::{MethodChoice, Parameters};
-use super::provider::{self, ProviderOptions};
+use super::provider::{self, JobToken, ProviderOptions};
 use super::remote::{self, RemoteLoginOptions};
 use super::report;
 use super::ui::{TerminalUi, with_environment};
@@ -19,7 +19,9 @@ use crate::cli::suggest;
 use crate::ldap::LdapOptions;
 use crate::login::flow::{PasswordRequest, TokenRequest};
 use crate::login::session_error::COMMANDS;
-use crate::login::{CiIdentity, LoginRequest, Method, NetworkOptions, SessionSelection, log_in};
+use crate::login::{
+    CiIdentity, LoginRequest, Method, NetworkOptions, SessionPlace, SessionSelection, log_in,
+};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::environment::Environment;
 
@@ -28,37 +30,37 @@ use crate::util::environment::Environment;
 pub(super) struct LoginOptions {
     /// Username [default: $USER], and parameters as KEY=VALUE, such as role=NAME
     #[arg(value_name = "NAME|KEY=VALUE")]
-    words: Vec<String>,
+    pub(super) words: Vec<String>,
 
     /// Login method: auto, local, ldap, token, oidc or remote [default: auto]
     #[arg(short, long, value_name = "METHOD", value_parser = MethodChoice::parse,
           add = super::complete::login_methods())]
-    method: Option<MethodChoice>,
+    pub(super) method: Option<MethodChoice>,
 
     /// Log in with the token in FILE; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
           conflicts_with_all = ["password_stdin", "password_file"])]
-    token_file: Option<PathBuf>,
+    pub(super) token_file: Option<PathBuf>,
 
     /// Log in with the identity of a CI job: github:AUDIENCE, env:NAME, or file:PATH
     #[arg(long, value_name = "SOURCE", conflicts_with_all = ["token_file", "password_stdin", "password_file"])]
-    identity: Option<CiIdentity>,
+    pub(super) identity: Option<CiIdentity>,
 
     /// Send the bearer token in FILE to the origin of the keys of --role, such as a Kubernetes API server
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    bearer_token_file: Option<PathBuf>,
+    pub(super) bearer_token_file: Option<PathBuf>,
 
     #[command(flatten)]
-    password: PasswordOptions,
+    pub(super) password: PasswordOptions,
 
     #[command(flatten)]
-    provider: ProviderOptions,
+    pub(super) provider: ProviderOptions,
 
     #[command(flatten)]
-    remote: RemoteLoginOptions,
+    pub(super) remote: RemoteLoginOptions,
 
     #[command(flatten)]
-    directory: LdapConnectionOptions,
+    pub(super) directory: LdapConnectionOptions,
 }
 
 pub(super) fn run(
@@ -74,7 +76,7 @@ pub(super) fn run(
             token_file: options.token_file.clone(),
             ..TerminalUi::without_secrets(console, settings)
         };
-        log_in(&request, selection, environment, &mut ui)
+        log_in(&request, SessionPlace::Stored(selection), environment, &mut ui)
     })?;
     report::logged_in(&session, session.issued_at, console)?;
     Ok(ExitStatus::Success)
@@ -95,6 +97,7 @@ impl LoginOptions {
         let has_key = |keys: &[&str]| parameters.others.iter().any(|(key, _)| keys.contains(&key.as_str()));
         match named {
             Some(choice @ MethodChoice::Only(_)) => choice,
+            _ if self.provider.client_credentials => MethodChoice::Only(Method::Oidc),
             _ if self.identity.is_some() || self.token_file.is_some() => MethodChoice::Only(Method::Token),
             _ if self.remote.is_given() || has_key(&remote::KEYS) => MethodChoice::Only(Method::Remote),
             _ if self.provider.is_given() || has_key(&provider::KEYS) => MethodChoice::Only(Method::Oidc),
@@ -103,7 +106,7 @@ impl LoginOptions {
     }
 
     /// Builds the request of the arguments.
-    fn request(&self, environment: &Environment) -> Result<LoginRequest, Failure> {
+    pub(super) fn request(&self, environment: &Environment) -> Result<LoginRequest, Failure> {
         let parameters = Parameters::parse(&self.words)?;
         let named = match (self.method, parameters.method) {
             (Some(a), Some(b)) if a != b => {
@@ -118,6 +121,10 @@ impl LoginOptions {
         Ok(match choice {
             MethodChoice::Only(Method::Oidc) => LoginRequest::Oidc(self.provider.request(
                 parameters.name,
+                JobToken {
+                    is_given: self.identity.is_some() || self.token_file.is_some(),
+                    identity: self.identity.clone(),
+                },
                 &parameters.others,
                 &ldap,
                 timeout,

@@ -2,6 +2,7 @@
 
 mod browser;
 use super::candidates as complete;
+mod job;
 mod login;
 mod page;
 mod parameters;
@@ -116,9 +117,11 @@ fn command() -> Command {
 
 /// Returns the method of a login.
 fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
-    (command == "cc-login")
-        .then(|| login::LoginOptions::from_arg_matches(matches).ok()?.method_name())
-        .flatten()
+    match command.strip_prefix(TOOL.name)? {
+        "" => login::LoginOptions::from_arg_matches(matches).ok()?.method_name(),
+        " run" => job::JobLoginOptions::from_arg_matches(matches).ok()?.method_name(),
+        _ => None,
+    }
 }
 
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {

@@ -119,7 +119,13 @@ pub(super) static PAGES: &[ManualPage] = &[
              session.",
             "A client secret is sent by client_secret_basic or client_secret_post, as the discovery document of the provider \
              lists, and by the other method if the provider rejects the first; token-endpoint-auth-method of the entry \
-             selects one.",
+             selects one. With client-key-file, the client signs an assertion with this private key instead \
+             (private_key_jwt).",
+            "--client-credentials logs in as the client itself, without a user; with --identity, the identity of the job is the \
+             assertion of the client. --method oidc with --identity or --token-file exchanges a token (RFC 8693): the identity \
+             of the job, or an access token of the provider. --parameter adds parameters to the request, such as audience=NAME. \
+             If the provider sends no ID token, the session of a client has its ID as the username and only the access token \
+             of the provider.",
             "The token of the session has the roles of the user in the user table after the login, as on the server's token \
              page. A user who is not in the table gets a session without a token. The REST interface of the server accepts \
              only tokens with the role api; GraphQL and the web pages accept any.",
@@ -294,6 +300,8 @@ pub(super) static PAGES: &[ManualPage] = &[
              the same account and root only.",
             "The command gets the environment of cc-login, without the keys and passwords of a server: JWT_PRIVATE_KEY, \
              CROSS_LOGIN_JWT_HS512_KEY, SESSION_KEY, LDAP_ADMIN_PASSWORD, OID_CLIENT_SECRET.",
+            "With --identity or --client-credentials, the command logs in first, as cc-login does with the same options. The \
+             session is in memory only, so that a job of a pipeline needs no directory for it.",
             "The command replaces the process of cc-login: it gets all signals, and its exit status is that of cc-login. The \
              exit status is 127 if the command does not exist, and 126 if it cannot be executed. Without a valid token, the \
              command is not run, and the exit status is that of 'cc-login token'.",
@@ -302,6 +310,11 @@ pub(super) static PAGES: &[ManualPage] = &[
             Example {
                 command: "cc-login run -- python3 report.py",
                 explains: "Run a script that reads the variable TOKEN",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-login run --identity env:CC_ID_TOKEN --role gitlab -- ./report",
+                explains: "Log in with the identity of a GitLab job for one command",
                 test: ExampleTest::Parses,
             },
             Example {

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::cli::failure::UsageError;
 use crate::ldap::LdapOptions;
+use crate::login::CiIdentity;
 use crate::login::oidc::flow::{OidcFlow, OidcRequest};
 use crate::login::oidc::provider_config::ProviderParameters;
 use crate::login::oidc::redirect::{DEFAULT_PORT, Ports, RedirectParts};
@@ -19,58 +20,71 @@ use crate::util::quote::quote;
 pub(super) struct ProviderOptions {
     /// Provider entry in the configuration; path=NAME or mount=NAME [default: oidc]
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    path: Option<String>,
+    pub(super) path: Option<String>,
 
     /// Login role, also for --method token; role=NAME [default: default-role of the entry]
     #[arg(long, value_name = "NAME")]
-    role: Option<String>,
+    pub(super) role: Option<String>,
 
     /// Address on which to wait for the browser; listenaddress=ADDRESS [default: localhost, which is
     /// 127.0.0.1 and ::1]
     #[arg(long, value_name = "ADDRESS")]
-    listen_address: Option<String>,
+    pub(super) listen_address: Option<String>,
 
     /// Port on which to wait for the browser: a number, a list (8250,8251), a range (8250-8260), or 0
     /// for any free port; port=PORTS [default: 8250]
     #[arg(long, value_name = "PORTS")]
-    port: Option<String>,
+    pub(super) port: Option<String>,
 
     /// Host of the redirect URI; callbackhost=HOST [default: localhost]
     #[arg(long, value_name = "HOST")]
-    callback_host: Option<String>,
+    pub(super) callback_host: Option<String>,
 
     /// Scheme of the redirect URI: http or https; callbackmethod=SCHEME [default: http]
     #[arg(long, value_name = "SCHEME")]
-    callback_method: Option<String>,
+    pub(super) callback_method: Option<String>,
 
     /// Port of the redirect URI; callbackport=PORT [default: the port of --port]
     #[arg(long, value_name = "PORT")]
-    callback_port: Option<String>,
+    pub(super) callback_port: Option<String>,
 
     /// Print the URL without opening a browser; skip_browser=true
     #[arg(long)]
-    skip_browser: bool,
+    pub(super) skip_browser: bool,
 
     /// Command that opens the browser, with %s for the URL, or the URL at the end [default: $BROWSER, or
     /// the browser of the desktop]
     #[arg(long, value_name = "COMMAND", conflicts_with = "skip_browser")]
-    browser: Option<String>,
+    pub(super) browser: Option<String>,
 
     /// Log in on another device, with a code and a QR code
     #[arg(long, conflicts_with_all = ["manual", "browser", "skip_browser"])]
-    device: bool,
+    pub(super) device: bool,
 
     /// Log in with a browser on another computer, and paste the URL of its last page
     #[arg(long, conflicts_with_all = ["browser", "skip_browser"])]
-    manual: bool,
+    pub(super) manual: bool,
+
+    /// Log in as the client itself, without a user, such as in a CI job
+    #[arg(long, conflicts_with_all = ["device", "manual", "browser", "skip_browser"])]
+    pub(super) client_credentials: bool,
 
     /// Additional scope, such as offline_access; may be repeated
     #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
-    scope: Vec<String>,
+    pub(super) scope: Vec<String>,
 
     /// Additional parameter of the authorization request, such as prompt=login; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
-    parameter: Vec<String>,
+    pub(super) parameter: Vec<String>,
+}
+
+/// The token of a job or a user that the provider exchanges.
+#[derive(Debug, Default)]
+pub(super) struct JobToken {
+    /// Whether a token is given: by --identity or by --token-file.
+    pub(super) is_given: bool,
+    /// The identity of --identity.
+    pub(super) identity: Option<CiIdentity>,
 }
 
 /// The keys of an OpenID login.
@@ -98,6 +112,7 @@ impl ProviderOptions {
             || self.skip_browser
             || self.device
             || self.manual
+            || self.client_credentials
             || !self.scope.is_empty()
             || !self.parameter.is_empty()
     }
@@ -117,6 +132,7 @@ impl ProviderOptions {
     pub(super) fn request(
         &self,
         username: Option<String>,
+        job: JobToken,
         keys: &[(String, String)],
         ldap: &LdapOptions,
         time_limit: Option<Duration>,
@@ -172,8 +188,13 @@ impl ProviderOptions {
                     .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             },
             username,
+            identity: job.identity,
             connect_timeout: Some(ldap.connect_timeout),
-            flow: if self.device {
+            flow: if self.client_credentials {
+                Some(OidcFlow::ClientCredentials)
+            } else if job.is_given {
+                Some(OidcFlow::TokenExchange)
+            } else if self.device {
                 Some(OidcFlow::Device)
             } else if self.manual {
                 Some(OidcFlow::Manual)
@@ -239,7 +260,7 @@ mod tests {
     use super::*;
 
     fn request(options: &ProviderOptions, keys: &[(String, String)]) -> Result<OidcRequest, UsageError> {
-        options.request(None, keys, &LdapOptions::default(), None)
+        options.request(None, JobToken::default(), keys, &LdapOptions::default(), None)
     }
 
     fn key(key: &str, value: &str) -> (String, String) {

@@ -7,13 +7,14 @@ use std::process::Command;
 
 use clap::Args;
 
+use super::job::JobLoginOptions;
 use super::token::TokenDemandOptions;
 use super::ui::{TerminalUi, with_environment};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::SettingsOptions;
 use crate::config::Variable;
-use crate::login::{SessionSelection, stored};
+use crate::login::{SessionPlace, SessionSelection, log_in, stored};
 use crate::token::TokenFormat;
 use crate::util::diagnostic::{ExitStatus, diagnostics};
 use crate::util::environment::VariableName;
@@ -23,7 +24,8 @@ use crate::util::quote::quote;
 
 /// Run a command with the token of the session in its environment
 ///
-/// Only this command gets the token. The exit status is that of the command.
+/// Only this command gets the token. The exit status is that of the command. With --identity or
+/// --client-credentials, no session is stored.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// Variable for the token
@@ -32,6 +34,9 @@ pub(super) struct Run {
 
     #[command(flatten)]
     demand: TokenDemandOptions,
+
+    #[command(flatten)]
+    login: JobLoginOptions,
 
     /// Command to run, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -76,9 +81,14 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let demand = run.demand.demand()?;
+    let request = run.login.request(console.environment())?;
     let token = with_environment(console, |environment, console| {
         let mut ui = TerminalUi::without_secrets(console, settings);
-        stored::fresh_token(selection, demand, environment, &mut ui)
+        let Some(request) = request else {
+            return stored::fresh_token(selection, demand, environment, &mut ui);
+        };
+        let session = log_in(&request, SessionPlace::Memory, environment, &mut ui)?;
+        stored::token_in_memory(&session, demand, environment, &mut ui)
     })?;
     let token = TokenFormat::Plain.render(&token.token, token.expires_at)?;
     console.flush()?;

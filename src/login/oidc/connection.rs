@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::error::OidcError;
 use super::id_token::{self, IdTokenPolicy, TokenBinding};
 use super::provider_config::ProviderConfig;
+use super::request::AuthorizationParams;
 use super::user_row;
 use crate::config::Settings;
 use crate::history::Author;
@@ -90,6 +91,12 @@ pub(in crate::login) fn open_user_db(
 }
 
 impl ProviderConnection<'_> {
+    /// Returns the parameters of the login, without scopes that the provider does not support.
+    pub(in crate::login) fn params(&self) -> AuthorizationParams {
+        let scopes = self.provider.discovery.list("scopes_supported");
+        self.config.params_for(scopes.as_deref())
+    }
+
     /// Verifies tokens and creates a session without storing it.
     pub(in crate::login) fn session_of(
         &self,

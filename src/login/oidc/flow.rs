@@ -8,21 +8,25 @@ use super::device;
 use super::error::OidcError;
 use super::gate::CallbackGate;
 use super::id_token::TokenBinding;
+use super::job::JobGrant;
 use super::listener::{Decision, Listener};
 use super::page::BrowserPage;
 use super::provider_config::{self, ProviderParameters};
 use super::redirect::{self, Ports, RedirectParts};
-use super::request::{self, AuthorizationParams, BrowserChoice, PendingAuthorization};
+use super::request::{self, BrowserChoice, PendingAuthorization};
+use crate::http::Client;
+use crate::login::ci_identity::{CiAccess, CiIdentity};
 use crate::login::error::LoginError;
-use crate::login::selection::SessionSelection;
+use crate::login::selection::SessionPlace;
 use crate::login::session::Session;
-use crate::login::session_store::{SessionStore, SessionTarget};
+use crate::login::session_store::SessionTarget;
 use crate::login::start::note_end_of_refresh;
 use crate::login::ui::{LoginEnvironment, LoginStep, LoginUi};
 use crate::oidc::discovery::ProviderEndpoint;
-use crate::oidc::oauth::{Provider, TokenResponse, pkce};
+use crate::oidc::oauth::{ClientCredentials, Provider, SubjectTokenType, TokenResponse, pkce};
 use crate::util::diagnostic::Diagnostic as _;
 use crate::util::note::Notes;
+use crate::util::secret::SecretText;
 
 /// The time for the browser to fetch the last page.
 const LINGER: Duration = Duration::from_secs(3);
@@ -45,6 +49,17 @@ pub enum OidcFlow {
     Device,
     /// In any browser; the URL of the last page is pasted.
     Manual,
+    /// As the client itself, without a user.
+    ClientCredentials,
+    /// With a token that the provider exchanges for its own.
+    TokenExchange,
+}
+
+impl OidcFlow {
+    /// Whether the flow has no user at a browser.
+    const fn is_of_job(self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::TokenExchange)
+    }
 }
 
 /// A login through an OpenID provider.
@@ -58,6 +73,9 @@ pub struct OidcRequest {
     pub connect_timeout: Option<Duration>,
     /// The flow; `None` selects the best available one.
     pub flow: Option<OidcFlow>,
+    /// The identity of a job: the token that is exchanged, or the assertion with which the client authenticates
+    /// itself. Without it, a token exchange reads a token of the user.
+    pub identity: Option<CiIdentity>,
     /// The address on which the program waits for the browser.
     pub listen_address: String,
     /// The ports to try.
@@ -73,26 +91,39 @@ pub struct OidcRequest {
 /// Logs in through the provider and stores the session.
 pub(in crate::login) fn log_in<U: LoginUi>(
     request: &OidcRequest,
-    selection: &SessionSelection,
+    place: SessionPlace<'_>,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
     let settings = ui.settings()?;
-    let config = provider_config::resolve(&settings, &request.provider).map_err(LoginError::from)?;
+    let mut notes = Notes::new();
+    let resolved = provider_config::resolve(&settings, &request.provider, &mut notes);
+    ui.notes(notes);
+    let mut config = resolved.map_err(LoginError::from)?;
+    if let (Some(limit), Some(true)) = (request.time_limit, request.flow.map(OidcFlow::is_of_job)) {
+        config.http.timeout = limit;
+    }
     let client =
         http_client(&config, request.connect_timeout, environment.variables).map_err(LoginError::from)?;
+    let job_token = match &request.identity {
+        Some(identity) => Some(job_token(identity, &client, environment, ui)?),
+        None => None,
+    };
+    if let (Some(OidcFlow::ClientCredentials), Some(token)) = (request.flow, &job_token) {
+        config.registration.credentials = ClientCredentials::Assertion(token.clone());
+    }
     let cache = key_cache(environment.variables);
     // Report errors that the login cannot change before the user is sent to a browser.
     if config.adds_users || config.updates_users {
         open_user_db(&config, &settings, environment.author)?;
     }
-    let target = SessionStore::new(environment.variables)?.target(selection, selection.here.as_ref())?;
+    let target = SessionTarget::open(place, None, environment.variables)?;
     let mut notes = Notes::new();
     let discovery = discover(&client, &cache, &config.issuer, environment.clock, &mut notes);
     ui.notes(notes);
     let discovery = discovery.map_err(LoginError::from)?;
     let connection = ProviderConnection {
-        provider: Provider::new(&client, &discovery, &config.registration),
+        provider: Provider::new(&client, &discovery, &config.registration, environment.clock),
         config: &config,
         cache: &cache,
         settings: &settings,
@@ -108,7 +139,33 @@ pub(in crate::login) fn log_in<U: LoginUi>(
         OidcFlow::Browser => Ok(login.in_browser(ui)?),
         OidcFlow::Device => login.on_device(ui),
         OidcFlow::Manual => login.by_pasted_url(ui),
+        OidcFlow::ClientCredentials => Ok(login.as_job(JobGrant::ClientCredentials, ui)?),
+        OidcFlow::TokenExchange => match &job_token {
+            Some(token) => Ok(login.as_job(JobGrant::Exchange(token, SubjectTokenType::Jwt), ui)?),
+            None => {
+                let token = ui.token()?;
+                Ok(login.as_job(JobGrant::Exchange(&token, SubjectTokenType::AccessToken), ui)?)
+            }
+        },
     }
+}
+
+/// Returns the token of the job.
+fn job_token<U: LoginUi>(
+    identity: &CiIdentity,
+    client: &Client,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<SecretText, LoginError> {
+    let access = CiAccess {
+        variables: environment.variables,
+        http: client.options().clone(),
+        monotonic: environment.monotonic,
+    };
+    let mut notes = Notes::new();
+    let token = identity.fetch(&access, &mut notes);
+    ui.notes(notes);
+    Ok(token?)
 }
 
 /// One login through a provider.
@@ -120,11 +177,6 @@ struct OidcLogin<'run> {
 }
 
 impl OidcLogin<'_> {
-    fn params(&self) -> AuthorizationParams {
-        let scopes = self.connection.provider.discovery.list("scopes_supported");
-        self.connection.config.params_for(scopes.as_deref())
-    }
-
     /// Returns the requested flow, or the best available one with a note.
     fn flow(&self, ui: &mut impl LoginUi) -> OidcFlow {
         if let Some(flow) = self.request.flow {
@@ -163,10 +215,11 @@ impl OidcLogin<'_> {
     fn check_endpoints(&self, flow: OidcFlow) -> Result<(), OidcError> {
         let Provider { http, discovery, .. } = &self.connection.provider;
         let first = match flow {
-            OidcFlow::Browser | OidcFlow::Manual => ProviderEndpoint::Authorization,
-            OidcFlow::Device => ProviderEndpoint::DeviceAuthorization,
+            OidcFlow::Browser | OidcFlow::Manual => Some(ProviderEndpoint::Authorization),
+            OidcFlow::Device => Some(ProviderEndpoint::DeviceAuthorization),
+            OidcFlow::ClientCredentials | OidcFlow::TokenExchange => None,
         };
-        for endpoint in [first, ProviderEndpoint::Token, ProviderEndpoint::Keys] {
+        for endpoint in first.into_iter().chain([ProviderEndpoint::Token, ProviderEndpoint::Keys]) {
             discovery.need(endpoint, http)?;
         }
         discovery.find(ProviderEndpoint::Userinfo, http)?;
@@ -176,7 +229,7 @@ impl OidcLogin<'_> {
     fn begin(&self, redirect_uri: String) -> Result<PendingAuthorization, OidcError> {
         let Provider { http, discovery, registration, .. } = &self.connection.provider;
         let endpoint = discovery.need(ProviderEndpoint::Authorization, http)?;
-        request::begin(&endpoint, &registration.client_id, redirect_uri, &self.params())
+        request::begin(&endpoint, &registration.client_id, redirect_uri, &self.connection.params())
     }
 
     fn check_callback(
@@ -261,7 +314,7 @@ impl OidcLogin<'_> {
     }
 
     fn on_device<U: LoginUi>(&self, ui: &mut U) -> Result<Session, U::Error> {
-        let params = self.params();
+        let params = self.connection.params();
         let provider = &self.connection.provider;
         let verifier = if pkce::is_supported(provider.discovery) {
             Some(request::random_text().map_err(LoginError::from)?)
@@ -325,10 +378,24 @@ impl OidcLogin<'_> {
         ui: &mut impl LoginUi,
     ) -> Result<Session, LoginError> {
         let mut notes = Notes::new();
-        let session = self
-            .connection
-            .session_of(tokens, binding, &mut notes)
-            .and_then(|session| self.target.save(&session, &mut notes).map(|()| session));
+        let session = self.connection.session_of(tokens, binding, &mut notes);
+        self.save(session, notes, ui)
+    }
+
+    /// Logs in without a browser and stores the session.
+    fn as_job(&self, grant: JobGrant<'_>, ui: &mut impl LoginUi) -> Result<Session, LoginError> {
+        let mut notes = Notes::new();
+        let session = self.connection.session_of_job(grant, &mut notes);
+        self.save(session, notes, ui)
+    }
+
+    fn save(
+        &self,
+        session: Result<Session, LoginError>,
+        mut notes: Notes,
+        ui: &mut impl LoginUi,
+    ) -> Result<Session, LoginError> {
+        let session = session.and_then(|session| self.target.save(&session, &mut notes).map(|()| session));
         if let Ok(session) = &session {
             note_end_of_refresh(session, &mut notes);
         }

@@ -47,6 +47,8 @@ pub enum TokenBinding<'a> {
     Device,
     /// The `sub` of an earlier login.
     Subject(&'a str),
+    /// No additional binding, for the tokens of a token exchange, which may have no ID token.
+    TokenExchange,
 }
 
 /// The subject of an ID token.
@@ -94,7 +96,10 @@ pub fn identify(
     let Some(id_token) = id_token else {
         return match (binding, access_token) {
             (TokenBinding::Subject(subject), Some(access_token)) if rules.role.is_none() => {
-                identify_by_userinfo(provider, subject, &access_token, refresh_token, rules, notes)
+                identify_by_userinfo(provider, Some(subject), &access_token, refresh_token, rules, notes)
+            }
+            (TokenBinding::TokenExchange, Some(access_token)) if rules.role.is_none() => {
+                identify_by_userinfo(provider, None, &access_token, refresh_token, rules, notes)
             }
             _ => Err(OidcError::NoIdToken),
         };
@@ -106,7 +111,7 @@ pub fn identify(
     let algorithms = allowed(rules.algorithms, &discovery.id_token_algorithms());
     let (nonce, subject) = match binding {
         TokenBinding::Nonce(nonce) => (Some(nonce), None),
-        TokenBinding::Device => (None, None),
+        TokenBinding::Device | TokenBinding::TokenExchange => (None, None),
         TokenBinding::Subject(subject) => (None, Some(subject)),
     };
     let expected = ExpectedIdToken {
@@ -157,31 +162,31 @@ pub fn identify(
     Ok(IdTokenSubject { identity, subject, login, id_token: Some(id_token), refresh_token })
 }
 
-/// Returns the subject of a refresh without an ID token, which OpenID Connect Core 12.2 permits.
-/// UserInfo must contain the `sub` of the login.
+/// Returns the subject of a refresh or token exchange without an ID token, which OpenID Connect Core 12.2
+/// and RFC 8693 2.2 permit. UserInfo must contain the `sub` of the login that is refreshed.
 fn identify_by_userinfo(
     provider: &Provider<'_>,
-    subject: &str,
+    expected: Option<&str>,
     access_token: &SecretText,
     refresh_token: Option<SecretText>,
     rules: &IdTokenPolicy<'_>,
     notes: &mut Notes,
 ) -> Result<IdTokenSubject, OidcError> {
     let userinfo = userinfo(provider, access_token, rules, notes)?;
-    let found = userinfo.get("sub").and_then(Value::as_str);
-    if found != Some(subject) {
+    let subject = userinfo.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if let Some(expected) = expected.filter(|expected| **expected != subject) {
         return Err(OidcError::NotAccepted {
             check: "userinfo",
             reason: format!(
                 "UserInfo has the subject {}, expected {} as at the login",
-                quote(found.unwrap_or_default()),
-                quote(subject)
+                quote(&subject),
+                quote(expected)
             ),
             hint: None,
         });
     }
     let identity = oidc_identity::identify(None, Some(&userinfo), None, notes)?;
-    Ok(IdTokenSubject { identity, subject: subject.to_owned(), login: None, id_token: None, refresh_token })
+    Ok(IdTokenSubject { identity, subject, login: None, id_token: None, refresh_token })
 }
 
 /// Returns the claims of UserInfo; a signed response is verified.

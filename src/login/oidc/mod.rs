@@ -1,5 +1,5 @@
 //! Login through an OpenID provider: in a browser with an authorization code and PKCE, with a URL that
-//! the user pastes, or on another device.
+//! the user pastes, on another device, or without a user.
 
 pub mod callback;
 pub(in crate::login) mod connection;
@@ -8,6 +8,7 @@ pub mod error;
 pub mod flow;
 pub mod gate;
 pub mod id_token;
+mod job;
 pub mod listener;
 mod local_http;
 pub mod page;

@@ -4,21 +4,24 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
+use zeroize::Zeroizing;
 
 use super::id_token::ALGORITHMS;
 use super::request::AuthorizationParams;
 use crate::util::diagnostic::diagnostics;
-use crate::util::file::{self, FileError, SETTINGS_LIMIT};
+use crate::util::file::{self, FileContents, FileError, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
+use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
-use crate::util::quote::{escape, quote};
+use crate::util::quote::{escape, quote, quote_path};
 use crate::util::secret::SecretText;
 use crate::util::suggest::nearest;
 
 use crate::config::{ConfigError, OidcProvider, Settings, Variable};
 use crate::http::{HttpError, HttpOptions, HttpTrust, parse_url};
-use crate::key::Algorithm;
-use crate::oidc::oauth::{ClientAuth, Registration};
+use crate::key::parse::read_signing;
+use crate::key::{Algorithm, KeyError, KeyFileError, KeyStrength};
+use crate::oidc::oauth::{ClientAuth, ClientCredentials, Registration};
 use crate::policy::login_role::{
     LoginRole, LoginRoleError, LoginRoleSet, RoleConfig, RoleKeySource, RoleKeyUrl, RoleType,
 };
@@ -95,9 +98,12 @@ pub enum ProviderConfigError {
         /// The error.
         error: HttpError,
     },
-    /// The CA file.
+    /// The CA file, or the file with the key of the client.
     #[error(transparent)]
-    CaFile(#[from] FileError),
+    File(#[from] FileError),
+    /// The key of the client.
+    #[error(transparent)]
+    ClientKey(#[from] KeyFileError),
     /// The login role.
     #[error("{}", first(.0))]
     Role(Vec<LoginRoleError>),
@@ -106,7 +112,7 @@ pub enum ProviderConfigError {
     RoleType(String),
     /// An unknown method of sending the client secret.
     #[error(
-        "invalid {}.token-endpoint-auth-method {}: expected client_secret_basic or client_secret_post",
+        "invalid {}.token-endpoint-auth-method {}: expected client_secret_basic, client_secret_post or private_key_jwt",
         escape(.key), quote(.found)
     )]
     ClientAuth {
@@ -144,7 +150,8 @@ diagnostics! { ProviderConfigError:
                 None => Some("add it under auth.oidc.providers, with 'provider' and 'client-id'".to_owned()),
             };
     Self::ProviderUrl { error, .. } => error.kind(), error.hint();
-    Self::CaFile(error) => error.kind(), error.hint();
+    Self::ClientKey(error) => error.kind(), error.hint();
+    Self::File(error) => error.kind(), error.hint();
     Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, LoginRoleError::kind),
         faults.first().and_then(LoginRoleError::hint);
     Self::RoleType(role) => Kind::LoginRoleOtherType, format!(
@@ -162,6 +169,7 @@ diagnostics! { ProviderConfigError:
 pub fn resolve(
     settings: &Settings,
     parameters: &ProviderParameters,
+    notes: &mut Notes,
 ) -> Result<ProviderConfig, ProviderConfigError> {
     let entry = find(settings, parameters.entry.as_deref())?;
     let issuer = match &entry.provider {
@@ -172,7 +180,7 @@ pub fn resolve(
         key: format!("{}.provider", entry.key),
         error,
     })?;
-    let registration = registration(settings, entry)?;
+    let registration = registration(settings, entry, notes)?;
     let role = role(settings, entry, parameters.role.as_deref(), &issuer)?;
     let trust =
         match parameters.ca_file.as_deref().or(entry.ca_file.as_ref().map(|file| file.value.as_path())) {
@@ -220,7 +228,11 @@ fn find<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a OidcProvid
 
 /// Returns the registration of the client. An entry with its own client ID never uses the common
 /// secret.
-fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registration, ProviderConfigError> {
+fn registration(
+    settings: &Settings,
+    entry: &OidcProvider,
+    notes: &mut Notes,
+) -> Result<Registration, ProviderConfigError> {
     let own = entry.client_id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
     let named = entry.client_secret.as_ref().map(|secret| secret.value.clone());
     let common = |variable| settings.secret(variable).map(|secret| secret.text.clone());
@@ -230,21 +242,46 @@ fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registratio
         Some(id) => id,
         None => settings.secrets.require(Variable::OidClientId)?.text.expose().to_owned(),
     };
-    Ok(Registration {
-        client_id,
-        client_secret: client_secret.filter(|secret: &SecretText| !secret.is_empty()),
-        client_auth: client_auth(entry)?,
-    })
+    let secret = client_secret.filter(|secret: &SecretText| !secret.is_empty());
+    Ok(Registration { client_id, credentials: credentials(settings, entry, secret, notes)? })
 }
 
-/// Returns the configured method of sending the client secret.
-fn client_auth(entry: &OidcProvider) -> Result<Option<ClientAuth>, ProviderConfigError> {
-    let Some(method) = entry.token_endpoint_auth_method.as_ref().map(|method| &method.value) else {
-        return Ok(None);
+/// Returns the credentials of the client: the key of the entry, or the secret.
+fn credentials(
+    settings: &Settings,
+    entry: &OidcProvider,
+    secret: Option<SecretText>,
+    notes: &mut Notes,
+) -> Result<ClientCredentials, ProviderConfigError> {
+    let invalid =
+        |found: &str| ProviderConfigError::ClientAuth { key: entry.key.clone(), found: found.to_owned() };
+    let method = match entry.token_endpoint_auth_method.as_ref().map(|method| method.value.as_str()) {
+        Some(name) => Some(ClientAuth::named(name).ok_or_else(|| invalid(name))?),
+        None => None,
     };
-    ClientAuth::named(method)
-        .map(Some)
-        .ok_or_else(|| ProviderConfigError::ClientAuth { key: entry.key.clone(), found: method.clone() })
+    match (&entry.client_key_file, method) {
+        (Some(path), None | Some(ClientAuth::PrivateKeyJwt)) => {
+            let bytes =
+                Zeroizing::new(file::read_named(&path.value, SETTINGS_LIMIT, FileContents::Secret, notes)?);
+            let key = read_signing(&bytes, KeyStrength::Enforce, notes).and_then(|key| {
+                if key.private_key().is_some() {
+                    Ok(key)
+                } else {
+                    Err(KeyError::WrongType { found: "an HMAC secret".into(), expected: "a private key" })
+                }
+            });
+            let key = key.map_err(|error| error.at(quote_path(&path.value)))?;
+            Ok(ClientCredentials::PrivateKey(Box::new(key)))
+        }
+        (None, Some(ClientAuth::PrivateKeyJwt)) => {
+            Err(settings.missing(&format!("{}.client-key-file", entry.key)).into())
+        }
+        (Some(_), Some(other)) => Err(invalid(other.name())),
+        (None, method) => Ok(match secret {
+            Some(secret) => ClientCredentials::Secret { secret, method },
+            None => ClientCredentials::Public,
+        }),
+    }
 }
 
 fn role(

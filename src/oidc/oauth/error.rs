@@ -14,6 +14,12 @@ use crate::util::quote::quote;
 /// The purpose of a request for a device code, in messages.
 pub(super) const DEVICE_AUTHORIZATION: &str = "the device authorization";
 
+/// The purpose of a request for tokens of the client itself, in messages.
+pub(super) const CLIENT_LOGIN: &str = "the login of the client";
+
+/// The purpose of a token exchange, in messages.
+pub(super) const TOKEN_EXCHANGE: &str = "the token exchange";
+
 /// An error response of a provider (RFC 6749 4.1.2.1 and 5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorResponse {
@@ -55,8 +61,13 @@ impl ErrorResponse {
 
     /// Returns whether the provider does not permit this client the grant.
     fn is_grant_disabled(&self) -> bool {
-        ["unauthorized_client", "unsupported_grant_type"].contains(&self.code.as_str())
-            && !self.is_client_unknown()
+        let is_off = self.description.as_deref().is_some_and(|text| text.contains("not enabled"));
+        match self.code.as_str() {
+            "unauthorized_client" | "unsupported_grant_type" => !self.is_client_unknown(),
+            // Keycloak's answer to a token exchange that the client does not have.
+            "invalid_request" => is_off,
+            _ => false,
+        }
     }
 
     /// Returns the error kind of a login that fails with this response.
@@ -154,6 +165,9 @@ pub enum OauthError {
     /// The provider supports only client authentication methods that this program does not support.
     #[error("the provider accepts a client secret only by {}: expected client_secret_basic or client_secret_post", quoted_list(.0))]
     NoClientAuth(Vec<String>),
+    /// The assertion of the client cannot be signed.
+    #[error("the assertion of the client cannot be signed: {0}")]
+    Assertion(String),
 }
 
 impl OauthError {
@@ -182,10 +196,15 @@ diagnostics! { OauthError:
     Self::Discovery(error) => error.kind(), error.hint();
     Self::ErrorResponse { what: DEVICE_AUTHORIZATION, refusal, .. } if refusal.is_grant_disabled() => refusal.kind(),
         "allow the device authorization grant in the provider's registration of this client, or use --manual";
+    Self::ErrorResponse { what: CLIENT_LOGIN, refusal, .. } if refusal.is_grant_disabled() => refusal.kind(),
+        "allow the client credentials grant in the provider's registration of this client (Keycloak: 'Service accounts roles')";
+    Self::ErrorResponse { what: TOKEN_EXCHANGE, refusal, .. } if refusal.is_grant_disabled() => refusal.kind(),
+        "allow the token exchange grant in the provider's registration of this client (Keycloak: 'Standard token exchange')";
     Self::ErrorResponse { refusal, redirect_uri, tried, .. } => refusal.kind(),
         client_hint(refusal, *tried).or_else(|| refusal.hint(redirect_uri.as_deref()));
     Self::InvalidResponse { .. } => Kind::ProviderAnswer;
     Self::NoClientAuth(_) => Kind::ProviderClientAuth;
+    Self::Assertion(_) => Kind::ProviderClientAuth;
 }
 
 /// Returns the hint for a rejected client; `tried` lists the client authentication methods in order.
@@ -196,6 +215,11 @@ fn client_hint(refusal: &ErrorResponse, tried: [Option<ClientAuth>; 2]) -> Optio
             [None, _] => {
                 "no client secret was sent: set OID_CLIENT_SECRET if the client is not public, or check \
                           OID_CLIENT_ID"
+                    .to_owned()
+            }
+            [Some(ClientAuth::PrivateKeyJwt), _] => {
+                "register the public key of the client, or the issuer of its assertion, with the provider, and check \
+                 OID_CLIENT_ID"
                     .to_owned()
             }
             _ => format!(

@@ -6,12 +6,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::error::{OauthError, check_status, is_client_rejected};
-use super::registration::{ClientAuth, Registration, basic_credentials};
+use super::assertion::{JWT_BEARER, sign_assertion};
+use super::error::{CLIENT_LOGIN, OauthError, TOKEN_EXCHANGE, check_status, is_client_rejected};
+use super::registration::{ClientAuth, ClientCredentials, Registration, basic_credentials};
 use crate::http::{Client, HttpError, Response};
 use crate::oidc::discovery::{Discovery, ProviderEndpoint};
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
+use crate::util::time::Clock;
 
 /// The response of the token endpoint.
 #[derive(Debug, Clone)]
@@ -31,9 +33,44 @@ pub struct TokenResponse {
 /// A grant for the token endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Grant<'a> {
-    Code { code: &'a SecretText, redirect_uri: &'a str, verifier: &'a SecretText },
+    Code {
+        code: &'a SecretText,
+        redirect_uri: &'a str,
+        verifier: &'a SecretText,
+    },
     Refresh(&'a SecretText),
-    Device { code: &'a SecretText, verifier: Option<&'a SecretText> },
+    Device {
+        code: &'a SecretText,
+        verifier: Option<&'a SecretText>,
+    },
+    ClientCredentials {
+        scope: &'a str,
+        extra: &'a [(String, String)],
+    },
+    Exchange {
+        token: &'a SecretText,
+        token_type: SubjectTokenType,
+        scope: &'a str,
+        extra: &'a [(String, String)],
+    },
+}
+
+/// The type of the token that is exchanged (RFC 8693 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectTokenType {
+    /// An access token of this provider.
+    AccessToken,
+    /// A JWT of another issuer that the provider trusts.
+    Jwt,
+}
+
+impl SubjectTokenType {
+    const fn urn(self) -> &'static str {
+        match self {
+            Self::AccessToken => "urn:ietf:params:oauth:token-type:access_token",
+            Self::Jwt => "urn:ietf:params:oauth:token-type:jwt",
+        }
+    }
 }
 
 /// The endpoints of a provider for one client.
@@ -45,6 +82,8 @@ pub struct Provider<'a> {
     pub discovery: &'a Discovery,
     /// The registration of the client.
     pub registration: &'a Registration,
+    /// The clock of the assertions of the client.
+    clock: Clock,
     /// The client authentication method that the provider accepted.
     accepted: Cell<Option<ClientAuth>>,
 }
@@ -89,8 +128,13 @@ fn lifetime(expires_in: &Value) -> Option<i64> {
 impl<'a> Provider<'a> {
     /// Creates the endpoints of a provider for this client.
     #[must_use]
-    pub const fn new(http: &'a Client, discovery: &'a Discovery, registration: &'a Registration) -> Self {
-        Self { http, discovery, registration, accepted: Cell::new(None) }
+    pub const fn new(
+        http: &'a Client,
+        discovery: &'a Discovery,
+        registration: &'a Registration,
+        clock: Clock,
+    ) -> Self {
+        Self { http, discovery, registration, clock, accepted: Cell::new(None) }
     }
 
     /// Exchanges an authorization code for tokens.
@@ -112,6 +156,35 @@ impl<'a> Provider<'a> {
     /// [`OauthError`].
     pub fn refresh(&self, refresh_token: &SecretText) -> Result<TokenResponse, OauthError> {
         self.tokens("the refresh token", Grant::Refresh(refresh_token))
+    }
+
+    /// Returns tokens of the client itself, without a user (RFC 6749 4.4). `extra` are further parameters.
+    ///
+    /// # Errors
+    /// [`OauthError`].
+    pub fn client_tokens(
+        &self,
+        scopes: &[String],
+        extra: &[(String, String)],
+    ) -> Result<TokenResponse, OauthError> {
+        let scope = scopes.join(" ");
+        self.tokens(CLIENT_LOGIN, Grant::ClientCredentials { scope: &scope, extra })
+    }
+
+    /// Exchanges a token for tokens of this provider (RFC 8693). `extra` are further parameters, such as
+    /// `audience`.
+    ///
+    /// # Errors
+    /// [`OauthError`].
+    pub fn exchange_token(
+        &self,
+        token: &SecretText,
+        token_type: SubjectTokenType,
+        scopes: &[String],
+        extra: &[(String, String)],
+    ) -> Result<TokenResponse, OauthError> {
+        let scope = scopes.join(" ");
+        self.tokens(TOKEN_EXCHANGE, Grant::Exchange { token, token_type, scope: &scope, extra })
     }
 
     /// Revokes a refresh token. Returns `false` if the provider does not have the endpoint.
@@ -172,6 +245,22 @@ impl<'a> Provider<'a> {
                 form.extend(verifier.map(|verifier| ("code_verifier", verifier.expose())));
                 (form, None)
             }
+            Grant::ClientCredentials { scope, extra } => {
+                let mut form = vec![("grant_type", "client_credentials"), ("scope", scope)];
+                form.extend(extra.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+                (form, None)
+            }
+            Grant::Exchange { token, token_type, scope, extra } => {
+                let mut form = vec![
+                    ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                    ("subject_token", token.expose()),
+                    ("subject_token_type", token_type.urn()),
+                    ("requested_token_type", SubjectTokenType::AccessToken.urn()),
+                    ("scope", scope),
+                ];
+                form.extend(extra.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+                (form, None)
+            }
         };
         let answer: TokenBody = self.authenticated(what, redirect_uri, &endpoint, &form)?.secret_json()?;
         // RFC 6749 5.1: token_type is required and case-insensitive. UserInfo accepts only bearer
@@ -203,25 +292,47 @@ impl<'a> Provider<'a> {
         endpoint: &Url,
         form: &[(&str, &str)],
     ) -> Result<Response, OauthError> {
-        let Some(secret) = &self.registration.client_secret else {
-            return check_status(what, redirect_uri, [None; 2], self.send(endpoint, form, None)?);
+        let (secret, method) = match &self.registration.credentials {
+            ClientCredentials::Public => {
+                return check_status(
+                    what,
+                    redirect_uri,
+                    [None; 2],
+                    self.send(endpoint, form, Sent::Nothing)?,
+                );
+            }
+            ClientCredentials::PrivateKey(key) => {
+                let client_id = &self.registration.client_id;
+                let assertion = sign_assertion(client_id, &self.discovery.issuer, key, self.clock.now())
+                    .map_err(|error| OauthError::Assertion(error.to_string()))?;
+                let answer = self.send(endpoint, form, Sent::Assertion(&assertion))?;
+                return check_status(what, redirect_uri, [Some(ClientAuth::PrivateKeyJwt), None], answer);
+            }
+            ClientCredentials::Assertion(assertion) => {
+                let answer = self.send(endpoint, form, Sent::Assertion(assertion))?;
+                return check_status(what, redirect_uri, [Some(ClientAuth::PrivateKeyJwt), None], answer);
+            }
+            ClientCredentials::Secret { secret, method } => (secret, *method),
         };
-        let (first, second) = self.client_auth()?;
-        let answer = self.send(endpoint, form, Some((first, secret)))?;
+        let (first, second) = self.client_auth(method)?;
+        let answer = self.send(endpoint, form, Sent::Secret(first, secret))?;
         let Some(second) = second.filter(|_| is_client_rejected(&answer)) else {
             return check_status(what, redirect_uri, [Some(first), None], answer);
         };
         log::info!("the provider rejects the client by {}: trying {}", first.name(), second.name());
-        let answer = self.send(endpoint, form, Some((second, secret)))?;
+        let answer = self.send(endpoint, form, Sent::Secret(second, secret))?;
         if !is_client_rejected(&answer) {
             self.accepted.set(Some(second));
         }
         check_status(what, redirect_uri, [Some(first), Some(second)], answer)
     }
 
-    /// Returns the client authentication method, and the one to try if the provider rejects the client.
-    fn client_auth(&self) -> Result<(ClientAuth, Option<ClientAuth>), OauthError> {
-        if let Some(method) = self.registration.client_auth.or(self.accepted.get()) {
+    /// Returns the method for the client secret, and the one to try if the provider rejects the client.
+    fn client_auth(
+        &self,
+        configured: Option<ClientAuth>,
+    ) -> Result<(ClientAuth, Option<ClientAuth>), OauthError> {
+        if let Some(method) = configured.or(self.accepted.get()) {
             return Ok((method, None));
         }
         let methods = self.discovery.list("token_endpoint_auth_methods_supported");
@@ -230,8 +341,8 @@ impl<'a> Provider<'a> {
             None => true,
             Some(names) => names.iter().any(|name| name == expected.name()),
         };
-        match ClientAuth::ALL.into_iter().find(|method| supports(*method)) {
-            Some(method) => Ok((method, Some(method.other()).filter(|other| supports(*other)))),
+        match ClientAuth::WITH_SECRET.into_iter().find(|method| supports(*method)) {
+            Some(method) => Ok((method, method.other().filter(|other| supports(*other)))),
             None => Err(OauthError::NoClientAuth(methods.unwrap_or_default())),
         }
     }
@@ -240,23 +351,36 @@ impl<'a> Provider<'a> {
         &self,
         endpoint: &Url,
         form: &[(&str, &str)],
-        secret: Option<(ClientAuth, &SecretText)>,
+        credentials: Sent<'_>,
     ) -> Result<Response, HttpError> {
         let client_id = self.registration.client_id.as_str();
         let mut form = form.to_vec();
         let mut headers = vec![("accept", "application/json")];
         let basic;
-        match secret {
-            None => form.push(("client_id", client_id)),
-            Some((ClientAuth::Basic, secret)) => {
+        match credentials {
+            Sent::Nothing => form.push(("client_id", client_id)),
+            Sent::Secret(ClientAuth::Basic, secret) => {
                 basic = basic_credentials(client_id, secret);
                 headers.push(("authorization", basic.as_str()));
             }
-            Some((ClientAuth::Post, secret)) => {
+            Sent::Secret(_, secret) => {
                 form.push(("client_id", client_id));
                 form.push(("client_secret", secret.expose()));
+            }
+            Sent::Assertion(assertion) => {
+                form.push(("client_id", client_id));
+                form.push(("client_assertion_type", JWT_BEARER));
+                form.push(("client_assertion", assertion.expose()));
             }
         }
         self.http.post_form(endpoint, &headers, &form)
     }
+}
+
+/// The credentials of one request.
+#[derive(Clone, Copy)]
+enum Sent<'a> {
+    Nothing,
+    Secret(ClientAuth, &'a SecretText),
+    Assertion(&'a SecretText),
 }

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use crate::key::SigningKey;
 use crate::util::secret::SecretText;
 
 /// The registration of this client with the provider.
@@ -11,11 +12,27 @@ use crate::util::secret::SecretText;
 pub struct Registration {
     /// The client ID (`OID_CLIENT_ID`).
     pub client_id: String,
-    /// The client secret (`OID_CLIENT_SECRET`); `None` for a public client.
-    pub client_secret: Option<SecretText>,
-    /// The client authentication method. `None` selects it from the discovery document, and tries the
-    /// other method if the provider rejects the first.
-    pub client_auth: Option<ClientAuth>,
+    /// How the client authenticates itself.
+    pub credentials: ClientCredentials,
+}
+
+/// The credentials of a client.
+#[derive(Debug, Clone)]
+pub enum ClientCredentials {
+    /// None: a public client.
+    Public,
+    /// A secret that the provider knows (`OID_CLIENT_SECRET`).
+    Secret {
+        /// The secret.
+        secret: SecretText,
+        /// The client authentication method. `None` selects it from the discovery document, and tries the
+        /// other method if the provider rejects the first.
+        method: Option<ClientAuth>,
+    },
+    /// A private key that signs an assertion for each request; the provider knows the public key.
+    PrivateKey(Box<SigningKey>),
+    /// A token of another issuer that the provider trusts, such as that of a CI job (RFC 7523 2.2).
+    Assertion(SecretText),
 }
 
 /// A client authentication method (RFC 6749 2.3.1), with the names of OpenID Connect Core 9.
@@ -25,11 +42,13 @@ pub enum ClientAuth {
     Basic,
     /// The secret is in the form.
     Post,
+    /// A signed assertion is in the form.
+    PrivateKeyJwt,
 }
 
 impl ClientAuth {
-    /// Both methods, the preferred one first.
-    pub const ALL: [Self; 2] = [Self::Basic, Self::Post];
+    /// The methods with a secret, the preferred one first.
+    pub const WITH_SECRET: [Self; 2] = [Self::Basic, Self::Post];
 
     /// Returns the name in discovery documents and registrations.
     #[must_use]
@@ -37,19 +56,22 @@ impl ClientAuth {
         match self {
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
     /// Returns the method with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|method| method.name() == name)
+        [Self::Basic, Self::Post, Self::PrivateKeyJwt].into_iter().find(|method| method.name() == name)
     }
 
-    pub(super) const fn other(self) -> Self {
+    /// Returns the other method with a secret.
+    pub(super) const fn other(self) -> Option<Self> {
         match self {
-            Self::Basic => Self::Post,
-            Self::Post => Self::Basic,
+            Self::Basic => Some(Self::Post),
+            Self::Post => Some(Self::Basic),
+            Self::PrivateKeyJwt => None,
         }
     }
 }

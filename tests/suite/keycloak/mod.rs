@@ -2,6 +2,7 @@
 
 mod algorithms;
 mod device;
+mod jobs;
 mod roles;
 mod server;
 mod sessions;
