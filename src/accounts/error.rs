@@ -2,7 +2,7 @@
 
 use super::server_limit::ServerLimit;
 use crate::clustercockpit::ServerError;
-use crate::history::HistoryError;
+use crate::history::{HistoryError, RunId};
 use crate::user::{AccountError, AuthSource, PasswordError};
 use crate::user_db::{UserDbError, UserReferences};
 use crate::util::diagnostic::Diagnostic;
@@ -70,6 +70,12 @@ pub enum AccountsError {
     /// The file of disabled users cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The journal does not have the run; none if it does not have any.
+    #[error("the journal does not have {}", .0.as_ref().map_or_else(|| "a run".to_owned(), |run| format!("the run {}", quote(run.as_str()))))]
+    UnknownRun(Option<RunId>),
+    /// Several IDs of runs begin with the text; one of them.
+    #[error("several runs begin with this ID{}", .0.as_ref().map_or_else(String::new, |run| format!(", such as {run}")))]
+    AmbiguousRun(Option<RunId>),
     /// The LDAP search returned no entry.
     #[error("the LDAP search returned no users")]
     LdapNoUsers,
@@ -168,6 +174,8 @@ impl Diagnostic for AccountsError {
             Self::NotManager(_) => Kind::ProjectNeedsManager,
             Self::Disabled(_) => Kind::UserDisabled,
             Self::File(error) => error.kind(),
+            Self::UnknownRun(_) => Kind::RunNotFound,
+            Self::AmbiguousRun(_) => Kind::RunAmbiguous,
             Self::LdapNoUsers => Kind::SyncNoUsers,
             Self::LdapNoUsernames { .. } => Kind::SyncNoUsernames,
             Self::UserDb(error) => error.kind(),
@@ -217,7 +225,9 @@ impl AccountsError {
             Self::OtherSource { .. }
             | Self::NotLocal { .. }
             | Self::NameOfSource { .. }
-            | Self::HasReferences { .. } => None,
+            | Self::HasReferences { .. }
+            | Self::AmbiguousRun(_) => None,
+            Self::UnknownRun(_) => Some("cc-user log".to_owned()),
             Self::Disabled(username) => Some(format!("cc-user enable {}", shell_word(username))),
             Self::File(error) => error.hint(),
             Self::LdapNoUsers => {

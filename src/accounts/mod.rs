@@ -16,6 +16,7 @@ pub mod import;
 pub mod init;
 pub mod ldap_layout;
 pub mod list;
+pub mod log;
 pub mod password;
 pub mod rename;
 pub mod report;
@@ -23,6 +24,7 @@ pub mod server_limit;
 pub mod server_users;
 pub mod sessions;
 pub mod store;
+pub mod undo;
 
 pub use crate::history::DisabledUsers;
 pub use add::{AddReport, AddRequest, add};
@@ -35,6 +37,7 @@ pub use import::{ExistingUsers, ImportError, ImportReport, ImportRequest, import
 pub use init::{InitReport, InitRequest, init};
 pub use ldap_layout::LdapLayout;
 pub use list::{LdapUsers, ListCount, ListRequest, list};
+pub use log::{LogCount, LogRequest, RunReport, UserChangeReport, ValueChange, log};
 pub use password::{
     PasswordChange, PasswordInput, PasswordQuery, PasswordReport, PasswordRequest, set_password,
 };
@@ -44,3 +47,4 @@ pub use server_limit::ServerLimit;
 pub use server_users::ServerUsers;
 pub use sessions::SessionPolicy;
 pub use store::UserStore;
+pub use undo::{RunSelector, UndoConflict, UndoReport, UndoRequest, undo};

@@ -23,6 +23,8 @@ pub enum ServerLimit {
     Import,
     /// Exporting users with all columns.
     Export,
+    /// Printing the journal or undoing a run.
+    Journal,
     /// Synchronizing with an LDAP directory.
     SyncLdap,
 }
@@ -56,6 +58,7 @@ impl fmt::Display for ServerLimit {
             Self::Disable => "disable or enable a user",
             Self::Import => "import users",
             Self::Export => "export users with their passwords",
+            Self::Journal => "print the journal or undo a run",
             Self::SyncLdap => "start a synchronization with the LDAP directory",
         })
     }

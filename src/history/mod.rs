@@ -26,13 +26,13 @@ mod recorder;
 mod row;
 mod state;
 
-pub use author::{Author, RunId};
+pub use author::{Author, RunId, RunIdError};
 pub use change::{StateChange, UserChange};
 pub use disabled::{DisabledEntry, DisabledUsers};
 pub use error::HistoryError;
 pub use given::{GivenState, UserRights};
 pub use line::{ChangeLine, DatabaseFile, EndLine, Line, RunEnd};
-pub use read::{Journal, LastRun, RunSummary};
+pub use read::{ChangePlace, Journal, LastRun, RunSummary};
 pub use recorder::Recorder;
 pub use row::{PasswordState, RowImage};
 

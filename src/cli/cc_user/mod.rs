@@ -11,7 +11,9 @@ mod export;
 mod import;
 mod init;
 mod list;
+mod log;
 mod pages;
+mod pages_history;
 mod passwd;
 mod project;
 mod rename;
@@ -20,6 +22,7 @@ mod server;
 mod set;
 mod show;
 mod sync_ldap;
+mod undo;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -60,6 +63,8 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<accounts::UserReport>("cc-user project remove"),
     Report::of::<accounts::ImportReport>("cc-user import"),
     Report::of::<ExportedUser<'static>>("cc-user export").stream(),
+    Report::of::<accounts::RunReport>("cc-user log").stream(),
+    Report::of::<accounts::UndoReport>("cc-user undo"),
     Report::of::<sync::SyncReport<'static>>("cc-user sync-ldap"),
     Report::of::<sync::CheckReport>("cc-user sync-ldap").form("check", "with --check"),
     Report::of::<completion::CompletionReport>("cc-user completion"),
@@ -119,6 +124,8 @@ enum Verb {
     Project(project::ProjectArguments),
     Import(import::Import),
     Export(export::Export),
+    Log(log::Log),
+    Undo(undo::Undo),
     SyncLdap(sync_ldap::SyncLdap),
     Completion(CompletionArguments),
 }
@@ -155,6 +162,8 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Project(verb) => project::run(verb, &database, console),
         Verb::Import(verb) => import::run(&verb, &database, console),
         Verb::Export(verb) => export::run(verb, &database, console),
+        Verb::Log(verb) => log::run(verb, &database, console),
+        Verb::Undo(verb) => undo::run(verb, &database, console),
         Verb::Completion(verb) => completion::run(TOOL.name, &verb, console),
         Verb::SyncLdap(verb) => sync_ldap::run(&verb, &database, console),
     }

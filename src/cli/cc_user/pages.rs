@@ -469,6 +469,8 @@ pub(super) static PAGES: &[ManualPage] = &[
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
+    super::pages_history::LOG,
+    super::pages_history::UNDO,
     super::sync_ldap::PAGE,
     completion::page(&[
         completion::example(

@@ -186,6 +186,7 @@ impl Verb {
             Self::Passwd(_) => Some(ServerLimit::Password),
             Self::Import(_) => Some(ServerLimit::Import),
             Self::Export(_) => Some(ServerLimit::Export),
+            Self::Log(_) | Self::Undo(_) => Some(ServerLimit::Journal),
             Self::SyncLdap(_) => Some(ServerLimit::SyncLdap),
         }
     }

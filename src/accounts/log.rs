@@ -1,0 +1,215 @@
+//! The runs of the journal, and the changes in a form for reports.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
+use super::error::AccountsErrors;
+use crate::history::{ChangeLine, Journal, RowImage, RunEnd, RunSummary};
+use crate::user::exchange::StoredValue;
+use crate::user_db::UserDb;
+use crate::util::time::Timestamp;
+
+/// The runs to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogRequest {
+    /// Only runs that changed this user, with these changes.
+    pub username: Option<String>,
+    /// Only the run with this ID, or those whose ID begins with it, with all changes.
+    pub run: Option<String>,
+    /// Only runs since this time.
+    pub since: Option<Timestamp>,
+    /// The most runs, the last ones; all of them without a limit.
+    pub limit: Option<usize>,
+}
+
+/// A run of the journal.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RunReport {
+    /// The ID.
+    pub run: String,
+    /// The time.
+    pub time: String,
+    /// The account.
+    pub account: String,
+    /// The program.
+    pub program: String,
+    /// The arguments, without secrets.
+    pub command: String,
+    /// The end: committed, rolled-back or unknown; null for a run that is interrupted or has not ended.
+    pub end: Option<RunEnd>,
+    /// The number of changes.
+    pub changes: u64,
+    /// The changes; null unless a user or a run is requested.
+    pub users: Option<Vec<UserChangeReport>>,
+}
+
+/// The change of a user.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UserChangeReport {
+    /// The username before the change.
+    pub username: String,
+    /// What happened: add, change, rename or delete.
+    pub action: &'static str,
+    /// The values that changed.
+    pub values: Vec<ValueChange>,
+}
+
+/// A value that changed.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ValueChange {
+    /// The value: username, source, name, email, roles, projects, password, disabled or given.
+    pub value: &'static str,
+    /// Before the change, or null. Of a password only none, set or locked.
+    pub before: Option<String>,
+    /// After the change, or null.
+    pub after: Option<String>,
+}
+
+/// The result of [`log`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogCount {
+    /// The runs that the limit left out.
+    pub older: u64,
+    /// The lines that are malformed.
+    pub malformed: u64,
+}
+
+/// Calls `visit` with each run of the request, the oldest first.
+///
+/// # Errors
+/// The errors of the journal and of `visit`.
+pub fn log<E: From<AccountsErrors>>(
+    db: &UserDb,
+    request: &LogRequest,
+    mut visit: impl FnMut(RunReport) -> Result<(), E>,
+) -> Result<LogCount, E> {
+    let journal = Journal::open(db.path()).map_err(AccountsErrors::from)?;
+    let user = request.username.as_ref().map(|name| StoredValue::text(name.as_str()));
+    let since = request.since.map(Timestamp::rfc3339);
+    let mut runs: VecDeque<RunSummary> = VecDeque::new();
+    let mut count = LogCount::default();
+    count.malformed = journal.for_each_run(user.as_ref(), |run| {
+        let is_requested = (user.is_none() || run.has_user)
+            && request.run.as_ref().is_none_or(|id| run.run.as_str().starts_with(id.as_str()))
+            && since.as_ref().is_none_or(|since| run.time >= *since);
+        if is_requested {
+            runs.push_back(run);
+            if request.limit.is_some_and(|limit| runs.len() > limit) {
+                runs.pop_front();
+                count.older += 1;
+            }
+        }
+        Ok::<_, AccountsErrors>(())
+    })?;
+    for run in runs {
+        visit(report(&journal, run, request, user.as_ref())?)?;
+    }
+    Ok(count)
+}
+
+fn report(
+    journal: &Journal,
+    run: RunSummary,
+    request: &LogRequest,
+    user: Option<&StoredValue>,
+) -> Result<RunReport, AccountsErrors> {
+    let users = if request.username.is_some() || request.run.is_some() {
+        let mut users = Vec::new();
+        journal.for_each_change(&run, |_, change| {
+            if user.is_none_or(|user| change.user == *user || change.renamed_to.as_ref() == Some(user)) {
+                users.push(UserChangeReport::new(&change));
+            }
+            Ok::<_, AccountsErrors>(())
+        })?;
+        Some(users)
+    } else {
+        None
+    };
+    let RunSummary { run, time, account, program, command, end, changes, .. } = run;
+    Ok(RunReport { run: run.to_string(), time, account, program, command, end, changes, users })
+}
+
+impl UserChangeReport {
+    fn new(change: &ChangeLine) -> Self {
+        let action = match (&change.before, &change.after) {
+            (None, Some(_)) => "add",
+            (Some(_), None) => "delete",
+            _ if change.renamed_to.is_some() => "rename",
+            _ => "change",
+        };
+        let mut values = Vec::new();
+        let mut add = |value, before: Option<String>, after: Option<String>| {
+            if before != after {
+                values.push(ValueChange { value, before, after });
+            }
+        };
+        if let Some(new) = &change.renamed_to {
+            add("username", change.user.lossy(), new.lossy());
+        }
+        let texts = |image: &Option<RowImage>| image.as_ref().map(texts);
+        let (before, after) = (texts(&change.before), texts(&change.after));
+        let of = |image: &Option<[Option<String>; 6]>, index: usize| {
+            image.as_ref().and_then(|texts| texts.get(index).cloned().flatten())
+        };
+        let names = ["source", "name", "email", "roles", "projects", "password"];
+        for (index, name) in names.into_iter().enumerate() {
+            add(name, of(&before, index), of(&after, index));
+        }
+        if change.password_changed && of(&before, 5) == of(&after, 5) {
+            values.push(ValueChange {
+                value: "password",
+                before: of(&before, 5),
+                after: Some("another one".to_owned()),
+            });
+        }
+        if let Some(state) = &change.disabled {
+            let text = |is_set: bool| Some(if is_set { "yes" } else { "no" }.to_owned());
+            values.push(ValueChange {
+                value: "disabled",
+                before: text(state.before.is_some()),
+                after: text(state.after.is_some()),
+            });
+        }
+        if let Some(state) = &change.given {
+            let text = |rights: &crate::history::UserRights| {
+                let all = rights.iter().flat_map(|(source, rights)| {
+                    let names = rights.roles.iter().chain(&rights.projects);
+                    names.map(move |name| format!("{}:{name}", source.name()))
+                });
+                Some(all.collect::<Vec<_>>().join(","))
+            };
+            values.push(ValueChange {
+                value: "given",
+                before: text(&state.before),
+                after: text(&state.after),
+            });
+        }
+        Self { username: change.username(), action, values }
+    }
+}
+
+/// The columns as texts; an empty list is none.
+fn texts(image: &RowImage) -> [Option<String>; 6] {
+    let list = |value: &StoredValue| match value.as_list() {
+        Some(list) if list.is_empty() => None,
+        Some(list) => Some(list.join(",")),
+        None => value.lossy(),
+    };
+    let password = match image.password {
+        crate::history::PasswordState::None => None,
+        crate::history::PasswordState::Set => Some("set".to_owned()),
+        crate::history::PasswordState::Locked => Some("locked".to_owned()),
+    };
+    [
+        Some(image.auth_source().to_string()),
+        image.name.lossy(),
+        image.email.lossy(),
+        list(&image.roles),
+        list(&image.projects),
+        password,
+    ]
+}

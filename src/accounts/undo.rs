@@ -1,0 +1,328 @@
+//! Undoing a run of the journal: the users whom it changed are as before, where they still are as the run left
+//! them.
+
+use std::collections::HashSet;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::error::{AccountsError, AccountsErrors};
+use crate::history::{ChangeLine, Journal, PasswordState, RowImage, RunEnd, RunId, RunIdError, RunSummary};
+use crate::user::exchange::{StoredPassword, StoredRow, StoredValue};
+use crate::user::{AuthSource, PasswordHash};
+use crate::user_db::{Transaction, UserDb};
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+use crate::util::shell::word as shell_word;
+
+/// How many users a note lists.
+const SHOWN: usize = 10;
+
+/// The run to undo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunSelector {
+    /// The last run, which may be an undo itself.
+    Last,
+    /// The run with this ID, or the only one whose ID begins with it.
+    Id(RunId),
+}
+
+impl FromStr for RunSelector {
+    type Err = RunIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "LAST" { Ok(Self::Last) } else { text.parse().map(Self::Id) }
+    }
+}
+
+/// A run to undo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndoRequest {
+    /// The run.
+    pub run: RunSelector,
+    /// Check the changes and report them without making them.
+    pub dry_run: bool,
+}
+
+/// What an undo did, or would do in a dry run.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UndoReport {
+    /// The ID of the run that was undone.
+    pub run: String,
+    /// The time of the run.
+    pub time: String,
+    /// The account that made the changes.
+    pub account: String,
+    /// The program and its arguments.
+    pub command: String,
+    /// The usernames of the users who are as before the run.
+    pub restored: Vec<String>,
+    /// The users who were not changed, because they are not as the run left them.
+    pub conflicts: Vec<UndoConflict>,
+    /// The usernames of local users whose password could not be restored: they do not have one now.
+    pub without_password: Vec<String>,
+    /// Whether this was a dry run, which changes nothing.
+    pub dry_run: bool,
+    /// Notes and warnings.
+    #[serde(skip)]
+    #[cfg_attr(test, schemars(skip))]
+    pub notes: Notes,
+}
+
+/// A user who is not as the run left the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UndoConflict {
+    /// The username.
+    pub username: String,
+    /// What happened after the run.
+    pub reason: ConflictReason,
+}
+
+/// What happened to a user after a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ConflictReason {
+    /// The row was changed.
+    Changed,
+    /// The user was deleted or renamed.
+    Deleted,
+    /// A user with the username was added.
+    Added,
+}
+
+impl ConflictReason {
+    /// The reason in a sentence.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Changed => "changed after the run",
+            Self::Deleted => "deleted or renamed after the run",
+            Self::Added => "added after the run",
+        }
+    }
+}
+
+/// Returns the run that a selector names.
+///
+/// # Errors
+/// [`AccountsError::UnknownRun`], [`AccountsError::AmbiguousRun`], and the errors of the journal.
+pub fn find_run(journal: &Journal, selector: &RunSelector) -> Result<RunSummary, AccountsErrors> {
+    let mut found: Vec<RunSummary> = Vec::new();
+    journal.for_each_run(None, |run| {
+        match selector {
+            RunSelector::Last if run.end == Some(RunEnd::RolledBack) => {}
+            RunSelector::Last => found = vec![run],
+            RunSelector::Id(id) if run.run.as_str().starts_with(id.as_str()) => {
+                if found.len() < 2 {
+                    found.push(run);
+                }
+            }
+            RunSelector::Id(_) => {}
+        }
+        Ok::<_, AccountsErrors>(())
+    })?;
+    match (found.len(), found.pop()) {
+        (1, Some(run)) => Ok(run),
+        (0, _) => Err(AccountsError::UnknownRun(match selector {
+            RunSelector::Last => None,
+            RunSelector::Id(id) => Some(id.clone()),
+        })
+        .into()),
+        (_, run) => Err(AccountsError::AmbiguousRun(run.map(|run| run.run)).into()),
+    }
+}
+
+/// Undoes a run in one transaction, which is a run of its own. The changes are undone from the last one to the
+/// first one. A user who is not as the run left the user is not changed.
+///
+/// # Errors
+/// [`find_run`], and the errors of the database and the journal.
+pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, AccountsErrors> {
+    let database = db.path().to_owned();
+    let mut transaction = if request.dry_run { db.dry_run_transaction()? } else { db.transaction()? };
+    let journal = Journal::open(&database)?;
+    let run = find_run(&journal, &request.run)?;
+    let mut places = Vec::new();
+    journal.for_each_change(&run, |place, _| {
+        places.push(place);
+        Ok::<_, AccountsErrors>(())
+    })?;
+    let had_admin = transaction.has_other_admin(&[])?;
+    let mut undone = Undone::default();
+    for place in places.into_iter().rev() {
+        if let Some(change) = journal.change(place)? {
+            undone.change(&mut transaction, &change)?;
+        }
+    }
+    let loses_last_admin = had_admin && !transaction.has_other_admin(&[])?;
+    if !request.dry_run {
+        transaction.commit()?;
+    }
+    let mut notes = Notes::new();
+    undone.report(&run, request.dry_run, &mut notes);
+    if loses_last_admin {
+        notes.warn("last-admin", "no user has the role admin after this run was undone".to_owned());
+    }
+    let Undone { mut restored, conflicts, without_password, .. } = undone;
+    restored.sort_unstable();
+    restored.dedup();
+    Ok(UndoReport {
+        command: format!("{} {}", run.program, run.command),
+        run: run.run.to_string(),
+        time: run.time,
+        account: run.account,
+        restored,
+        conflicts,
+        without_password,
+        dry_run: request.dry_run,
+        notes,
+    })
+}
+
+/// The changes that were undone.
+#[derive(Default)]
+struct Undone {
+    restored: Vec<String>,
+    conflicts: Vec<UndoConflict>,
+    conflicting: HashSet<String>,
+    without_password: Vec<String>,
+}
+
+impl Undone {
+    fn change(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        change: &ChangeLine,
+    ) -> Result<(), AccountsErrors> {
+        let name = change.renamed_to.as_ref().unwrap_or(&change.user);
+        let username = change.username();
+        if self.conflicting.contains(&username) {
+            return Ok(());
+        }
+        let current = transaction.stored_row(name)?;
+        let is_free = change.renamed_to.is_none() || !transaction.contains(&change.user)?;
+        if let Some(reason) = conflict(change, current.as_ref(), is_free) {
+            self.conflicting.insert(username.clone());
+            self.conflicts.push(UndoConflict { username, reason });
+            return Ok(());
+        }
+        match (&change.before, current) {
+            (None, Some(row)) if change.after.is_some() => transaction.delete(&row.username_text())?,
+            (Some(before), None) => {
+                transaction.insert_stored(&row_of(&change.user, before, StoredValue::Null))?;
+                if before.password != PasswordState::None {
+                    self.lose_password(before, &username);
+                }
+            }
+            (Some(before), Some(row)) => {
+                if change.renamed_to.is_some() {
+                    transaction.rename(&row.username_text(), &username)?;
+                }
+                let password = match earlier_password(change, before, &row) {
+                    Some(password) => password,
+                    None => {
+                        self.lose_password(before, &username);
+                        StoredValue::Null
+                    }
+                };
+                transaction.replace_stored(&row_of(&change.user, before, password))?;
+            }
+            _ => {}
+        }
+        if let Some(state) = &change.disabled {
+            transaction.set_disabled(&username, state.before.clone())?;
+        }
+        if let Some(state) = &change.given {
+            transaction.change_given(&username, |given| given.clone_from(&state.before))?;
+        }
+        self.restored.push(username);
+        Ok(())
+    }
+
+    fn lose_password(&mut self, before: &RowImage, username: &str) {
+        if before.auth_source() == AuthSource::Local {
+            self.without_password.push(username.to_owned());
+        }
+    }
+
+    fn report(&self, run: &RunSummary, dry_run: bool, notes: &mut Notes) {
+        if dry_run {
+            notes.note("dry run, nothing is changed: the other messages describe the state after the change");
+        }
+        let users = |count: usize| if count == 1 { "1 user".to_owned() } else { format!("{count} users") };
+        let restored: HashSet<&String> = self.restored.iter().collect();
+        notes.note(format!("undid the run {}: restored {}", run.run, users(restored.len())));
+        for conflict in self.conflicts.iter().take(SHOWN) {
+            notes.warn(
+                "undo-conflict",
+                format!("{} was {}, and is not changed", quote(&conflict.username), conflict.reason.text()),
+            );
+        }
+        let more = self.conflicts.len().saturating_sub(SHOWN);
+        if more > 0 {
+            notes.warn("undo-conflict", format!("{} more are not changed (--json lists all)", users(more)));
+        }
+        if let Some(first) = self.without_password.first() {
+            let names: Vec<String> =
+                self.without_password.iter().take(SHOWN).map(|name| quote(name)).collect();
+            let more = self.without_password.len().saturating_sub(SHOWN);
+            let rest = if more == 0 { String::new() } else { format!(" and {}", users(more)) };
+            notes.warn_with(
+                "password-not-restored",
+                format!(
+                    "local users without a password now, because the journal does not contain passwords: {}{rest}",
+                    names.join(", ")
+                ),
+                format!("cc-user passwd {}", shell_word(first)),
+            );
+        }
+    }
+}
+
+/// Why a change cannot be undone, if the user is not as the run left the user.
+fn conflict(change: &ChangeLine, current: Option<&StoredRow>, is_free: bool) -> Option<ConflictReason> {
+    match (&change.after, current) {
+        _ if !is_free => Some(ConflictReason::Added),
+        (None, None) => None,
+        (None, Some(_)) if change.before.is_some() => Some(ConflictReason::Added),
+        (None, Some(_)) => None,
+        (Some(_), None) => Some(ConflictReason::Deleted),
+        (Some(after), Some(row)) => (!after.reads_like(row)).then_some(ConflictReason::Changed),
+    }
+}
+
+/// The password before a change; `None` if the journal does not have enough to restore it.
+fn earlier_password(change: &ChangeLine, before: &RowImage, row: &StoredRow) -> Option<StoredValue> {
+    let current = row.password.expose();
+    if !change.password_changed {
+        return Some(current.clone());
+    }
+    let hash = PasswordHash::from_stored(current.lossy().unwrap_or_default());
+    let after = change.after.as_ref().map_or(PasswordState::None, |after| after.password);
+    match (before.password, after) {
+        (PasswordState::None, _) => Some(StoredValue::Null),
+        // What 'cc-user disable' and 'enable' change.
+        (PasswordState::Set, PasswordState::Locked) if change.disabled.is_some() => {
+            hash.unlocked().map(|hash| StoredValue::text(hash.expose()))
+        }
+        (PasswordState::Locked, PasswordState::Set) if change.disabled.is_some() => {
+            hash.locked().map(|hash| StoredValue::text(hash.expose()))
+        }
+        _ => None,
+    }
+}
+
+fn row_of(username: &StoredValue, image: &RowImage, password: StoredValue) -> StoredRow {
+    StoredRow {
+        username: username.clone(),
+        name: image.name.clone(),
+        email: image.email.clone(),
+        roles: image.roles.clone(),
+        projects: image.projects.clone(),
+        source: image.source.clone(),
+        password: StoredPassword::new(password),
+    }
+}

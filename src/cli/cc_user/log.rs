@@ -1,0 +1,111 @@
+//! `cc-user log`.
+
+use clap::Args;
+
+use super::{DatabaseOptions, complete};
+use crate::accounts::{self, LogRequest, RunReport};
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::cli::quantity;
+use crate::history::{RunEnd, RunId};
+use crate::util::diagnostic::ExitStatus;
+use crate::util::quote::escape;
+use crate::util::time::Clock;
+
+/// Print the runs that changed users
+#[derive(Debug, Args)]
+pub(super) struct Log {
+    /// Only runs that changed this user, with these changes
+    #[arg(value_name = "NAME", add = complete::usernames())]
+    name: Option<String>,
+
+    /// Only the run with this ID, or whose ID begins with it, with all changes
+    #[arg(long, value_name = "RUN")]
+    run: Option<RunId>,
+
+    /// Only runs since this time, such as 2026-11-21 or -2d
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<String>,
+
+    /// Number of runs, the last ones; 0 prints all
+    #[arg(long, value_name = "NUMBER", default_value = "20")]
+    limit: usize,
+}
+
+pub(super) fn run(
+    arguments: Log,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let Log { name, run, since, limit } = arguments;
+    let since = since.map(|text| quantity::time("--since", &text, Clock::System.now())).transpose()?;
+    let db = database.open(console)?;
+    let request = LogRequest {
+        username: name,
+        run: run.map(|run| run.to_string()),
+        since,
+        limit: (limit > 0).then_some(limit),
+    };
+    let mut is_empty = true;
+    let count = accounts::log(&db, &request, |report| {
+        is_empty = false;
+        if console.is_reader_gone() {
+            return Ok(());
+        }
+        if console.is_json() { Ok(console.json(&report)?) } else { print(&report, console) }
+    })?;
+    console.flush()?;
+    if count.malformed > 0 {
+        console.warn(
+            "journal-line-malformed",
+            &format!("{} lines of the journal are malformed", count.malformed),
+        );
+    }
+    if is_empty {
+        console.note("the journal does not have such a run");
+    } else if count.older > 0 {
+        console.note(&format!("{} older runs are not shown: --limit 0 prints all", count.older));
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn print(report: &RunReport, console: &mut Console) -> Result<(), Failure> {
+    let RunReport { run, time, account, program, command, end, changes, users } = report;
+    let end = match end {
+        Some(RunEnd::Committed) => "",
+        Some(RunEnd::RolledBack) => "  (interrupted, not made)",
+        Some(RunEnd::Unknown) => "  (interrupted, unknown whether made)",
+        None => "  (interrupted or running)",
+    };
+    let users_changed = if *changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
+    console.line(&format!(
+        "{}  {}  {}  {} {}  {users_changed}{end}",
+        escape(run),
+        escape(time),
+        escape(account),
+        escape(program),
+        escape(command)
+    ))?;
+    for change in users.iter().flatten() {
+        if console.is_reader_gone() {
+            return Ok(());
+        }
+        let values: Vec<String> = change
+            .values
+            .iter()
+            .map(|value| {
+                let text = |text: &Option<String>| {
+                    text.as_deref().map_or_else(|| "-".to_owned(), |text| escape(text))
+                };
+                format!("{}: {} -> {}", value.value, text(&value.before), text(&value.after))
+            })
+            .collect();
+        console.line(&format!(
+            "    {:<6}  {}  {}",
+            change.action,
+            escape(&change.username),
+            values.join("; ")
+        ))?;
+    }
+    Ok(())
+}
