@@ -71,6 +71,7 @@ fn open(request: &SyncRequest, observer: &mut impl SyncObserver) -> Result<UserD
     if !request.dry_run {
         let mut notes = Notes::new();
         db.warn_of_migration(&mut notes);
+        db.warn_of_replacement(&mut notes);
         observer.notes(notes);
     }
     Ok(db)

@@ -5,10 +5,13 @@ use super::error::UserDbError;
 use super::transaction::Transaction;
 use super::write::row_of;
 use crate::history::{
-    Author, DisabledEntry, DisabledUsers, GivenState, Recorder, StateChange, UserChange, UserRights,
+    Author, DatabaseFile, DisabledEntry, DisabledUsers, GivenState, LastRun, Recorder, RowImage, RunEnd,
+    StateChange, UserChange, UserRights,
 };
 use crate::user::exchange::StoredValue;
 use crate::user::{GivenRights, RightsSource, User};
+use crate::util::note::Notes;
+use crate::util::quote::quote;
 
 impl Transaction<'_> {
     /// Locks the journal, and ends an earlier run that was interrupted.
@@ -187,6 +190,39 @@ fn merge<T: PartialEq>(earlier: &mut Option<StateChange<T>>, later: Option<State
 }
 
 impl super::connect::UserDb {
+    /// Warns if the database is another file than at the last run of the journal, or if it does not have the last
+    /// change of that run: a backup may have been restored.
+    pub fn warn_of_replacement(&self, notes: &mut Notes) {
+        let Ok(Some(last)) = LastRun::read(self.path()) else { return };
+        let run = &last.end.run;
+        if std::fs::metadata(self.path()).is_ok_and(|found| DatabaseFile::of(&found) != last.end.database) {
+            notes.warn(
+                "database-replaced",
+                format!("the database was replaced or moved after the run {run} of its journal; the journal is continued"),
+            );
+            return;
+        }
+        let Some(change) = last.change.filter(|change| change.renamed_to.is_none() && change.run == *run)
+        else {
+            return;
+        };
+        let Ok(row) = self.stored_row(&change.user) else { return };
+        let is = |image: &Option<RowImage>| match (image, &row) {
+            (None, None) => true,
+            (Some(image), Some(row)) => image.reads_like(row),
+            _ => false,
+        };
+        if last.end.end == RunEnd::Committed && is(&change.before) && !is(&change.after) {
+            notes.warn(
+                "database-replaced",
+                format!(
+                    "{} is as before the run {run} of the journal: a backup of the database may have been restored",
+                    quote(&change.username())
+                ),
+            );
+        }
+    }
+
     /// What syncs gave to users.
     ///
     /// # Errors

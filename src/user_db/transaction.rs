@@ -182,12 +182,7 @@ impl Transaction<'_> {
     /// # Errors
     /// [`UserDbError`] if the database cannot be read.
     pub fn stored_row(&self, username: &StoredValue) -> Result<Option<StoredRow>, UserDbError> {
-        let query = format!("{} WHERE username = ?1", self.context.layout.select_stored());
-        self.inner
-            .prepare_cached(&query)
-            .and_then(|mut statement| {
-                statement.query_row([SqlValue(username)], |row| column::stored_row(row, 0)).optional()
-            })
+        stored_row(&self.inner, self.context.layout, username)
             .map_err(|error| self.context.sqlite_error(&error))
     }
 
@@ -241,7 +236,22 @@ impl Transaction<'_> {
     }
 }
 
+fn stored_row(
+    connection: &rusqlite::Connection,
+    layout: Layout,
+    username: &StoredValue,
+) -> rusqlite::Result<Option<StoredRow>> {
+    let query = format!("{} WHERE username = ?1", layout.select_stored());
+    let mut statement = connection.prepare_cached(&query)?;
+    statement.query_row([SqlValue(username)], |row| column::stored_row(row, 0)).optional()
+}
+
 impl UserDb {
+    /// Returns the row with exactly this name, as stored.
+    pub(super) fn stored_row(&self, username: &StoredValue) -> Result<Option<StoredRow>, UserDbError> {
+        stored_row(&self.connection, self.layout, username).map_err(|error| self.sqlite_error(&error))
+    }
+
     /// Calls `visit` for every user with the columns that a sync needs, in no particular order and
     /// without a transaction; used for a dry run.
     ///

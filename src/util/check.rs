@@ -33,6 +33,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("config-unknown-member", "the configuration has an unknown member"),
     ("config-unused-section", "a section of the configuration is not used"),
     ("database-migration-failed", "a migration of the database failed"),
+    ("database-replaced", "the database is not the one of its journal"),
     ("database-schema-newer", "the schema of the database is newer than this program"),
     ("disabled-users-unreadable", "the file of disabled users cannot be read"),
     ("discovery-issuer", "discovery does not bind the issuer of the tokens"),

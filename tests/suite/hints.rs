@@ -282,6 +282,7 @@ fn users() -> Vec<Situation> {
             .with(&[("PROJECT", "physics")]),
         case("", "cc-user project add fritz physics", "cc-user role add fritz manager"),
         case("cc-user disable -q fritz", "cc-user role add fritz support", "cc-user enable fritz"),
+        case("", "cc-user undo 20200101", "cc-user log").prints("cc-user add"),
         case("", "cc-user disable fritz", "'cc-user enable fritz' restores the roles user,api")
             .prints("'fritz' is enabled and has the roles user,api"),
         case("cc-user role remove -q fritz user,api; cc-user disable -q fritz", "cc-user enable fritz", "cc-user set fritz --role ROLE")

@@ -54,6 +54,8 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-user import", "error", 65, "cc-user import pw --json"),
     ("cc-user export", "", 0, "cc-user export --json"),
     ("cc-user export", "file", 0, "cc-user export -o out.csv --json"),
+    ("cc-user log", "", 0, "cc-user log max --json"),
+    ("cc-user undo", "", 0, "cc-user undo LAST --json"),
     ("cc-user sync-ldap", "", 0, "cc-user sync-ldap --config ldap.json --json"),
     ("cc-jwt issue", "", 0, "cc-jwt issue fritz --json"),
     ("cc-jwt issue", "file", 0, "cc-jwt issue fritz -o issued.txt --json"),

@@ -32,6 +32,7 @@ mod generated;
 mod group_map;
 mod guides;
 mod hints;
+mod history;
 mod http;
 mod httpd;
 mod idp;

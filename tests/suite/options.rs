@@ -76,7 +76,7 @@ fn option_table_has_one_row_for_every_option_of_every_command() {
 }
 
 /// A command line that works in the prepared directory, for each command that needs no server.
-const BASES: [(&str, &[&str]); 31] = [
+const BASES: [(&str, &[&str]); 33] = [
     ("cc-user completion", &["bash"]),
     ("cc-jwt completion", &["bash"]),
     ("cc-login completion", &["bash"]),
@@ -98,6 +98,8 @@ const BASES: [(&str, &[&str]); 31] = [
     ("cc-user project remove", &["mona", "p1"]),
     ("cc-user import", &["users.csv", "--update"]),
     ("cc-user export", &[]),
+    ("cc-user log", &["fritz"]),
+    ("cc-user undo", &["LAST"]),
     ("cc-jwt issue", &["fritz"]),
     ("cc-jwt spec issue", &["osdf.yaml"]),
     ("cc-jwt inspect", &["--token-file", "token.txt"]),

@@ -114,5 +114,6 @@ impl DatabaseOptions {
 fn warn_of_migration(db: &UserDb, console: &mut Console) {
     let mut notes = Notes::new();
     db.warn_of_migration(&mut notes);
+    db.warn_of_replacement(&mut notes);
     console.notes(notes);
 }

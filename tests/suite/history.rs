@@ -1,0 +1,296 @@
+//! The journal of a database: every change is in it, without secrets; a kill at any system call, a full disk and
+//! concurrent commands leave the database and the journal in agreement; an undo restores the exact rows.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+use serde_json::Value;
+
+use crate::support::{TestEnv, has};
+
+const JOURNAL: &str = "var/job.db.history.jsonl";
+
+fn site(users: usize) -> TestEnv {
+    let directory = TestEnv::new();
+    let rows: String = (0..users)
+        .map(|i| {
+            format!("{{\"username\":\"u{i}\",\"name\":\"U {i}\",\"roles\":[\"user\"],\"projects\":[],\"source\":\"ldap\"}}\n")
+        })
+        .collect();
+    directory.write("users.jsonl", &rows);
+    directory.sh("cc-user init -q").ended(0);
+    if users > 0 {
+        directory.sh("cc-user import -q users.jsonl").ended(0);
+    }
+    directory
+}
+
+fn lines(directory: &TestEnv) -> Vec<Value> {
+    directory
+        .read(JOURNAL)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// The ends of the runs in order, `null` for one without an end.
+fn ends(directory: &TestEnv) -> Vec<String> {
+    let run = directory.sh("cc-user log --limit 0 --json").ended(0);
+    run.stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["end"].to_string().replace('"', ""))
+        .collect()
+}
+
+#[test]
+fn journal_has_every_verb_and_no_password_or_hash() {
+    let directory = site(0);
+    directory.sh("umask 077; printf hunter2-secret > pw; printf other-secret-9 > pw2").ended(0);
+    directory
+        .sh("cc-user add -q fritz --role user --password-file pw && cc-user add -q max:user:third-secret-1 \
+             && cc-user set -q fritz --name F && cc-user role add -q fritz manager \
+             && cc-user project add -q fritz p1 && cc-user passwd -q fritz --password-file pw2 \
+             && cc-user disable -q fritz && cc-user enable -q fritz && cc-user rename -q fritz friedrich \
+             && cc-user export -q --with-passwords -o all.jsonl && cc-user del -q max friedrich \
+             && cc-user import -q all.jsonl && cc-user undo -q LAST")
+        .ended(0);
+    let text = directory.read(JOURNAL);
+    for secret in ["hunter2", "other-secret", "third-secret", "$2a$", "$2b$"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    let commands: Vec<String> = lines(&directory)
+        .iter()
+        .filter(|line| line.get("end").is_none())
+        .map(|line| {
+            for member in ["run", "time", "account", "program"] {
+                assert!(line[member].is_string(), "{member}: {line}");
+            }
+            line["command"].as_str().unwrap().split(' ').next().unwrap().to_owned()
+        })
+        .collect();
+    let mut verbs = commands.clone();
+    verbs.dedup();
+    assert_eq!(
+        verbs,
+        ["add", "set", "role", "project", "passwd", "disable", "enable", "rename", "del", "import", "undo"],
+    );
+    let (database, journal) =
+        (fs::metadata(directory.file("var/job.db")).unwrap(), fs::metadata(directory.file(JOURNAL)).unwrap());
+    assert_eq!(
+        (journal.uid(), journal.gid(), journal.mode()),
+        (database.uid(), database.gid(), database.mode())
+    );
+}
+
+#[test]
+fn dry_run_and_failed_command_leave_the_journal_unchanged() {
+    let directory = site(3);
+    let before = directory.read(JOURNAL);
+    directory
+        .sh("cc-user set -q u1 --name X --dry-run; cc-user import -q --update --dry-run users.jsonl")
+        .ended(0);
+    directory.sh("cc-user del u1 unknown --source ldap").ended(1);
+    directory.sh("cc-user undo LAST --dry-run").ended(0);
+    assert_eq!(directory.read(JOURNAL), before);
+}
+
+#[test]
+fn undo_of_a_wrong_filter_restores_the_exact_rows() {
+    let directory = site(2_000);
+    directory.sh("cc-user role add -q u7 manager && cc-user project add -q u7 'p 1' && cc-user set -q u8 --name 'Ü \"8\"'").ended(0);
+    let before = directory.sh("cc-user export").ended(0).stdout;
+    directory.sh("cc-user list --names | xargs cc-user del -q --source ldap").ended(0);
+    assert_eq!(directory.sh("cc-user export").stdout.lines().count(), 1);
+    let undone = directory.sh("cc-user undo LAST --json").ended(0).json();
+    assert_eq!(undone["restored"].as_array().unwrap().len(), 2_000);
+    assert_eq!(directory.sh("cc-user export").ended(0).stdout, before);
+    directory.sh("cc-user undo -q LAST").ended(0);
+    assert_eq!(directory.sh("cc-user list --names").stdout, "");
+}
+
+#[test]
+fn undo_leaves_users_who_changed_later_and_reports_them() {
+    let directory = site(0);
+    directory.write("more.csv", "username,roles,source\na,user,ldap\nb,user,ldap\nc,user,ldap\n");
+    directory
+        .sh("cc-user import -q more.csv && cc-user del -q a --source ldap && cc-user set -q b --name B")
+        .ended(0);
+    let journal = lines(&directory);
+    let run = journal[0]["run"].as_str().unwrap();
+    let report = directory.sh(&format!("cc-user undo {run} --json")).ended(1);
+    let conflicts = report.json()["conflicts"].clone();
+    let found: Vec<String> = conflicts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|conflict| {
+            format!("{} {}", conflict["username"].as_str().unwrap(), conflict["reason"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(found, ["b changed", "a deleted"]);
+    assert_eq!(directory.sh("cc-user list --names").stdout, "b\n");
+    assert!(report.stderr.contains("'b' was changed after the run, and is not changed"), "{}", report.stderr);
+}
+
+#[test]
+fn undo_of_a_deletion_or_a_password_leaves_a_local_user_without_one() {
+    let directory = site(0);
+    directory
+        .sh("umask 077; printf secret123 > pw; cc-user add -q fritz --role user --password-file pw")
+        .ended(0);
+    for change in ["del fritz", "passwd fritz --password-file pw"] {
+        directory.sh("cc-user passwd -q fritz --password-file pw").ended(0);
+        directory.sh(&format!("cc-user {change} -q")).ended(0);
+        let run = directory.sh("cc-user undo LAST").ended(0);
+        assert!(run.stderr.contains("without a password now"), "{change}: {}", run.stderr);
+        assert_eq!(directory.sh("cc-user show fritz --json").json()["has_password"], false, "{change}");
+    }
+    directory
+        .sh("cc-user passwd -q fritz --password-file pw && cc-user export --with-passwords -q -o old.csv")
+        .ended(0);
+    directory.sh("cc-user disable -q fritz && cc-user undo -q LAST && cc-user export --with-passwords -q -o new.csv").ended(0);
+    assert_eq!(directory.read("old.csv"), directory.read("new.csv"), "the password is only unlocked");
+}
+
+/// Kills a command at every system call that writes.
+#[test]
+fn kill_at_every_write_leaves_database_and_journal_in_agreement() {
+    if !has("strace") {
+        return;
+    }
+    let directory = site(2);
+    let mut outcomes = [0, 0];
+    for (command, column) in [("set u0 --name", "name"), ("disable u0", "disabled")] {
+        for call in ["write", "pwrite64", "fsync", "fdatasync", "rename,renameat", "ftruncate"] {
+            for number in 1..40 {
+                directory.sh("cc-user enable -q u0; cc-user set -q u0 --name before").ended(0);
+                let argument = if column == "name" { " after" } else { "" };
+                let run = directory.sh(&format!(
+                    "strace -f -qq -o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={number} \
+                     cc-user {command}{argument} -q"
+                ));
+                if run.status == 0 {
+                    break;
+                }
+                // The next change ends the run.
+                directory.sh("cc-user set -q u1 --name $RANDOM$$").ended(0);
+                let user = directory.sh("cc-user show u0 --json").ended(0).json();
+                let is_made = user["name"] == "after" || user["disabled"] == true;
+                let runs = ends(&directory);
+                let about = format!("{command} {call} {number}: {user} {runs:?}");
+                assert!(runs.iter().all(|end| end == "committed" || end == "rolled-back"), "{about}");
+                let last = lines(&directory)
+                    .iter()
+                    .rev()
+                    .find(|line| line.get("end").is_none() && line["user"] == "u0")
+                    .cloned()
+                    .unwrap();
+                let end = lines(&directory)
+                    .into_iter()
+                    .find(|line| line["run"] == last["run"] && line.get("end").is_some())
+                    .unwrap();
+                let is_recorded =
+                    last["command"].as_str().unwrap().starts_with(command) && end["end"] == "committed";
+                assert_eq!(is_made, is_recorded, "{about} {last} {end}");
+                if column == "disabled" && !is_made {
+                    assert_eq!(user["roles"], serde_json::json!(["user"]), "{about}");
+                }
+                outcomes[usize::from(is_made)] += 1;
+            }
+        }
+    }
+    assert!(outcomes[0] > 3 && outcomes[1] > 1, "{outcomes:?}");
+}
+
+#[test]
+fn full_disk_changes_neither_database_nor_journal() {
+    if !has("strace") {
+        return;
+    }
+    let directory = site(2);
+    let (journal, users) = (directory.read(JOURNAL), directory.sh("cc-user export").stdout);
+    for call in ["write", "fdatasync"] {
+        let run = directory.sh(&format!(
+            "strace -f -qq -o calls.txt -P \"$PWD/{JOURNAL}\" -e trace={call} -e inject={call}:error=ENOSPC \
+             cc-user set u0 --name X"
+        ));
+        assert_eq!(run.status, 74, "{call}: {}", run.stderr);
+        assert!(run.stderr.contains("nothing was changed"), "{}", run.stderr);
+        assert!(directory.read("calls.txt").contains("INJECTED"), "{call}");
+        assert_eq!(directory.read(JOURNAL), journal, "{call}");
+        assert_eq!(directory.sh("cc-user export").stdout, users, "{call}");
+    }
+    // The limit of the size of a file; the journal is longer than a block.
+    let block = journal.len() / 512;
+    let run = directory.sh(&format!(
+        "for i in $(seq 9); do (ulimit -f {}; cc-user set u0 --name X$i) || exit; done",
+        block + 1
+    ));
+    assert_eq!(run.status, 74, "{}", run.stderr);
+    assert!(ends(&directory).iter().all(|end| end == "committed" || end == "rolled-back" || end == "null"));
+    directory.sh("cc-user set -q u0 --name Y").ended(0);
+    assert!(ends(&directory).iter().all(|end| end == "committed" || end == "rolled-back"));
+}
+
+#[test]
+fn concurrent_commands_have_one_complete_run_each() {
+    let directory = site(12);
+    directory
+        .sh("for i in $(seq 0 11); do cc-user set -q --wait 1m u$i --name \"N $i\" & done; wait")
+        .ended(0);
+    assert_eq!(ends(&directory), ["committed"; 13]);
+    let mut runs: Vec<(String, bool)> = lines(&directory)
+        .iter()
+        .map(|line| (line["run"].as_str().unwrap().to_owned(), line.get("end").is_some()))
+        .skip(13)
+        .collect();
+    let pairs: Vec<_> = runs.chunks(2).map(|pair| (pair[0].0 == pair[1].0, pair[0].1, pair[1].1)).collect();
+    assert!(pairs.iter().all(|pair| *pair == (true, false, true)), "{pairs:?}");
+    runs.dedup_by(|a, b| a.0 == b.0);
+    assert_eq!(runs.len(), 12);
+}
+
+#[test]
+fn journal_over_its_size_is_rotated_and_old_runs_are_undone() {
+    let directory = site(1);
+    directory.sh("cc-user set -q u0 --name old").ended(0);
+    // A run that is longer than the limit.
+    let line = lines(&directory)[0].to_string();
+    let filler = format!("{line}\n").repeat(33 * (1 << 20) / line.len());
+    let end = "{\"run\":\"x\",\"time\":\"t\",\"end\":\"committed\",\"changes\":1,\"database\":{\"device\":1,\"inode\":1}}\n";
+    let journal = directory.read(JOURNAL);
+    directory.write(JOURNAL, &format!("{journal}{filler}{end}"));
+    directory.sh(&format!("chmod 600 {JOURNAL}; cc-user set -q u0 --name new")).ended(0);
+    assert!(directory.file(&format!("{JOURNAL}.1")).exists());
+    assert_eq!(lines(&directory).len(), 2);
+    directory.sh("cc-user undo -q LAST").ended(0);
+    assert_eq!(directory.sh("cc-user show u0 --json").json()["name"], "old");
+}
+
+#[test]
+fn journal_of_another_account_or_a_symbolic_link_is_not_written() {
+    let directory = site(0);
+    directory.sh(&format!("rm -f {JOURNAL}; : > target; ln -s ../target {JOURNAL}")).ended(0);
+    let run = directory.sh("cc-user add a --role api --no-password");
+    assert_eq!(run.status, 73, "{}", run.stderr);
+    assert_eq!(
+        (directory.read("target").as_str(), directory.sh("cc-user list --names").stdout.as_str()),
+        ("", "")
+    );
+}
+
+#[test]
+fn replaced_or_restored_database_is_reported() {
+    let directory = site(1);
+    directory.sh("cp var/job.db backup.db; cc-user set -q u0 --name new").ended(0);
+    // The same file with the content of the backup.
+    directory.sh("cat backup.db > var/job.db").ended(0);
+    let run = directory.sh("cc-user set u0 --email a@site.example").ended(0);
+    assert!(run.stderr.contains("a backup of the database may have been restored"), "{}", run.stderr);
+    // Another file.
+    directory.sh("cp var/job.db other.db; mv other.db var/job.db").ended(0);
+    let run = directory.sh("cc-user set u0 --email b@site.example").ended(0);
+    assert!(run.stderr.contains("the database was replaced or moved after the run"), "{}", run.stderr);
+    let run = directory.sh("cc-user set u0 --email c@site.example").ended(0);
+    assert!(!run.stderr.contains("replaced"), "{}", run.stderr);
+}
