@@ -1,5 +1,4 @@
-//! Undoing a run of the journal: the users whom it changed are as before, where they still are as the run left
-//! them.
+//! Undoing a run of the journal: its users are as before, where they still are as the run left them.
 
 use std::collections::HashSet;
 use std::str::FromStr;

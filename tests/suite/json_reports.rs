@@ -189,6 +189,7 @@ fn redact(value: &mut Value, name: &str, directory: &str) {
         Value::Number(_) if ["iat", "exp", "nbf", "auth_time", "seconds"].contains(&name) => {
             *value = "[seconds]".into()
         }
+        Value::String(text) if ["run", "account"].contains(&name) => *text = format!("[{name}]"),
         Value::String(text) if name == "fingerprint" => *text = format!("[{} digits]", text.len()),
         // A random UUID.
         Value::String(text) if name == "jti" => *text = format!("[{} characters]", text.len()),

@@ -48,7 +48,7 @@ pub(super) const UNDO: ManualPage = ManualPage {
          the journal itself, and can be undone too.",
         "A user who is not as the run left the user is not changed: a warning names the user, and the exit status \
          is 1. The other users are restored.",
-        "The journal does not contain passwords. A local user whom the run deleted, or whose password it replaced, \
+        "The journal does not contain passwords. A local user that the run deleted, or that received another password, \
          does not have a password afterwards; a warning names these users. Web sessions, tokens, and the settings \
          that the server had for a deleted user are not restored.",
     ],
