@@ -201,6 +201,8 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-user list", "limit") => "1",
         ("cc-user list", "columns") => "email",
         ("cc-user list", "timeout" | "connect_timeout") => "3s",
+        // Filters of the runs, whose times and IDs differ each time.
+        ("cc-user log", "run" | "since" | "limit") => return None,
         ("cc-user del", "source") => "ldap",
         (_, "source") => "ldap",
         (_, "role") => "manager",
@@ -374,7 +376,7 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             // Whether a line is malformed.
             | ("cc-user import", "keep_going", _)
             // The same report about another database.
-            | ("cc-user import" | "cc-user set" | "cc-user rename" | "cc-user disable" | "cc-user enable", "config" | "db", "dry_run")
+            | ("cc-user import" | "cc-user set" | "cc-user rename" | "cc-user disable" | "cc-user enable" | "cc-user undo", "config" | "db", "dry_run")
             // Whether the login role has keys that are fetched.
             | ("cc-jwt verify", "ca_file" | "insecure_http" | "follow_redirects" | "offline" | "bearer_token_file", "login_role" | "role_config")
             // Whether the configuration limits the addresses.
