@@ -94,9 +94,7 @@ fn print(report: &RunReport, console: &mut Console) -> Result<(), Failure> {
             .values
             .iter()
             .map(|value| {
-                let text = |text: &Option<String>| {
-                    text.as_deref().map_or_else(|| "-".to_owned(), |text| escape(text))
-                };
+                let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), escape);
                 format!("{}: {} -> {}", value.value, text(&value.before), text(&value.after))
             })
             .collect();
