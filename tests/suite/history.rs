@@ -259,7 +259,7 @@ fn journal_over_its_size_is_rotated_and_old_runs_are_undone() {
     let filler = format!("{line}\n").repeat(33 * (1 << 20) / line.len());
     let end = "{\"run\":\"x\",\"time\":\"t\",\"end\":\"committed\",\"changes\":1,\"database\":{\"device\":1,\"inode\":1}}\n";
     let journal = directory.read(JOURNAL);
-    directory.write(JOURNAL, &format!("{journal}{filler}{end}"));
+    directory.write(JOURNAL, format!("{journal}{filler}{end}"));
     directory.sh(&format!("chmod 600 {JOURNAL}; cc-user set -q u0 --name new")).ended(0);
     assert!(directory.file(&format!("{JOURNAL}.1")).exists());
     assert_eq!(lines(&directory).len(), 2);
