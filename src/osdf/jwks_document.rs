@@ -286,19 +286,9 @@ pub struct DiscoveryDocument {
 ///
 /// # Errors
 /// [`JwksDocumentError::Issuer`] if the issuer is not an https URL.
-pub fn discovery(issuer: &str, notes: &mut Notes) -> Result<DiscoveryDocument, JwksDocumentError> {
+pub fn discovery(issuer: &str) -> Result<DiscoveryDocument, JwksDocumentError> {
     if let Some(why) = https_issuer_problem(issuer) {
         return Err(JwksDocumentError::Issuer { issuer: issuer.to_owned(), why });
-    }
-    if issuer.ends_with('/') {
-        notes.warn_with(
-            "issuer-trailing-slash",
-            format!(
-                "the issuer {} ends in '/': some validators then ask for //{DISCOVERY_FILE}",
-                quote(issuer)
-            ),
-            "leave the slash out, in the tokens as well: 'iss' is compared byte for byte",
-        );
     }
     let base = issuer.trim_end_matches('/');
     Ok(DiscoveryDocument { issuer: issuer.to_owned(), jwks_uri: format!("{base}/{KEY_SET_FILE}") })

@@ -23,4 +23,5 @@ pub mod verdict;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use rules::{Account, AllowedAddresses, ServerNote, ServerRules, ServerState, Signer};
+pub use validators::issuer_slash_warning;
 pub use verdict::{CheckState, Finding, Reason, Verbosity, Verdict};

@@ -167,7 +167,7 @@ impl ProfileChecks<'_> {
         }
         let foreign = self.profile.foreign_any_audience();
         if audiences.contains(&foreign) {
-            let reason = format!("'aud' is {}, which is the other profile's for any service", quote(foreign));
+            let reason = format!("'aud' is {}, which means any service in another profile", quote(foreign));
             return self.fail(CHECK, reason, &format!("write \"{any}\""));
         }
         let list: Vec<String> = audiences.iter().map(|audience| quote(audience)).collect();

@@ -85,15 +85,24 @@ fn required(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdic
 
 fn issuer(payload: &Map<String, Value>, verdict: &mut Verdict) {
     let Some(issuer) = payload.get("iss").and_then(Value::as_str) else { return };
-    if issuer.starts_with("https://") && issuer.ends_with('/') {
-        let reason = format!(
-            "'iss' is {}, which ends with a slash: some validators then request \
-             '//.well-known/openid-configuration'",
-            quote(issuer)
-        );
-        let hint = "remove the slash in the issuer's own documents too: 'iss' is compared byte for byte";
+    if let Some((reason, hint)) = issuer_slash_warning(issuer) {
         verdict.warn("issuer-form", reason, Some(hint.to_owned()));
     }
+}
+
+/// The warning and its hint for an https issuer that ends with a slash.
+#[must_use]
+pub fn issuer_slash_warning(issuer: &str) -> Option<(String, &'static str)> {
+    if !issuer.starts_with("https://") || !issuer.ends_with('/') {
+        return None;
+    }
+    let reason = format!(
+        "'iss' is {}, which ends with a slash: some validators then request \
+         '//.well-known/openid-configuration'",
+        quote(issuer)
+    );
+    let hint = "remove the slash in the issuer's own documents too: 'iss' is compared byte for byte";
+    Some((reason, hint))
 }
 
 fn scope(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdict) {

@@ -699,11 +699,28 @@ fn inspect_shows_the_endpoints_of_the_server_for_its_tokens() {
     let of_server = "if the signature is valid";
     let run = directory.sh("cc-jwt inspect --token-file token").ended(0);
     assert!(run.stdout.contains("WLCG 1") && !run.stdout.contains(of_server), "{}", run.stdout);
+    assert!(!run.stdout.contains("endpoint"), "{}", run.stdout);
     let run = directory.sh("cc-jwt inspect -v --token-file token").ended(0);
     assert!(run.stdout.contains(of_server), "{}", run.stdout);
     let server = TestEnv::with_setup();
     let run = server.sh("cc-jwt inspect --token-file token.txt").ended(0);
     assert!(run.stdout.contains(of_server), "{}", run.stdout);
+}
+
+#[test]
+fn issuer_with_a_trailing_slash_is_warned_of_once_by_each_command() {
+    let directory = with_resource("--issuer https://tokens.example.org/");
+    for command in [
+        "spec check r.yaml",
+        "spec issue r.yaml -o token",
+        "renew --spec r.yaml -o renewed",
+        "jwks --spec r.yaml --out-dir www",
+        "jwks --spec r.yaml --out-dir www --issuer https://tokens.example.org/",
+        "jwks key.pem --out-dir www --issuer https://tokens.example.org/",
+    ] {
+        let run = directory.sh(&format!("cc-jwt {command}")).ended(0);
+        assert_eq!(run.stderr.matches("ends with a slash").count(), 1, "{command}: {}", run.stderr);
+    }
 }
 
 #[test]

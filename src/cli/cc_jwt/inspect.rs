@@ -224,6 +224,11 @@ impl InspectedToken {
         osdf::look(header, self.claims()?.as_object())
     }
 
+    /// Whether the token has a profile of the federation. Such a token is not for the endpoints of the server.
+    fn has_profile(&self) -> bool {
+        self.osdf().is_some_and(|summary| summary.profile.is_some())
+    }
+
     /// The verdict of each endpoint if the signature is valid.
     fn forecasts(&self, now: Timestamp) -> Vec<(Endpoint, Verdict)> {
         let issuer = self.claims().and_then(|claims| claims.issuer().map(str::to_owned));
@@ -253,6 +258,7 @@ impl InspectedToken {
             self.inspection.header.json().and_then(|header| header.get("alg")).and_then(Value::as_str)
             && !Endpoint::ALL.iter().any(|endpoint| endpoint.algorithms().contains(&alg))
             && self.inspection.form == TokenForm::Signed
+            && !self.has_profile()
         {
             let text = format!("no endpoint of the server accepts the algorithm {}", quote(alg));
             warnings.push(Warning::new("algorithm-rejected", text));
@@ -356,8 +362,7 @@ impl InspectedToken {
                 console.wrapped("  ", 2, &warning.message)?;
             }
         }
-        // A token of another profile is not for the endpoints of the server.
-        if self.osdf().is_some_and(|summary| summary.profile.is_some()) && console.verbosity() == 0 {
+        if self.has_profile() && console.verbosity() == 0 {
             return Ok(());
         }
         let title = console.paint(style::HEADING, "if the signature is valid");

@@ -18,6 +18,7 @@ use crate::osdf::jwks_document::{
     key_set,
 };
 use crate::osdf::signing::find_key;
+use crate::policy::issuer_slash_warning;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, FileContents, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::util::json_text::indented;
@@ -116,6 +117,7 @@ pub(super) fn run(
     }
     let mut issuer = arguments.issuer.clone();
     let mut life = None;
+    let mut is_issuer_checked = false;
     let environment = console.environment().clone();
     for LoadedResource { resource, directory } in
         arguments.resources.load_all(&arguments.spec, now, console)?
@@ -131,6 +133,7 @@ pub(super) fn run(
             &mut notes,
         )?);
         life = life.max(Some(resource.lifetime));
+        is_issuer_checked |= arguments.issuer.as_ref() == Some(&resource.issuer);
         match &issuer {
             None => issuer = Some(resource.issuer.clone()),
             Some(known) if *known != resource.issuer && arguments.issuer.is_none() => {
@@ -149,10 +152,15 @@ pub(super) fn run(
         let key = settings::load(options, console)?.verifying_key(&mut notes)?;
         keys.push(PublishedKey::new(&key, None, algorithm, "JWT_PUBLIC_KEY", &mut notes)?);
     }
+    // The check of a resource prints the same warning for its issuer.
+    let issuer_option = arguments.issuer.as_deref().filter(|_| !is_issuer_checked);
+    if let Some((reason, hint)) = issuer_option.and_then(issuer_slash_warning) {
+        notes.warn_with("issuer-trailing-slash", reason, hint);
+    }
     let set = key_set(&keys, &mut notes)?;
     let expected = arguments.out_dir.is_some() || arguments.document == Document::Discovery;
     let document = match issuer {
-        Some(issuer) => Some(discovery(&issuer, &mut notes)?),
+        Some(issuer) => Some(discovery(&issuer)?),
         None if expected => {
             return Err(UsageError::new("no issuer: the discovery document names it")
                 .hint("give --issuer https://ISSUER, or --spec FILE")
