@@ -12,7 +12,9 @@ use serde_json::Value;
 /// A resource of the kind `JWT`, `jwts.tokens.osg-htc.org/v1`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Jwt {
-    /// The object's metadata.
+    /// The object's metadata, without the managers of its fields: they are larger than the rest of the object, and
+    /// all resources are in memory.
+    #[serde(deserialize_with = "metadata_without_managers")]
     pub metadata: ObjectMeta,
     /// `spec`, unread.
     #[serde(default)]
@@ -75,6 +77,12 @@ impl JwtStatus {
     pub fn is_true(&self, type_: &str) -> bool {
         self.condition(type_).is_some_and(|condition| condition.status == "True")
     }
+}
+
+fn metadata_without_managers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    let mut metadata = ObjectMeta::deserialize(deserializer)?;
+    metadata.managed_fields = None;
+    Ok(metadata)
 }
 
 fn status_or_default<'de, D: Deserializer<'de>>(deserializer: D) -> Result<JwtStatus, D::Error> {
@@ -160,5 +168,17 @@ impl KeyKind {
             Self::Secret => "Secret",
             Self::ConfigMap => "ConfigMap",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn managers_of_fields_are_not_in_memory() {
+        let text = r#"{"metadata": {"name": "a", "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}]}}"#;
+        let jwt: Jwt = serde_json::from_str(text).unwrap();
+        assert_eq!((jwt.name(), jwt.metadata.managed_fields), ("a", None));
     }
 }
