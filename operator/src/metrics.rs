@@ -2,11 +2,11 @@
 //! message; series of single resources are made from the resources that exist, so that they go with them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use cc_auth::util::metrics::Metrics as Page;
 use cc_auth::util::time::Clock;
 use k8s_openapi::jiff;
 
@@ -131,46 +131,36 @@ impl Metrics {
 
     /// The page that Prometheus reads.
     pub fn page(&self, resources: &[Arc<Jwt>], per_resource: bool) -> String {
-        let mut page = Page::default();
-        page.head("build_info", "gauge", "The version of the program");
-        page.sample("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-        page.head("reconciliations_total", "counter", "Reconciliations by result");
+        let mut page = Page::with_prefix("cc_jwt_operator_");
+        page.gauge("build_info", "The version of the program.");
+        page.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+        page.counter("reconciliations_total", "Reconciliations by result.");
         for (result, count) in self.reconciliations.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            page.sample("reconciliations_total", &[("result", result)], count);
+            page.sample(&[("result", result)], count);
         }
-        let name = "reconciliation_duration_seconds";
-        page.head(name, "histogram", "Duration of reconciliations");
+        page.histogram("reconciliation_duration_seconds", "Duration of reconciliations.");
         for (limit, counter) in BUCKETS.iter().zip(&self.durations) {
-            page.sample(
-                &format!("{name}_bucket"),
-                &[("le", &limit.to_string())],
-                counter.load(Ordering::Relaxed),
-            );
+            page.part("_bucket", &[("le", &limit.to_string())], counter.load(Ordering::Relaxed));
         }
         let count = self.duration_count.load(Ordering::Relaxed);
-        page.sample(&format!("{name}_bucket"), &[("le", "+Inf")], count);
+        page.part("_bucket", &[("le", "+Inf")], count);
         let seconds = Duration::from_micros(self.duration_micros.load(Ordering::Relaxed)).as_secs_f64();
-        page.sample(&format!("{name}_sum"), &[], seconds);
-        page.sample(&format!("{name}_count"), &[], count);
-        page.head("signatures_total", "counter", "Signatures by result");
-        page.sample("signatures_total", &[("result", "success")], self.signed.load(Ordering::Relaxed));
-        page.sample("signatures_total", &[("result", "failure")], self.sign_failed.load(Ordering::Relaxed));
-        page.head(
-            "api_errors_total",
-            "counter",
-            "Answers of the API server with an error; code 0: no answer",
-        );
+        page.part("_sum", &[], seconds);
+        page.part("_count", &[], count);
+        page.counter("signatures_total", "Signatures by result.");
+        page.sample(&[("result", "success")], self.signed.load(Ordering::Relaxed));
+        page.sample(&[("result", "failure")], self.sign_failed.load(Ordering::Relaxed));
+        page.counter("api_errors_total", "Answers of the API server with an error; code 0: no answer.");
         for ((verb, code), count) in self.api_errors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            page.sample("api_errors_total", &[("verb", verb), ("code", &code.to_string())], count);
+            page.sample(&[("verb", verb), ("code", &code.to_string())], count);
         }
-        page.head("watch_restarts_total", "counter", "Watches that were started");
+        page.counter("watch_restarts_total", "Watches that were started.");
         for (resource, count) in self.watch_restarts.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            page.sample("watch_restarts_total", &[("resource", resource)], count);
+            page.sample(&[("resource", resource)], count);
         }
-        page.head(
+        page.gauge(
             "last_watch_event_timestamp_seconds",
-            "gauge",
-            "Time of the last event or bookmark of the watch that has been silent for longest",
+            "Time of the last event or bookmark of the watch that has been silent for longest.",
         );
         // Of the namespaces of a kind the one that has been silent for longest.
         let mut oldest: BTreeMap<&str, i64> = BTreeMap::new();
@@ -179,56 +169,39 @@ impl Metrics {
             *at = event.wall.min(*at);
         }
         for (resource, at) in oldest {
-            page.sample("last_watch_event_timestamp_seconds", &[("resource", resource)], at);
+            page.sample(&[("resource", resource)], at);
         }
-        page.resources(resources, per_resource);
-        page.0
+        add_resources(&mut page, resources, per_resource);
+        page.into_text()
     }
 }
 
-#[derive(Default)]
-struct Page(String);
-
-impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ =
-            writeln!(self.0, "# HELP cc_jwt_operator_{name} {help}.\n# TYPE cc_jwt_operator_{name} {kind}");
+fn add_resources(page: &mut Page, resources: &[Arc<Jwt>], per_resource: bool) {
+    let ready = resources.iter().filter(|jwt| jwt.status.is_true(READY)).count();
+    page.gauge("resources", "Resources by the condition Ready.");
+    page.sample(&[("ready", "true")], ready);
+    page.sample(&[("ready", "false")], resources.len() - ready);
+    let expiry = |jwt: &Jwt| {
+        let time: jiff::Timestamp = jwt.status.not_after.as_deref()?.parse().ok()?;
+        Some(time.as_second())
+    };
+    if let Some(next) = resources.iter().filter_map(|jwt| expiry(jwt)).min() {
+        page.gauge("next_expiry_timestamp_seconds", "The earliest expiry of a token.");
+        page.sample(&[], next);
     }
-
-    /// Label values are names of Kubernetes objects, verbs and numbers: nothing to escape.
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(self.0, "cc_jwt_operator_{name}{labels} {value}");
+    if !per_resource {
+        return;
     }
-
-    fn resources(&mut self, resources: &[Arc<Jwt>], per_resource: bool) {
-        let ready = resources.iter().filter(|jwt| jwt.status.is_true(READY)).count();
-        self.head("resources", "gauge", "Resources by the condition Ready");
-        self.sample("resources", &[("ready", "true")], ready);
-        self.sample("resources", &[("ready", "false")], resources.len() - ready);
-        let expiry = |jwt: &Jwt| {
-            let time: jiff::Timestamp = jwt.status.not_after.as_deref()?.parse().ok()?;
-            Some(time.as_second())
-        };
-        if let Some(next) = resources.iter().filter_map(|jwt| expiry(jwt)).min() {
-            self.head("next_expiry_timestamp_seconds", "gauge", "The earliest expiry of a token");
-            self.sample("next_expiry_timestamp_seconds", &[], next);
-        }
-        if !per_resource {
-            return;
-        }
-        self.head("ready", "gauge", "Whether a resource is Ready");
-        for jwt in resources {
+    page.gauge("ready", "Whether a resource is Ready.");
+    for jwt in resources {
+        let labels = [("namespace", jwt.namespace()), ("name", jwt.name())];
+        page.sample(&labels, u8::from(jwt.status.is_true(READY)));
+    }
+    page.gauge("not_after_timestamp_seconds", "The expiry of a resource's token.");
+    for jwt in resources {
+        if let Some(expiry) = expiry(jwt) {
             let labels = [("namespace", jwt.namespace()), ("name", jwt.name())];
-            self.sample("ready", &labels, u8::from(jwt.status.is_true(READY)));
-        }
-        self.head("not_after_timestamp_seconds", "gauge", "The expiry of a resource's token");
-        for jwt in resources {
-            if let Some(expiry) = expiry(jwt) {
-                let labels = [("namespace", jwt.namespace()), ("name", jwt.name())];
-                self.sample("not_after_timestamp_seconds", &labels, expiry);
-            }
+            page.sample(&labels, expiry);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::console::Console;
-use crate::sync::{WatchEvent, WatchEvents};
+use crate::util::watch_events::{WatchEvent, WatchEvents};
 
 /// The longest time until a signal is noticed between two runs.
 const STEP: Duration = Duration::from_millis(200);

@@ -217,14 +217,8 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
     let document = json!({
         "version": 1,
         "session": session.key.name.as_ref().map(SessionName::as_str),
-        "server": match &session.key.origin {
-            Some(origin @ SessionOrigin::Server(_)) => Some(origin.text()),
-            _ => None,
-        },
-        "directory": match &session.key.origin {
-            Some(origin @ SessionOrigin::Directory(_)) => Some(origin.text()),
-            _ => None,
-        },
+        "server": session.key.server(),
+        "directory": session.key.directory(),
         "username": username,
         "name": name,
         "roles": roles,

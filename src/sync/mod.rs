@@ -40,4 +40,4 @@ pub use rights::{GivenBy, Rights, RightsCounts};
 pub use rights_report::{ChangedUserReport, RightsByHand, RightsList};
 pub use run::{SyncObserver, run};
 pub use user_rights::{ExplainedRight, RightState, RightsExplanation, explain};
-pub use watch::{WatchEvent, WatchEvents, watch};
+pub use watch::watch;

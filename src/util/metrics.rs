@@ -6,20 +6,49 @@ use std::fmt::Write as _;
 #[derive(Debug, Default)]
 pub struct Metrics {
     text: String,
+    prefix: &'static str,
     name: &'static str,
 }
 
 impl Metrics {
-    /// Begins a gauge. Its samples follow.
-    pub fn gauge(&mut self, name: &'static str, help: &'static str) {
-        self.name = name;
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} gauge");
+    /// Creates metrics whose names have this prefix.
+    #[must_use]
+    pub fn with_prefix(prefix: &'static str) -> Self {
+        Self { prefix, ..Self::default() }
     }
 
-    /// Adds a sample of the gauge. Label values may be any text.
-    pub fn sample(&mut self, labels: &[(&str, &str)], value: &str) {
-        self.text.push_str(self.name);
+    /// Begins a gauge. Its samples follow.
+    pub fn gauge(&mut self, name: &'static str, help: &'static str) {
+        self.begin(name, "gauge", help);
+    }
+
+    /// Begins a counter. Its samples follow.
+    pub fn counter(&mut self, name: &'static str, help: &'static str) {
+        self.begin(name, "counter", help);
+    }
+
+    /// Begins a histogram. Its parts follow: `_bucket`, `_sum`, `_count`.
+    pub fn histogram(&mut self, name: &'static str, help: &'static str) {
+        self.begin(name, "histogram", help);
+    }
+
+    fn begin(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.name = name;
+        let prefix = self.prefix;
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "# HELP {prefix}{name} {help}\n# TYPE {prefix}{name} {kind}");
+    }
+
+    /// Adds a sample. Label values may be any text.
+    pub fn sample(&mut self, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.part("", labels, value);
+    }
+
+    /// Adds a sample whose name has this end.
+    pub fn part(&mut self, end: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        for piece in [self.prefix, self.name, end] {
+            self.text.push_str(piece);
+        }
         for (index, (label, content)) in labels.iter().enumerate() {
             self.text.push(if index == 0 { '{' } else { ',' });
             self.text.push_str(label);

@@ -27,4 +27,5 @@ pub mod status;
 pub mod suggest;
 pub mod time;
 pub mod trust;
+pub mod watch_events;
 pub mod xdg;
