@@ -56,16 +56,28 @@ pub fn main(tool: &Tool) -> ExitCode {
         let outcome = console.text(&text).map(|()| ExitStatus::Success).map_err(Failure::from);
         return ExitCode::from(console.end(outcome).code());
     }
-    let outcome = match tool.parse(&arguments) {
+    let parsed = tool.parse(&arguments);
+    let is_wrong = match &parsed {
+        Ok(_) => false,
+        Err(ParseError::Clap(error)) => error.use_stderr(),
+        Err(ParseError::Usage(_)) => true,
+    };
+    let outcome = match parsed {
         Ok(matches) => {
             console.configure(&matches);
             (tool.run)(&matches, &mut console)
         }
         Err(ParseError::Clap(error)) => from_clap(&error, tool, &arguments, &mut console),
         Err(ParseError::Usage(error)) => {
-            requests_json(&arguments).then(|| console.set_json());
+            has_word(&arguments, "--json").then(|| console.set_json());
             Err(error.into())
         }
+    };
+    let outcome = match outcome {
+        Err(failure) if is_wrong && is_plugin(tool, &arguments) => {
+            cc_jwt::report_unknown_state(&failure, &mut console)
+        }
+        other => other,
     };
     ExitCode::from(console.end(outcome).code())
 }
@@ -106,11 +118,16 @@ fn from_clap(
         console.text(&error.render().to_string())?;
         return Ok(ExitStatus::Success);
     }
-    requests_json(arguments).then(|| console.set_json());
+    has_word(arguments, "--json").then(|| console.set_json());
     Err(usage::describe(error, (tool.command)(), arguments).into())
 }
 
-/// Whether the arguments contain `--json`, for errors before they are parsed.
-fn requests_json(arguments: &[OsString]) -> bool {
-    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+/// Whether the arguments are those of a Nagios plugin, for errors before they are parsed.
+fn is_plugin(tool: &Tool, arguments: &[OsString]) -> bool {
+    tool.name == "cc-jwt" && has_word(arguments, "scan") && has_word(arguments, "--nagios")
+}
+
+/// Whether the arguments contain a word, for errors before they are parsed.
+fn has_word(arguments: &[OsString], word: &str) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == word)
 }

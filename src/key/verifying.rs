@@ -167,6 +167,14 @@ impl VerifyingKey {
         }
     }
 
+    /// Returns the HMAC secret, or `None` for a public key.
+    pub(crate) const fn secret(&self) -> Option<&SecretBytes> {
+        match &self.material {
+            Material::Public(_) => None,
+            Material::HmacSecret(secret) => Some(secret),
+        }
+    }
+
     /// Returns the Ed25519 key, for batch verification.
     #[must_use]
     pub const fn ed25519(&self) -> Option<&ed25519_dalek::VerifyingKey> {

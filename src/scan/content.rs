@@ -7,6 +7,7 @@ use std::io::{self, Read};
 
 use super::document::{self, DocumentFindings, Finding, MAX_DOCUMENT};
 use super::known_keys::KnownKeys;
+use super::lines::count_lines;
 use super::recognize::{LONGEST, find};
 use super::tar::{BLOCK, TarReader, is_archive};
 
@@ -58,11 +59,26 @@ pub(super) struct ContentReader<'a> {
     pub(super) known: &'a KnownKeys,
     pub(super) limits: Limits<'a>,
     pub(super) buffer: Vec<u8>,
+    /// What was skipped in the archive that was read last.
+    pub(super) skipped: SkippedEntries,
+}
+
+/// The files of an archive that were not or not completely searched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct SkippedEntries {
+    pub(super) binary: u64,
+    pub(super) compressed: u64,
+    pub(super) too_large: u64,
 }
 
 impl<'a> ContentReader<'a> {
     pub(super) const fn new(known: &'a KnownKeys, limits: Limits<'a>) -> Self {
-        Self { known, limits, buffer: Vec::new() }
+        Self {
+            known,
+            limits,
+            buffer: Vec::new(),
+            skipped: SkippedEntries { binary: 0, compressed: 0, too_large: 0 },
+        }
     }
 
     /// Searches a source. `name` is its file name.
@@ -75,6 +91,7 @@ impl<'a> ContentReader<'a> {
         reader: &mut dyn Read,
         receive: &mut Receive<'_>,
     ) -> io::Result<ContentEnd> {
+        self.skipped = SkippedEntries::default();
         let limit = self.limits.bytes;
         let mut limited = reader.take(limit.saturating_add(1));
         let end = self.read_limited(name, None, &mut limited, receive, 0)?;
@@ -118,8 +135,8 @@ impl<'a> ContentReader<'a> {
             receive(entry, document::search(&self.buffer, name, self.known));
             return Ok(ContentEnd::Complete);
         }
-        let (findings, end) = self.read_parts(reader)?;
-        receive(entry, DocumentFindings { findings, ..DocumentFindings::default() });
+        let (found, end) = self.read_parts(reader)?;
+        receive(entry, found);
         Ok(end)
     }
 
@@ -140,16 +157,20 @@ impl<'a> ContentReader<'a> {
             };
             let entry = Some((name.as_str(), file.mode));
             let mut content: &mut dyn Read = &mut archive;
-            if self.read_limited(&name, entry, &mut content, receive, archives + 1)? == ContentEnd::TimedOut {
-                return Ok(ContentEnd::TimedOut);
+            match self.read_limited(&name, entry, &mut content, receive, archives + 1)? {
+                ContentEnd::Complete => {}
+                ContentEnd::Binary => self.skipped.binary += 1,
+                ContentEnd::Compressed => self.skipped.compressed += 1,
+                ContentEnd::TooLarge => self.skipped.too_large += 1,
+                ContentEnd::TimedOut => return Ok(ContentEnd::TimedOut),
             }
         }
         Ok(ContentEnd::Complete)
     }
 
     /// Searches the rest of a large text in parts. The buffer has the first part.
-    fn read_parts(&mut self, reader: &mut dyn Read) -> io::Result<(Vec<Finding>, ContentEnd)> {
-        let mut findings = Vec::new();
+    fn read_parts(&mut self, reader: &mut dyn Read) -> io::Result<(DocumentFindings, ContentEnd)> {
+        let (mut findings, mut unlisted) = (Vec::new(), 0);
         let (mut line, mut context, mut has_more) = (1, 0, true);
         loop {
             // The items that begin in the last part of the buffer may end in the next one.
@@ -157,19 +178,23 @@ impl<'a> ContentReader<'a> {
             let mut counted = context;
             for found in find(&self.buffer, self.known) {
                 let start = found.range.start;
-                if start < context || start >= part || findings.len() >= document::MAX_ITEMS {
+                if start < context || start >= part {
                     continue;
                 }
-                line += count_lines(self.buffer.get(counted..start));
+                if findings.len() >= document::MAX_ITEMS {
+                    unlisted += 1;
+                    continue;
+                }
+                line += count_lines(self.buffer.get(counted..start).unwrap_or_default());
                 counted = start;
                 findings.push(Finding::new(found.item, line, None));
             }
-            line += count_lines(self.buffer.get(counted..part));
+            line += count_lines(self.buffer.get(counted..part).unwrap_or_default());
             if !has_more {
-                return Ok((findings, ContentEnd::Complete));
+                return Ok((listed(findings, unlisted), ContentEnd::Complete));
             }
             if (self.limits.is_over)() {
-                return Ok((findings, ContentEnd::TimedOut));
+                return Ok((listed(findings, unlisted), ContentEnd::TimedOut));
             }
             context = CONTEXT.min(part);
             self.buffer.drain(..part - context);
@@ -185,8 +210,8 @@ impl<'a> ContentReader<'a> {
     }
 }
 
-fn count_lines(bytes: Option<&[u8]>) -> u64 {
-    memchr::memchr_iter(b'\n', bytes.unwrap_or_default()).count() as u64
+fn listed(findings: Vec<Finding>, unlisted: u64) -> DocumentFindings {
+    DocumentFindings { findings, unlisted, ..DocumentFindings::default() }
 }
 
 /// Decodes UTF-16 with a byte order mark.
@@ -212,6 +237,7 @@ mod tests {
         end: ContentEnd,
         lines: Vec<u64>,
         entries: Vec<String>,
+        skipped: SkippedEntries,
     }
 
     fn search_limited(name: &str, bytes: &[u8], limit: u64) -> Search {
@@ -224,7 +250,7 @@ mod tests {
             entries.extend(entry.map(|(name, _)| name.to_owned()));
         };
         let end = reader.read(name, &mut &*bytes, &mut receive).unwrap();
-        Search { end, lines, entries }
+        Search { end, lines, entries, skipped: reader.skipped }
     }
 
     fn search(bytes: &[u8]) -> Search {
@@ -292,10 +318,12 @@ mod tests {
             entry("link", b'2', b""),
             entry("inner.tar", b'0', &inner),
             entry("bin", b'0', b"\0\0"),
+            entry("old.gz", b'0', b"\x1f\x8b\x08\0"),
             vec![0; 1024],
         ]
         .concat();
         let found = search(&archive);
+        assert_eq!(found.skipped, SkippedEntries { binary: 1, compressed: 1, too_large: 0 });
         assert_eq!(found.lines, [1, 2]);
         assert_eq!(found.entries, ["/etc/cc/token", "inner.tar!a/sinks.json"]);
     }

@@ -46,6 +46,8 @@ pub(super) struct DocumentFindings {
     pub(super) findings: Vec<Finding>,
     /// Files that members name.
     pub(super) references: Vec<String>,
+    /// The items above the limit, which are not in the list.
+    pub(super) unlisted: u64,
     /// Variables with a value that override a member of a configuration, with their lines.
     pub(super) variables: Vec<(String, u64)>,
 }
@@ -71,20 +73,25 @@ pub(super) fn search(bytes: &[u8], name: &str, known: &KnownKeys) -> DocumentFin
 
 fn search_nested(bytes: &[u8], name: &str, known: &KnownKeys, depth: usize) -> DocumentFindings {
     let mut matches = find(bytes, known);
+    let unlisted = matches.len().saturating_sub(MAX_ITEMS) as u64;
     matches.truncate(MAX_ITEMS);
     if matches.is_empty() && !names::may_have_names(bytes) {
         return DocumentFindings::default();
     }
-    let mut result = DocumentFindings { findings: by_form(bytes, matches), ..DocumentFindings::default() };
+    let mut result =
+        DocumentFindings { findings: by_form(bytes, matches), unlisted, ..DocumentFindings::default() };
     let text = String::from_utf8_lossy(bytes);
     let mut fields = format::fields(bytes, &text, name);
     manifest::decode_secrets(&mut fields.list);
     let mut attribution = Attribution::new(&result.findings);
+    let scopes = scopes(&fields.list);
     for field in &fields.list {
         let outer = fields.style.write(&field.path);
-        let inner = members(field, fields.style, &fields.list, known, depth);
+        let inner = members(field, fields.style, &scopes, known, depth);
         result.references.extend(inner.references);
         result.variables.extend(inner.variables);
+        // The items of a text in the document are among its own.
+        result.unlisted = result.unlisted.max(inner.unlisted);
         for mut finding in inner.findings {
             finding.member = Some(match finding.member {
                 Some(member) => format!("{outer}#{member}"),
@@ -110,7 +117,7 @@ fn by_form(bytes: &[u8], matches: Vec<Match>) -> Vec<Finding> {
         .into_iter()
         .map(|Match { item, range }| {
             let between = bytes.get(counted..range.start).unwrap_or_default();
-            line += memchr::memchr_iter(b'\n', between).count() as u64;
+            line += lines::count_lines(between);
             if let Some(at) = memchr::memrchr(b'\n', between) {
                 line_start = counted + at + 1;
             }
@@ -129,7 +136,7 @@ fn by_form(bytes: &[u8], matches: Vec<Match>) -> Vec<Finding> {
 fn members(
     field: &Field,
     style: PathStyle,
-    all: &[Field],
+    scopes: &HashMap<&[String], &str>,
     known: &KnownKeys,
     depth: usize,
 ) -> DocumentFindings {
@@ -144,6 +151,7 @@ fn members(
     let is_document = value.contains('\n') || value.starts_with(['{', '[']);
     if is_document && depth < MAX_NESTED {
         let nested = search_nested(field.value.as_bytes(), field.name(), known, depth + 1);
+        result.unlisted = nested.unlisted;
         result.references.extend(nested.references);
         result.variables.extend(nested.variables.into_iter().map(|(name, _)| (name, field.line)));
         result.findings = nested.findings;
@@ -156,13 +164,7 @@ fn members(
             .filter(|item| result.findings.iter().all(|finding| finding.item != *item))
             .map(|item| Finding::new(item, 1, None)),
     );
-    let scope = || {
-        let (_, above) = field.path.split_last()?;
-        let is_scope = |other: &&Field| {
-            other.name() == "scope" && other.path.split_last().is_some_and(|(_, prefix)| prefix == above)
-        };
-        all.iter().find(is_scope).map(|field| field.value.as_str())
-    };
+    let scope = || scopes.get(field.path.split_last()?.1).copied();
     for finding in &mut result.findings {
         if finding.member.is_none() {
             finding.token_use = names::token_use(&field.path);
@@ -176,6 +178,17 @@ fn members(
         finding.line = if field.is_block { field.line + finding.line - 1 } else { field.line };
     }
     result
+}
+
+/// Returns the first member `scope` of each object, by the path of the object.
+fn scopes(fields: &[Field]) -> HashMap<&[String], &str> {
+    let mut scopes = HashMap::new();
+    for field in fields.iter().filter(|field| field.name() == "scope") {
+        if let Some((_, above)) = field.path.split_last() {
+            scopes.entry(above).or_insert(field.value.as_str());
+        }
+    }
+    scopes
 }
 
 /// Returns whether a text is a token after the word `Bearer`.
@@ -350,7 +363,8 @@ mod tests {
             assert_eq!(found.len(), 1, "{name}");
         }
         let many = format!("{t}\n").repeat(12_000);
-        assert_eq!(search(many.as_bytes(), "log", &known()).findings.len(), MAX_ITEMS);
+        let found = search(many.as_bytes(), "log", &known());
+        assert_eq!((found.findings.len(), found.unlisted), (MAX_ITEMS, 2_000));
     }
 
     /// A long name above many members would be copied for each of them.

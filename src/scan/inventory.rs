@@ -1,6 +1,6 @@
 //! The inventory: each finding with its verdict and its problems.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::ScanRequest;
@@ -61,12 +61,12 @@ impl<'a> Evaluation<'a> {
     pub(super) fn occurrences(&mut self, files: &[FileFindings]) -> Vec<Occurrence> {
         let mut occurrences = Vec::new();
         for file in files {
-            let mut last = None;
+            let mut seen = HashSet::new();
             for finding in &file.findings.findings {
                 let occurrence = self.occurrence(file, finding);
-                // The same item in one member, such as a key and its copy in a list.
+                // The same item in one place, such as a token that a line has twice, is listed once.
                 let place = (occurrence.line, occurrence.member.clone(), occurrence.fingerprint.clone());
-                if last.replace(place.clone()) != Some(place) {
+                if seen.insert(place) {
                     occurrences.push((occurrence, finding));
                 }
             }
@@ -104,6 +104,9 @@ impl<'a> Evaluation<'a> {
             Item::Token(text) | Item::NatsToken(text) => {
                 let facts = self.facts(&occurrence.fingerprint, text.expose(), finding.item.kind());
                 self.add_facts(&mut occurrence, facts, finding.token_use);
+            }
+            Item::HmacSecret(secret) => {
+                occurrence.signed_by = self.known.name_of_secret(secret).map(str::to_owned);
             }
             Item::EncryptedKey(_) => occurrence.algorithm = Some("encrypted".to_owned()),
             item => {

@@ -6,6 +6,7 @@
 use zeroize::Zeroizing;
 
 use super::field::{Field, FieldList, MAX_PATH};
+use super::lines::count_lines;
 
 /// The deepest nesting. Deeper text is not JSON that a program reads.
 const MAX_DEPTH: usize = 10_000;
@@ -98,7 +99,7 @@ impl<'a> Reader<'a> {
     fn skip_to(&mut self, end: &str) {
         let length = self.rest.find(end).map_or(self.rest.len(), |at| at + end.len());
         let (skipped, rest) = self.rest.split_at(length);
-        self.line += count_lines(skipped);
+        self.line += count_lines(skipped.as_bytes());
         self.rest = rest;
     }
 
@@ -152,14 +153,10 @@ impl<'a> Reader<'a> {
         }
         let read = from.len() - rest_length;
         let (skipped, rest) = from.split_at(read);
-        self.line += count_lines(skipped);
+        self.line += count_lines(skipped.as_bytes());
         self.rest = rest;
         Token::Text { text: value, line }
     }
-}
-
-fn count_lines(text: &str) -> u64 {
-    memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::key::{PublicKey, VerifyingKey, published};
 use crate::token::{Unverified, verify};
+use crate::util::secret::SecretBytes;
 
 /// A key with the name that reports use.
 #[derive(Debug, Clone)]
@@ -10,6 +11,17 @@ pub(super) struct KnownKey {
     pub(super) name: String,
     /// The key.
     pub(super) key: VerifyingKey,
+}
+
+impl KnownKey {
+    /// Returns whether the other key has the same public key or the same HMAC secret.
+    pub(super) fn is_same_key(&self, other: &VerifyingKey) -> bool {
+        match (self.key.public_key(), self.key.secret()) {
+            (Some(public), _) => other.public_key() == Some(public),
+            (None, Some(secret)) => other.secret() == Some(secret),
+            (None, None) => false,
+        }
+    }
 }
 
 /// The known keys.
@@ -33,6 +45,11 @@ impl KnownKeys {
     /// Returns the name of a public key.
     pub(super) fn name(&self, key: &PublicKey) -> Option<&str> {
         self.keys.iter().find(|known| known.key.public_key() == Some(key)).map(|known| known.name.as_str())
+    }
+
+    /// Returns the name of an HMAC secret.
+    pub(super) fn name_of_secret(&self, secret: &SecretBytes) -> Option<&str> {
+        self.keys.iter().find(|known| known.key.secret() == Some(secret)).map(|known| known.name.as_str())
     }
 
     /// Returns the key that signed a token.

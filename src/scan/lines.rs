@@ -6,6 +6,11 @@ use zeroize::Zeroizing;
 use super::field::{Field, FieldList};
 use crate::config::dotenv;
 
+/// Counts the ends of lines.
+pub(super) fn count_lines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
+}
+
 /// Reads an environment file as the server does, or line by line if it has an error.
 pub(super) fn dotenv_fields(bytes: &[u8], text: &str) -> Vec<Field> {
     match dotenv::read(dotenv::without_mark(bytes)) {

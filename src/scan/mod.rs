@@ -47,8 +47,8 @@ use known_keys::{KnownKey, KnownKeys};
 use walk::{Walk, Walker};
 
 use crate::config::Settings;
+use crate::key::VerifyingKey;
 use crate::key::compromised::template_key;
-use crate::key::{PublicKey, VerifyingKey};
 use crate::policy::Signer;
 use crate::util::duration::GoDuration;
 use crate::util::note::{Notes, Warning};
@@ -149,9 +149,7 @@ fn dependency_keys(
 ) -> Result<Vec<String>, VerifyError> {
     let mut names = Vec::new();
     for key in read_known_keys(path, request.now, notes)? {
-        // An HMAC secret has no public key: it is known only by its name here.
-        let public: Option<&PublicKey> = key.public_key();
-        let same = known.iter().find(|known| public.is_some() && known.key.public_key() == public);
+        let same = known.iter().find(|known| known.is_same_key(&key));
         let name = match same {
             Some(known) => known.name.clone(),
             None => {
@@ -184,6 +182,11 @@ fn warnings(walk: &Walk) -> Vec<Warning> {
         let count = walk.counts.too_large;
         let files = if count == 1 { "file is" } else { "files are" };
         let message = format!("{count} {files} larger than --max-size: only the beginning was searched");
+        warnings.push(Warning::new("scan-limit", message));
+    }
+    if walk.counts.unlisted > 0 {
+        let count = walk.counts.unlisted;
+        let message = format!("{count} more tokens and keys are not listed: their file has more than 10,000");
         warnings.push(Warning::new("scan-limit", message));
     }
     if walk.is_timed_out {

@@ -47,6 +47,8 @@ pub struct ScanCounts {
     pub compressed: u64,
     /// The files that are larger than the limit; only their beginning was searched
     pub too_large: u64,
+    /// The tokens and keys that are not listed, because their file has more than 10,000
+    pub unlisted: u64,
     /// The symbolic links, FIFOs, sockets and devices that were skipped
     pub special: u64,
     /// The files and directories that cannot be read
@@ -93,6 +95,7 @@ impl Walk {
         sum.binary += counts.binary;
         sum.compressed += counts.compressed;
         sum.too_large += counts.too_large;
+        sum.unlisted += counts.unlisted;
         sum.special += counts.special;
         sum.unreadable += counts.unreadable;
         self.errors.extend(errors);
@@ -297,7 +300,9 @@ impl Walker<'_> {
     ) {
         let name = source.path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
         let mut found = Vec::new();
+        let mut unlisted = 0;
         let mut receive = |entry: Option<(&str, u32)>, findings: DocumentFindings| {
+            unlisted += findings.unlisted;
             if findings.findings.is_empty() && findings.references.is_empty() && findings.variables.is_empty()
             {
                 return;
@@ -312,9 +317,13 @@ impl Walker<'_> {
         };
         let end = reader.read(&name, content, &mut receive);
         walk.files.append(&mut found);
+        let counts = &mut walk.counts;
+        counts.unlisted += unlisted;
+        counts.binary += reader.skipped.binary;
+        counts.compressed += reader.skipped.compressed;
+        counts.too_large += reader.skipped.too_large;
         match end {
             Ok(end) => {
-                let counts = &mut walk.counts;
                 match end {
                     ContentEnd::Binary => counts.binary += 1,
                     ContentEnd::Compressed => counts.compressed += 1,

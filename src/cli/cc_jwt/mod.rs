@@ -40,6 +40,7 @@ use super::options::{OutputOptions, SettingsOptions};
 use super::schema::Report;
 use super::tool::Tool;
 use crate::util::diagnostic::ExitStatus;
+pub(super) use scan::report_unknown_state;
 
 /// The program.
 pub static TOOL: Tool = Tool { name: "cc-jwt", command, run, form, single_dash: &[], pages: pages::PAGES };

@@ -9,7 +9,7 @@ use clap::{Args, ValueHint};
 use crate::cli::console::{Console, StdoutError};
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
-use crate::cli::quantity::positive_duration;
+use crate::cli::quantity::{positive_duration, whole_number};
 use crate::cli::settings;
 use crate::cli::style;
 use crate::cli::table::{Shrink, Table, TableColumn};
@@ -70,7 +70,7 @@ pub(super) struct Scan {
 
     /// Use N threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N",
-          value_parser = clap::value_parser!(u16).range(1..=512))]
+          value_parser = whole_number::<u16>(1..=512))]
     jobs: Option<u16>,
 
     #[command(flatten)]
@@ -88,8 +88,8 @@ fn parse_size(text: &str) -> Result<u64, String> {
         Some("G") => 30,
         _ => return Err(invalid()),
     };
-    let number: u64 = digits.parse().map_err(|_| invalid())?;
-    number.checked_mul(1 << shift).filter(|size| *size > 0).ok_or_else(invalid)
+    let number = whole_number::<u64>(1..=u64::MAX)(digits).map_err(|_| invalid())?;
+    number.checked_mul(1 << shift).ok_or_else(invalid)
 }
 
 /// Arguments to a request, one call, one report.
@@ -102,15 +102,18 @@ pub(super) fn run(
     if !arguments.nagios {
         return result;
     }
-    // A plugin reports its own failure as an unknown state on standard output.
-    match result {
-        Ok(status) => Ok(status),
-        Err(failure) => {
-            let reason = failure.errors().first().map_or_else(String::new, ToString::to_string);
-            console.line(&format!("TOKENS UNKNOWN - {}", escape(&reason).replace('|', "/")))?;
-            Ok(ExitStatus::Nagios(NagiosState::Unknown as u8))
-        }
-    }
+    result.or_else(|failure| report_unknown_state(&failure, console))
+}
+
+/// Prints a failure with `--nagios`, also one of the command line: a plugin reports its own failure as an unknown
+/// state on standard output.
+pub(in crate::cli) fn report_unknown_state(
+    failure: &Failure,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let reason = failure.errors().first().map_or_else(String::new, ToString::to_string);
+    console.line(&format!("TOKENS UNKNOWN - {}", escape(&reason).replace('|', "/")))?;
+    Ok(ExitStatus::Nagios(NagiosState::Unknown as u8))
 }
 
 fn scan_and_report(
