@@ -158,7 +158,8 @@ fn candidates_for(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr
         arguments.iter().take(index).map(|word| word.to_string_lossy().into_owned()).collect(),
     );
     let directory = std::env::current_dir().ok();
-    let found = complete(&mut (tool.command)(), arguments, index, directory.as_deref()).unwrap_or_default();
+    let found =
+        complete(&mut tool.listed_command(), arguments, index, directory.as_deref()).unwrap_or_default();
     let prefix = typed.strip_suffix(tail.unwrap_or(typed)).unwrap_or_default();
     let (prefix, _) = shell::unquoted(prefix);
     let (_, open) = shell::unquoted(typed);

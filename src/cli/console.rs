@@ -355,6 +355,15 @@ impl Console {
 
     /// Prints the notes and warnings of the library; when quiet, only dangers.
     pub fn notes(&mut self, notes: Notes) {
+        let mut notes = notes.into_iter().collect::<Vec<_>>();
+        let hints: Vec<_> = notes.iter().map(|note| note.hint.clone()).collect();
+        if !self.json {
+            notes
+                .iter_mut()
+                .enumerate()
+                .filter(|(index, _)| is_repeated(&hints, *index))
+                .for_each(|(_, note)| note.hint = None);
+        }
         for note in notes {
             match note.level {
                 Level::Note => self.note(&note.text),
@@ -401,7 +410,8 @@ impl Console {
 
     /// Prints the errors of a failure, for callers that continue afterwards.
     pub fn report(&mut self, failure: &Failure) {
-        for error in failure.errors() {
+        let hints: Vec<_> = failure.errors().iter().map(|error| error.hint()).collect();
+        for (index, error) in failure.errors().iter().enumerate() {
             if self.json {
                 let object = json!({"error": {
                     "kind": error.kind().name(),
@@ -412,12 +422,18 @@ impl Console {
             } else {
                 let label = paint(self.color_err, style::ERROR, self.tool);
                 write_error_line(&format!("{label}: {}", visible(&error.to_string())));
-                if let Some(hint) = error.hint() {
+                if let Some(hint) = error.hint().filter(|_| !is_repeated(&hints, index)) {
                     write_error_line(&format!("hint: {}", visible(&hint)));
                 }
             }
         }
     }
+}
+
+/// Whether a later message has the same hint, which is then printed once, below the last of them.
+fn is_repeated(hints: &[Option<String>], index: usize) -> bool {
+    let (hint, later) = (hints.get(index), hints.get(index + 1..).unwrap_or_default());
+    hint.is_some_and(|hint| hint.is_some() && later.contains(hint))
 }
 
 /// Warns about output files that root wrote and the account of their directory cannot read.

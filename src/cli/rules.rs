@@ -210,7 +210,12 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt issue", TOKEN_FORMS, Without(&["all", "users_from", "json"])),
     rule("cc-jwt issue", &["no_db"], Without(&["all"])),
     rule("cc-jwt issue", &["force"], WRITES),
-    hinted("cc-jwt issue", &["with_role"], With(&["all"]), "--roles ROLE sets the roles of the token"),
+    hinted(
+        "cc-jwt issue",
+        &["with_role"],
+        With(&["all"]),
+        "add --all; --roles ROLE sets the roles of one token",
+    ),
     rule(
         "cc-jwt issue",
         &["db"],
@@ -426,6 +431,12 @@ pub const TABLE: &[Rule] = &[
         Any(&[With(&["everywhere"]), Without(&["all", "session"])], "--everywhere"),
     ),
 ];
+
+/// Returns whether a command rejects an option in every form, so that its help does not list it.
+pub fn is_rejected(path: &str, option: &str) -> bool {
+    let never = |rule: &Rule| matches!(rule.when, Never) && rule.options.contains(&option);
+    rules(path).any(never) || server::is_rejected(path, option)
+}
 
 /// Returns the rules of a command.
 pub fn rules(path: &str) -> impl Iterator<Item = &'static Rule> + '_ {

@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 
+use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 
 use super::console::Console;
 use super::failure::{Failure, UsageError};
 use super::page::{ManualPage, decorate};
 use super::rules;
+use super::usage;
 use crate::util::diagnostic::ExitStatus;
 
 /// The reason a command line is not run.
@@ -47,8 +49,22 @@ impl Tool {
         if arguments.get(1).is_some_and(|first| first.as_encoded_bytes().starts_with(b"-")) {
             arguments = command_before_global_options(&(self.command)(), arguments);
         }
-        let mut matches =
-            self.decorated_command().try_get_matches_from(&arguments).map_err(ParseError::Clap)?;
+        let asks_for_help = arguments.iter().any(|word| word == "-h" || word == "--help" || word == "help");
+        let parse = |arguments: &[OsString]| {
+            let command = self.decorated_command();
+            // Only help shows a difference.
+            let command =
+                if asks_for_help { without_rejected_options(command, self.name, &[]) } else { command };
+            command.try_get_matches_from(arguments)
+        };
+        let mut parsed = parse(&arguments);
+        if parsed.as_ref().is_err_and(|error| error.kind() == ErrorKind::UnknownArgument)
+            && let Some(joined) = with_negative_values((self.command)(), &arguments)
+        {
+            arguments = joined;
+            parsed = parse(&arguments);
+        }
+        let mut matches = parsed.map_err(ParseError::Clap)?;
         if let Some(reordered) = self.command_first(&matches, &arguments) {
             matches = self.decorated_command().try_get_matches_from(reordered).map_err(ParseError::Clap)?;
         }
@@ -89,6 +105,13 @@ impl Tool {
         all
     }
 
+    /// Returns the command as the manual pages and the completion list it: a subcommand does not list the options of
+    /// the program that it rejects.
+    #[must_use]
+    pub fn listed_command(&self) -> Command {
+        without_rejected_options((self.command)(), self.name, &[])
+    }
+
     /// Returns the command with its version, and with the examples of the manual pages in the long
     /// help.
     #[must_use]
@@ -126,6 +149,57 @@ fn command_before_global_options(command: &Command, mut arguments: Vec<OsString>
         arguments.insert(1, verb);
     }
     arguments
+}
+
+/// Hides the global options that a subcommand rejects.
+fn without_rejected_options(mut command: Command, path: &str, inherited: &[Arg]) -> Command {
+    let mut globals: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    let is_own = |other: &Arg| globals.iter().any(|own| own.get_id() == other.get_id());
+    let others: Vec<Arg> = inherited.iter().filter(|other| !is_own(other)).cloned().collect();
+    globals.extend(others);
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for name in names {
+        let path = format!("{path} {name}");
+        command = command.mut_subcommand(&name, |mut sub| {
+            let is_leaf = !sub.has_subcommands();
+            for arg in
+                globals.iter().filter(|arg| is_leaf && rules::is_rejected(&path, arg.get_id().as_str()))
+            {
+                sub = sub.arg(arg.clone().hide(true));
+            }
+            without_rejected_options(sub, &path, &globals)
+        });
+    }
+    command
+}
+
+/// Joins an option and a negative value in the next argument, as in `--expiring -1d`, so that the value is rejected
+/// and not taken for an option. Returns `None` if there is no such value. No program has an option that begins with a
+/// digit.
+fn with_negative_values(mut command: Command, arguments: &[OsString]) -> Option<Vec<OsString>> {
+    command.build();
+    let (leaf, _) = usage::leaf(&command, arguments);
+    let takes_value = |argument: &OsString| {
+        let name = argument.to_str()?;
+        let is_named = |arg: &&Arg| match name.strip_prefix("--") {
+            Some(long) => arg.get_long() == Some(long),
+            None => name.len() == 2 && name.starts_with('-') && arg.get_short() == name.chars().nth(1),
+        };
+        leaf.get_arguments().find(is_named).map(|option| option.get_action().takes_values())
+    };
+    let is_negative = |argument: &OsString| matches!(argument.as_encoded_bytes(), [b'-', b'0'..=b'9', ..]);
+    let own = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+    let mut joined: Vec<OsString> = Vec::with_capacity(arguments.len());
+    for (index, argument) in arguments.iter().enumerate() {
+        match joined.last_mut() {
+            Some(option) if index < own && is_negative(argument) && takes_value(option) == Some(true) => {
+                option.push("=");
+                option.push(argument);
+            }
+            _ => joined.push(argument.clone()),
+        }
+    }
+    (joined.len() < arguments.len()).then_some(joined)
 }
 
 /// The version and commit; the commit is omitted if the build had no repository.

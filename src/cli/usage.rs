@@ -35,9 +35,12 @@ pub fn describe(error: &Error, command: Command, arguments: &[OsString]) -> Usag
         }
         ErrorKind::InvalidValue => return invalid_value(&context),
         ErrorKind::ValueValidation => {
-            let why =
-                std::error::Error::source(error).map_or_else(String::new, |source| format!(": {source}"));
-            format!("invalid value {} for {}{why}", context.value(), context.name())
+            let message = format!("invalid value {} for {}", context.value(), context.name());
+            // The reason of the parser says what is expected.
+            match std::error::Error::source(error) {
+                Some(why) => return UsageError::new(format!("{message}: {why}")),
+                None => message,
+            }
         }
         ErrorKind::ArgumentConflict => return conflict(&context),
         ErrorKind::MissingRequiredArgument => {
@@ -62,7 +65,7 @@ pub fn describe(error: &Error, command: Command, arguments: &[OsString]) -> Usag
 }
 
 /// Returns the command that the arguments select, and its path.
-fn leaf<'c>(command: &'c Command, arguments: &[OsString]) -> (&'c Command, String) {
+pub(super) fn leaf<'c>(command: &'c Command, arguments: &[OsString]) -> (&'c Command, String) {
     let (mut leaf, mut path) = (command, command.get_name().to_owned());
     for word in arguments.iter().skip(1).filter_map(|word| word.to_str()) {
         if word == "--" {

@@ -26,7 +26,7 @@ use super::error::HttpError;
 use super::options::{HEADER_LIMIT, HttpOptions, HttpTrust, Redirects};
 use super::response::Response;
 use super::tls;
-use super::urls::{display_url, is_loopback};
+use super::urls::{EXPECTED, display_url, is_loopback};
 use crate::util::quote::{escape, quote};
 use crate::util::trust::{self, CaCertificates};
 
@@ -81,10 +81,7 @@ impl Client {
             "https" => Ok(()),
             "http" if self.options.allow_plain || is_loopback(url) => Ok(()),
             "http" => Err(HttpError::PlainHttp(display_url(url))),
-            _ => Err(HttpError::InvalidUrl {
-                url: display_url(url),
-                why: "it must begin with https://".to_owned(),
-            }),
+            _ => Err(HttpError::InvalidUrl { url: display_url(url), why: EXPECTED.to_owned() }),
         }
     }
 

@@ -4,6 +4,9 @@ use url::{Host, Url};
 
 use super::error::HttpError;
 
+/// The expected form of a URL.
+pub(super) const EXPECTED: &str = "expected https://HOST, or http:// for loopback";
+
 /// Parses an `http` or `https` URL. A URL with a username or password is rejected, since URLs are
 /// printed and logged.
 ///
@@ -12,16 +15,16 @@ use super::error::HttpError;
 pub fn parse_url(text: &str) -> Result<Url, HttpError> {
     let invalid = |why: &str| HttpError::InvalidUrl { url: text.to_owned(), why: why.to_owned() };
     let url = Url::parse(text).map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => invalid("it must begin with https://"),
+        url::ParseError::RelativeUrlWithoutBase => invalid(EXPECTED),
         other => invalid(&other.to_string()),
     })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid("it must begin with https://"));
+        return Err(invalid(EXPECTED));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(HttpError::InvalidUrl {
             url: display_url(&url),
-            why: "it must not contain a username or password".to_owned(),
+            why: "expected a URL without a username and password".to_owned(),
         });
     }
     Ok(url)

@@ -3,12 +3,14 @@
 
 use super::recipients::{FEW, Recipient, RecipientSummary};
 use super::request::{IssueRequest, KeyOwner, Lifetime};
+use crate::accounts::DisabledUsers;
 use crate::config::{ServerEffect, ServerKeys, Settings};
 use crate::key::Algorithm;
 use crate::policy::Endpoint;
 use crate::policy::remedy::{Remedy, describe_endpoints};
 use crate::token::HeaderParams;
 use crate::user::Role;
+use crate::util::file::shell_word;
 use crate::util::note::{Level, Note, Notes};
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
@@ -38,7 +40,8 @@ pub(super) fn check(
     } else {
         let validates_user = settings.jwts.validate_user.value;
         for recipient in &summary.first {
-            check_roles(recipient, header.algorithm, validates_user, notes);
+            let is_disabled = request.roles.is_none() && is_disabled(recipient, settings);
+            check_roles(recipient, is_disabled, header.algorithm, validates_user, notes);
         }
     }
 }
@@ -77,14 +80,34 @@ fn check_server(algorithm: Algorithm, settings: &Settings, notes: &mut Notes) {
     }
 }
 
+/// Returns whether a recipient is disabled, with the roles of the user table.
+fn is_disabled(recipient: &Recipient, settings: &Settings) -> bool {
+    let disabled = || DisabledUsers::load(settings.database().ok()?).ok();
+    recipient.roles.is_empty() && disabled().is_some_and(|disabled| disabled.has_entry(&recipient.name))
+}
+
 /// Returns the API endpoint that would accept a user's token after the smallest change of roles.
 fn nearest_api(roles: &[&str]) -> Endpoint {
     if roles.is_empty() || roles.contains(&Role::Admin.name()) { Endpoint::Api } else { Endpoint::UserApi }
 }
 
-fn check_roles(recipient: &Recipient, algorithm: Algorithm, validates_user: bool, notes: &mut Notes) {
+fn check_roles(
+    recipient: &Recipient,
+    is_disabled: bool,
+    algorithm: Algorithm,
+    validates_user: bool,
+    notes: &mut Notes,
+) {
     let Recipient { name, roles } = recipient;
     let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    if is_disabled {
+        notes.warn_with(
+            "user-disabled",
+            format!("{} is disabled: this token is {}", quote(name), describe_endpoints(&roles)),
+            format!("cc-user enable {}; then issue a new token", shell_word(name)),
+        );
+        return;
+    }
     let accepts = |endpoint: Endpoint| endpoint.accepts_roles(&roles);
     if algorithm.is_symmetric() {
         if !accepts(Endpoint::JwtLogin) {

@@ -43,6 +43,14 @@ pub enum SessionError {
         /// The sessions, as `--session` accepts them.
         sessions: Vec<String>,
     },
+    /// Several sessions of a server have a token for it.
+    #[error("{}: {}", ambiguity(Some(.server)), listed(.sessions))]
+    SeveralTokens {
+        /// The server.
+        server: String,
+        /// The sessions, as `--session` of `cc-login` accepts them.
+        sessions: Vec<String>,
+    },
     /// A login requests the session of another server or directory.
     #[error("--session requests the session of {}, and the login is for another server or directory", quote(.requested))]
     OtherOrigin {
@@ -141,6 +149,14 @@ diagnostics! { SessionError:
     Self::Missing { login, .. } => Kind::NoSession, login.clone();
     Self::Ambiguous { .. } => Kind::SessionAmbiguous,
         "select one with --session NAME or the variable CC_SESSION; 'cc-login sessions' lists them";
+    Self::SeveralTokens { server, sessions } => Kind::SessionAmbiguous, match sessions.first() {
+                Some(session) => format!(
+                    "use the token of one: cc-login token --session {} | cc-user list --server {} --token-file -",
+                    shell_word(session),
+                    shell_word(server)
+                ),
+                None => return None,
+            };
     Self::OtherOrigin { .. } => Kind::Usage, "give the session a name: --session NAME";
     Self::NoOrigin => Kind::Usage, "give the session a name: --session NAME";
     Self::TooMany => Kind::SessionLimit,

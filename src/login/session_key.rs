@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::config::{DEFAULT_CONFIG, DEFAULT_DB, DEFAULT_ENV_FILE};
 use crate::http::{HttpError, parse_url};
+use crate::util::file::{self, FileError};
 use crate::util::quote::quote;
 
 /// The maximum length of a session name, in bytes.
@@ -104,30 +105,29 @@ impl SessionOrigin {
     /// database, otherwise the current directory. A file whose name is not the server's default
     /// is the origin itself, so two configurations in one directory are two servers.
     ///
-    /// Returns `None` if the path does not exist or is not UTF-8.
-    #[must_use]
+    /// Returns `None` if the current directory does not exist, or a path is not UTF-8.
+    ///
+    /// # Errors
+    /// [`FileError`] for a named file that does not exist or cannot be reached.
     pub fn of_settings(
         config: Option<&Path>,
         env_file: Option<&Path>,
         db: Option<&Path>,
         current_directory: Option<&Path>,
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>, FileError> {
         let named = [(config, DEFAULT_CONFIG), (env_file, DEFAULT_ENV_FILE), (db, DEFAULT_DB)];
         let named = named.into_iter().find_map(|(path, default)| Some((path?, default)));
         let path = match named {
             Some((path, default)) => {
-                let path = path.canonicalize().ok()?;
+                let path = file::canonical(path)?;
                 let default = Path::new(default.trim_start_matches("./"));
-                if path.ends_with(default) {
-                    path.ancestors().nth(default.components().count())?.to_owned()
-                } else {
-                    path
-                }
+                let is_default = path.ends_with(default);
+                let directory = path.ancestors().nth(default.components().count()).filter(|_| is_default);
+                Some(directory.unwrap_or(&path).to_owned())
             }
-            None => current_directory?.canonicalize().ok()?,
+            None => current_directory.and_then(|directory| directory.canonicalize().ok()),
         };
-        path.to_str()?;
-        Some(Self::Directory(path))
+        Ok(path.filter(|path| path.to_str().is_some()).map(Self::Directory))
     }
 
     /// Returns the URL or path, which `--session` accepts.
@@ -163,6 +163,24 @@ impl SessionKey {
             (None, Some(origin)) => origin.id(),
             (None, None) => SessionId::Former,
         }
+    }
+
+    /// Returns the URL of the running server that the session was created for.
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
+        self.origin
+            .as_ref()
+            .filter(|origin| matches!(origin, SessionOrigin::Server(_)))
+            .map(SessionOrigin::text)
+    }
+
+    /// Returns the directory that the session was created for.
+    #[must_use]
+    pub fn directory(&self) -> Option<String> {
+        self.origin
+            .as_ref()
+            .filter(|origin| matches!(origin, SessionOrigin::Directory(_)))
+            .map(SessionOrigin::text)
     }
 
     /// Returns the text for `--session` that selects this session; `None` for the session of a
@@ -331,11 +349,21 @@ mod tests {
                 env_file.as_deref(),
                 db.as_deref(),
                 Some(&base.join("c")),
-            );
+            )
+            .unwrap();
             assert_eq!(found, Some(SessionOrigin::Directory(base.join(expected))), "{expected}");
         }
-        assert_eq!(SessionOrigin::of_settings(None, None, None, Some(&base.join("none"))), None);
-        assert_eq!(SessionOrigin::of_settings(None, None, None, None), None);
+        assert_eq!(SessionOrigin::of_settings(None, None, None, Some(&base.join("none"))).unwrap(), None);
+        assert_eq!(SessionOrigin::of_settings(None, None, None, None).unwrap(), None);
+        let missing = base.join("none");
+        for [config, env_file, db] in [
+            [Some(missing.as_path()), None, None],
+            [None, Some(missing.as_path()), None],
+            [None, None, Some(missing.as_path())],
+        ] {
+            let found = SessionOrigin::of_settings(config, env_file, db, Some(&base));
+            assert!(matches!(found, Err(FileError::Missing(_))), "{found:?}");
+        }
     }
 
     #[test]

@@ -49,7 +49,13 @@ pub fn server_token(
 ) -> Result<SecretText, LoginError> {
     let request = Some(SessionRequest::Origin(SessionOrigin::server(server)));
     let selection = SessionSelection { request, here: None };
-    let session = valid(SessionStore::new(variables)?.load(&selection, notes)?, now)?;
+    let session = SessionStore::new(variables)?.load(&selection, notes).map_err(|error| match error {
+        LoginError::Session(SessionError::Ambiguous { sessions, .. }) => {
+            SessionError::SeveralTokens { server: SessionOrigin::server(server).text(), sessions }.into()
+        }
+        other => other,
+    })?;
+    let session = valid(session, now)?;
     let missing = || SessionError::NoToken { add: add_command(&session.user) };
     Ok(session.token.clone().ok_or_else(missing)?)
 }

@@ -203,7 +203,7 @@ impl TokenFile {
 
     fn unfit(&self, error: FileError) -> OutputError {
         match error {
-            FileError::Directory(path) => OutputError::Directory(path),
+            FileError::OutputDirectory(path) => OutputError::Directory(path),
             FileError::NotRegular(path) => OutputError::NotAFile(path),
             FileError::Link { .. } => {
                 OutputError::WrongOwner { path: self.path.clone(), what: "a symbolic link" }

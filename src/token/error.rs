@@ -180,7 +180,9 @@ pub enum TokenError {
 
 fn parts_message(parts: usize) -> String {
     match parts {
-        1 => "this is not a token: it has no points, expected three parts between two points".to_owned(),
+        1 => {
+            "this is not a token: it has no points, expected three parts with a point between them".to_owned()
+        }
         2 => "the token has 2 parts, expected 3: its signature is missing, or it was truncated".to_owned(),
         many => format!("the token has {many} parts, expected 3"),
     }

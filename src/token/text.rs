@@ -5,6 +5,7 @@
 //! Secret, and NATS credentials.
 
 use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use serde_json::Value;
@@ -13,6 +14,7 @@ use super::error::TokenError;
 use super::json;
 use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
+use crate::util::quote::quote_path;
 
 /// The members that contain a token: RFC 6749 5.1, OpenID Connect Core 3.1.3.3, `cc-jwt issue --json`,
 /// Kubernetes service accounts.
@@ -42,6 +44,38 @@ diagnostics! { TextError:
     Self::Token(error) => error.kind(), error.hint();
     Self::NotJson(_) => Kind::OauthResponseNotJson;
     Self::NoToken => Kind::OauthResponseWithoutToken;
+}
+
+/// Why a file does not contain a token, with the path of the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", quote_path(.path))]
+pub struct FileTextError {
+    path: PathBuf,
+    error: TextError,
+}
+
+diagnostics! { FileTextError:
+    FileTextError { error, .. } => error.kind(), error.hint();
+}
+
+impl TextError {
+    /// Adds the path of the file that does not contain a token.
+    #[must_use]
+    pub fn in_file(self, path: &Path) -> FileTextError {
+        FileTextError { path: path.to_owned(), error: self }
+    }
+}
+
+/// Extracts the only token from the text of a file.
+///
+/// # Errors
+/// [`FileTextError`], also for a text without the form of a token.
+pub fn one_of_file<'a>(path: &Path, text: &'a str) -> Result<TextToken<'a>, FileTextError> {
+    let found = one(text).map_err(|error| error.in_file(path))?;
+    match found.token.matches('.').count() {
+        2 | 4 => Ok(found),
+        points => Err(TextError::from(TokenError::Parts(points + 1)).in_file(path)),
+    }
 }
 
 /// A token and its location in the text.

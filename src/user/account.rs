@@ -41,19 +41,71 @@ pub enum AccountError {
         projects: Vec<String>,
     },
     /// A project's name.
-    #[error("the project {} is empty, longer than {MAX_TEXT} characters, or has a comma, an invisible character or a blank at its end", quote(.0))]
-    InvalidProject(String),
+    #[error("invalid project {}: {why}", quote(.name))]
+    InvalidProject {
+        /// The name.
+        name: String,
+        /// The reason.
+        why: TextProblem,
+    },
     /// A full name or mail address.
-    #[error("the {field} {} is longer than {MAX_TEXT} characters or has a control or invisible character", quote(.text))]
+    #[error("invalid {field} {}: {why}", quote(.text))]
     InvalidText {
         /// Which of them.
         field: &'static str,
         /// The invalid text.
         text: String,
+        /// The reason.
+        why: TextProblem,
     },
     /// A mail address without anything before or after its `@`.
     #[error("invalid email address {}: expected NAME@DOMAIN", quote(.0))]
     InvalidEmail(String),
+}
+
+/// Why a text of a user is invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextProblem {
+    /// It is empty.
+    #[error("it is empty")]
+    Empty,
+    /// It is too long.
+    #[error("it has {0} characters, expected at most {MAX_TEXT}")]
+    TooLong(usize),
+    /// It has a comma, which separates projects.
+    #[error("it has a comma, which separates projects")]
+    Comma,
+    /// It begins or ends with white space.
+    #[error("it begins or ends with a blank")]
+    OuterBlank,
+    /// It has a control character or an invisible character.
+    #[error("it has a control character or an invisible character")]
+    Invisible,
+}
+
+impl TextProblem {
+    /// Returns why no text of a user can be this one.
+    fn of_text(text: &str) -> Option<Self> {
+        let length = text.chars().count();
+        if length > MAX_TEXT {
+            Some(Self::TooLong(length))
+        } else {
+            text.chars().any(is_hidden).then_some(Self::Invisible)
+        }
+    }
+
+    /// Returns why no project can have this name.
+    fn of_project(name: &str) -> Option<Self> {
+        if name.is_empty() {
+            Some(Self::Empty)
+        } else if name.contains(',') {
+            Some(Self::Comma)
+        } else if name.trim() != name {
+            Some(Self::OuterBlank)
+        } else {
+            Self::of_text(name)
+        }
+    }
 }
 
 diagnostics! { AccountError:
@@ -65,7 +117,7 @@ diagnostics! { AccountError:
         "give the manager a project, as with --project P";
     Self::ProjectWithoutManager { .. } => Kind::ProjectWithoutManager,
         "add the role manager, or leave the projects out";
-    Self::InvalidProject(_) => Kind::ProjectInvalid;
+    Self::InvalidProject { .. } => Kind::ProjectInvalid;
     Self::InvalidText { .. } => Kind::TextInvalid;
     Self::InvalidEmail(_) => Kind::EmailInvalid;
 }
@@ -210,10 +262,10 @@ impl FromStr for EmailAddress {
 }
 
 fn check_text(field: &'static str, text: &str) -> Result<(), AccountError> {
-    if text.chars().count() > MAX_TEXT || text.chars().any(is_hidden) {
-        return Err(AccountError::InvalidText { field, text: text.to_owned() });
+    match TextProblem::of_text(text) {
+        Some(why) => Err(AccountError::InvalidText { field, text: text.to_owned(), why }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The name of a project that a manager can get: 1 to 255 characters, no comma, no control or
@@ -233,11 +285,10 @@ impl FromStr for ProjectName {
     type Err = AccountError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let is_valid = !name.is_empty()
-            && name.chars().count() <= MAX_TEXT
-            && name.trim() == name
-            && !name.chars().any(|character| character == ',' || is_hidden(character));
-        if is_valid { Ok(Self(name.to_owned())) } else { Err(AccountError::InvalidProject(name.to_owned())) }
+        match TextProblem::of_project(name) {
+            Some(why) => Err(AccountError::InvalidProject { name: name.to_owned(), why }),
+            None => Ok(Self(name.to_owned())),
+        }
     }
 }
 
@@ -281,6 +332,25 @@ mod tests {
     fn duplicates_are_stored_once() {
         let user = draft("m", &["api", "manager", "api"], &["p", "p"]).check(AuthSource::Local).unwrap();
         assert_eq!((user.roles, user.projects), (vec!["api".into(), "manager".into()], vec!["p".into()]));
+    }
+
+    #[test]
+    fn each_problem_of_a_project_has_its_own_message() {
+        let long = "x".repeat(256);
+        for (name, why) in [
+            ("", TextProblem::Empty),
+            (long.as_str(), TextProblem::TooLong(256)),
+            ("a,b", TextProblem::Comma),
+            (" a", TextProblem::OuterBlank),
+            ("a\t", TextProblem::OuterBlank),
+            ("a\u{200b}b", TextProblem::Invisible),
+            ("a\u{1b}b", TextProblem::Invisible),
+        ] {
+            let error = name.parse::<ProjectName>().unwrap_err();
+            assert_eq!(error, AccountError::InvalidProject { name: name.to_owned(), why });
+            assert!(error.to_string().ends_with(&why.to_string()), "{error}");
+        }
+        assert!("a b".parse::<ProjectName>().is_ok() && "x".repeat(255).parse::<ProjectName>().is_ok());
     }
 
     #[test]

@@ -170,6 +170,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("unknown-source", "a line of an import has an unknown auth source"),
     ("unused-field", "a field of a login role has no effect"),
     ("user", "the user of a token"),
+    ("user-disabled", "a user is disabled"),
     ("user-not-in-table", "a user is not in the user table"),
     ("user-renamed", "the provider gave the user another username"),
     ("user-row-damaged", "a row of the user table is damaged"),

@@ -185,6 +185,11 @@ fn settings() -> Vec<Situation> {
 fn tokens() -> Vec<Situation> {
     vec![
         case(
+            "cc-user disable -q fritz",
+            "cc-jwt issue fritz --ttl 1h",
+            "cc-user enable fritz; then issue a new token",
+        ),
+        case(
             "",
             "cc-jwt verify --token-file token.txt --endpoint api",
             "cc-user add fritz-api --role api --no-password && cc-jwt issue fritz-api",
@@ -625,6 +630,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cc-login logout --session NAME", "printed if 1000 sessions are stored: cc_login.rs ends one"),
     ("cc-login {name} --method remote", "needs a server: remote_login.rs logs in at one"),
     ("cc-user sync-ldap --check", "needs an LDAP directory: group_map.rs runs it"),
+    ("cc-login token --session {} | cc-user list", "needs a server: remote_users.rs runs it"),
     ("cc-user sync-ldap --dry-run", "needs an LDAP directory: recipes.rs runs it"),
     ("cc-user list --names --db", "needs files of another account: database_files.rs runs it"),
     ("convert-pem-pubkey key.pem", "printed where a terminal is standard input: prompts.rs"),

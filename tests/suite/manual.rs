@@ -30,7 +30,7 @@ const BY_HAND: [&str; 2] = ["cc-auth.7", "cc-config.5"];
 pub fn man_pages() -> BTreeMap<String, String> {
     let mut pages = BTreeMap::new();
     for tool in TOOLS {
-        let mut command = (tool.command)();
+        let mut command = tool.listed_command();
         command.build();
         collect(tool, &command, &mut Vec::new(), &mut pages);
     }

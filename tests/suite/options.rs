@@ -1,11 +1,14 @@
 //! No option is ignored: every option of every command stands in the table of options, every pair
 //! of options of a command is run, and each of the two either changes something or is rejected.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use cc_auth::cli::rules::{RuleCondition, TABLE, rules};
+use cc_auth::cli::tool::ParseError;
+use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
 use crate::generated::TOOLS;
@@ -73,6 +76,139 @@ fn option_table_has_one_row_for_every_option_of_every_command() {
             || leaves.iter().any(|(path, _)| path == rule.command);
         assert!(known, "no command '{}'", rule.command);
     }
+}
+
+/// The help of a command lists the options that it accepts, and no others.
+#[test]
+fn help_lists_no_option_that_the_command_rejects() {
+    let directory = TestEnv::with_setup();
+    let mut rejected = 0;
+    for (path, command) in leaves() {
+        let (program, verb) = path.split_once(' ').unwrap_or((&path, ""));
+        let mut arguments: Vec<&str> = verb.split_whitespace().collect();
+        arguments.push("--help");
+        let help = directory.run(program, &arguments).ended(0).stdout;
+        for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
+            let Some(long) = arg.get_long().filter(|long| !matches!(*long, "help" | "version")) else {
+                continue;
+            };
+            let is_rejected = cc_auth::cli::rules::is_rejected(&path, arg.get_id().as_str());
+            rejected += usize::from(is_rejected);
+            let is_listed = help.lines().any(|line| {
+                let words: Vec<&str> = line.trim().split([' ', ',', '=', '[', '.']).collect();
+                words.contains(&format!("--{long}").as_str()) && line.trim().starts_with('-')
+            });
+            assert_eq!(is_listed, !is_rejected, "{path} --{long}\n{help}");
+        }
+    }
+    assert!(rejected > 30, "{rejected}");
+    // The verbs that a running server does not have are listed apart from the table.
+    for (path, base) in BASES.iter().filter(|(path, _)| path.starts_with("cc-user ")) {
+        let verb: Vec<&str> = path.split(' ').skip(1).collect();
+        // A server has no request for a mail address.
+        let base = if *path == "cc-user set" { &["mona", "--add-role", "api"] } else { *base };
+        let mut arguments = [verb.as_slice(), base, &["--json", "--server", "http://127.0.0.1:9"]].concat();
+        if matches!(verb[0], "add" | "del") {
+            arguments.extend(["--admin", "anna", "--admin-password-file", "/dev/null"]);
+        }
+        let run = directory.run("cc-user", &arguments);
+        let is_unsupported = run.stderr.contains("\"server-unsupported\"");
+        if *path != "cc-user completion" {
+            let is_rejected = cc_auth::cli::rules::is_rejected(path, "server");
+            assert_eq!(is_unsupported, is_rejected, "{path}: {}", run.stderr);
+        }
+    }
+}
+
+/// The options that name a file to write. That of 'gen-keypair' names a directory if the form has several files.
+const OUTPUTS: [&str; 2] = ["output", "metrics_file"];
+
+#[test]
+fn directory_in_place_of_an_output_file_is_rejected_by_each_option() {
+    let directory = prepared();
+    directory.sh("mkdir d").ended(0);
+    let mut tested = Vec::new();
+    for (path, command) in leaves() {
+        let Some((_, base)) = BASES.iter().find(|(name, _)| *name == path) else { continue };
+        for arg in command.get_arguments().filter(|arg| OUTPUTS.contains(&arg.get_id().as_str())) {
+            let option = format!("--{}", arg.get_long().unwrap());
+            let mut words: Vec<&str> = path.split(' ').collect();
+            words.extend(*base);
+            words.extend(["--json", option.as_str(), "d"]);
+            let run = directory.run(words[0], &words[1..]).ended(73);
+            assert!(run.stderr.contains("\"output-is-directory\""), "{words:?}: {}", run.stderr);
+            tested.push(format!("{path} {option}"));
+        }
+    }
+    for line in ["gen-keypair --write --env-file d --json", "gen-keypair --format jwk -o d/ --json"] {
+        let run = directory.sh(line).ended(73);
+        assert!(run.stderr.contains("\"output-is-directory\""), "{line}: {}", run.stderr);
+    }
+    assert!(tested.len() >= 6, "{tested:?}");
+}
+
+/// A negative value is a value, which the option rejects by its own rule.
+#[test]
+fn negative_value_is_not_taken_for_an_option() {
+    let mut tested = 0;
+    for (path, command) in leaves() {
+        let tool = TOOLS.iter().find(|tool| path.split(' ').next() == Some(tool.name)).unwrap();
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+            let Some(long) = arg.get_long() else { continue };
+            let mut options = vec![format!("--{long}")];
+            options.extend(arg.get_short().map(|short| format!("-{short}")));
+            for option in options {
+                for value in ["-1", "-1d", "-5"] {
+                    let words = path.split(' ').chain([option.as_str(), value]).map(Into::into);
+                    let arguments: Vec<std::ffi::OsString> = words.collect();
+                    if let Err(ParseError::Clap(error)) = tool.parse(&arguments) {
+                        assert_ne!(error.kind(), ErrorKind::UnknownArgument, "{path} {option} {value}");
+                    }
+                    tested += 1;
+                }
+            }
+        }
+    }
+    assert!(tested > 300, "{tested}");
+}
+
+/// Every option with a number has the same parser, whose messages have the words of the other messages.
+#[test]
+fn invalid_number_of_an_option_is_rejected_in_the_same_words() {
+    let directory = TestEnv::new();
+    let is_number = |arg: &Arg| {
+        let id = arg.get_value_parser().type_id();
+        [
+            TypeId::of::<u16>(),
+            TypeId::of::<u32>(),
+            TypeId::of::<u64>(),
+            TypeId::of::<usize>(),
+            TypeId::of::<i64>(),
+        ]
+        .iter()
+        .any(|number| id == *number)
+    };
+    let mut tested = 0;
+    for (path, command) in leaves() {
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values() && is_number(arg)) {
+            let long = format!("--{}", arg.get_long().unwrap());
+            for value in ["x", "-1", "-1d", "+1", "1.5", "", "99999999999999999999999"] {
+                let mut words: Vec<&str> = path.split(' ').collect();
+                words.extend([long.as_str(), value]);
+                let run = directory.run(words[0], &words[1..]).ended(2);
+                let expected = format!("{}: invalid value '{value}' for {long}: expected a", words[0]);
+                let missing = format!("{}: missing value for {long}", words[0]);
+                let is_expected = run.stderr.starts_with(&expected) || run.stderr.starts_with(&missing);
+                assert!(
+                    is_expected && !run.stderr.contains("--help"),
+                    "{path} {long} {value}: {}",
+                    run.stderr
+                );
+                tested += 1;
+            }
+        }
+    }
+    assert!(tested > 30, "{tested}");
 }
 
 /// A command line that works in the prepared directory, for each command that needs no server.
@@ -385,6 +521,13 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             | ("cc-jwt scan", "config", "")
             | ("cc-jwt scan", _, "key" | "depends_on" | "max_size" | "timeout" | "nagios" | "env_file" | "db" | "config"
                 | "expiring" | "max_age" | "at" | "json" | "metrics_file")
+            // The token is valid with one of several keys, and the user is the same in both databases.
+            | (
+                "cc-jwt verify",
+                "key" | "jwks" | "hmac_secret_file",
+                "key" | "jwks" | "hmac_secret_file"
+            )
+            | ("cc-jwt verify", "db", "config")
             // The key is strong.
             | ("cc-jwt verify", "allow_weak", _)
     )

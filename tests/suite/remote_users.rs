@@ -641,3 +641,19 @@ fn token_is_that_of_the_session_for_the_server_and_of_no_other_session() {
     directory.sh(&line(&other)).ended(1);
     assert_eq!(other.requests(), [""; 0], "the token of another server was used");
 }
+
+#[test]
+fn token_of_one_of_several_sessions_for_the_server_is_used_as_the_hint_shows() {
+    let (directory, backend) = (admin(), Backend::start());
+    backend.accounts.lock().unwrap().get_mut("root").unwrap().roles.push("api".to_owned());
+    let url = backend.url();
+    for session in ["one", "two"] {
+        let log_in = format!("cc-login root --server {url} --password-file root.pw -q --session {session}");
+        directory.sh(&log_in).ended(0);
+    }
+    let several = directory.sh(&format!("cc-user list --server {url}")).ended(2);
+    assert_contains(&several.stderr, &format!("several sessions belong to '{url}': 'one', 'two'"));
+    let hint = several.stderr.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
+    let (_, command) = hint.split_once(": ").unwrap();
+    assert_contains(&directory.sh(command).ended(0).stdout, "fritz");
+}

@@ -144,7 +144,7 @@ impl TestEnv {
 
 /// The file of the session without a name that a login in this directory creates.
 pub fn session_path(directory: &Path) -> PathBuf {
-    let origin = SessionOrigin::of_settings(None, None, None, Some(directory));
+    let origin = SessionOrigin::of_settings(None, None, None, Some(directory)).unwrap();
     let file = SessionKey { name: None, origin }.id().file();
     directory.join(".home/.local/state/cc-auth").join(file)
 }

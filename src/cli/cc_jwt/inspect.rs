@@ -1,6 +1,7 @@
 //! `cc-jwt inspect`.
 
 use std::io::Write as _;
+use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
@@ -17,6 +18,7 @@ use crate::policy::profile::Profile;
 use crate::policy::server_access::{self, ServerRules};
 use crate::policy::{Endpoint, Verdict};
 use crate::token::inspect::{DecodedPart, TokenForm};
+use crate::token::text::TextError;
 use crate::token::{self, Claims, Inspection, NumericDate, TokenError};
 use crate::user::Role;
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
@@ -49,12 +51,21 @@ pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<ExitStatus
         return many(inspect, now, console);
     }
     let text = inspect.token.read(console)?;
-    let tokens: Vec<InspectedToken> = token::text::all(&text)?
+    let file = inspect.token.file().filter(|path| *path != Path::new("-"));
+    let found = match (token::text::all(&text), file) {
+        (Ok(found), _) => found,
+        (Err(error), Some(path)) => return Err(error.in_file(path).into()),
+        (Err(error), None) => return Err(error.into()),
+    };
+    let tokens: Vec<InspectedToken> = found
         .iter()
         .map(|found| InspectedToken { name: found.name, inspection: token::inspect(&found.token) })
         .collect();
-    if let Some(error) = tokens.iter().find_map(InspectedToken::error) {
-        return Err(error.clone().into());
+    if let Some(error) = tokens.iter().find_map(InspectedToken::error).cloned() {
+        return Err(match file {
+            Some(path) => TextError::from(error).in_file(path).into(),
+            None => error.into(),
+        });
     }
     if console.is_json() {
         let report = match tokens.as_slice() {

@@ -37,7 +37,7 @@ use crate::util::time::Timestamp;
 pub(super) struct Issue {
     /// Username: the subject of the token
     #[arg(value_name = "NAME", add = complete::usernames(),
-          required_unless_present_any = ["users_from", "all"])]
+          required_unless_present_any = ["users_from", "all", "with_role"])]
     name: Option<String>,
 
     /// Lifetime of the token (24h, 30d), instead of the configured one

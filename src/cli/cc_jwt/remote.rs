@@ -6,7 +6,8 @@ use clap::{Args, ValueHint};
 
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::http::{HttpOptions, HttpTrust, Proxy, parse_url};
+use crate::cli::quantity::{base_url, url};
+use crate::http::{HttpOptions, HttpTrust, Proxy};
 use crate::key::KeyStrength;
 use crate::oidc::jwks_cache::{Cache, JwksSource};
 use crate::util::file::{self, SETTINGS_LIMIT};
@@ -68,9 +69,10 @@ impl RemoteKeyOptions {
         !self.discovery.is_empty() || self.jwks.iter().any(|source| is_url(source))
     }
 
-    /// The given keys, with how they are fetched.
+    /// The given keys, with how they are fetched. `option` is the one of the key sets, for messages.
     pub(super) fn given_keys(
         &self,
+        option: &str,
         files: Vec<PathBuf>,
         hmac_secret: Option<PathBuf>,
         console: &Console,
@@ -79,14 +81,16 @@ impl RemoteKeyOptions {
         let mut urls = Vec::new();
         for source in &self.jwks {
             if is_url(source) {
-                urls.push(KeySetSource::Remote(JwksSource::KeySet(parse_url(source)?)));
+                urls.push(KeySetSource::Remote(JwksSource::KeySet(url(option, source)?)));
             } else {
                 sets.push(KeySetSource::File(PathBuf::from(source)));
             }
         }
         sets.append(&mut urls);
-        let discovered = self.discovery.iter().cloned();
-        sets.extend(discovered.map(|issuer| KeySetSource::Remote(JwksSource::Discovery(issuer))));
+        for issuer in &self.discovery {
+            base_url("--discovery", issuer)?;
+            sets.push(KeySetSource::Remote(JwksSource::Discovery(issuer.clone())));
+        }
         Ok(GivenKeys {
             files,
             hmac_secret,

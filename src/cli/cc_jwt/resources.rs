@@ -109,7 +109,7 @@ pub(super) fn published_keys(
     console: &Console,
 ) -> Result<Option<PublishedKeys>, Failure> {
     let Some(source) = source else { return Ok(None) };
-    let given = RemoteKeyOptions::of_key_set(source).given_keys(Vec::new(), None, console)?;
+    let given = RemoteKeyOptions::of_key_set(source).given_keys("--published", Vec::new(), None, console)?;
     Ok(Some(PublishedKeys::new(given, Clock::System)))
 }
 

@@ -64,7 +64,10 @@ impl TokenOptions {
     /// The one token of the text that was given, in any of the forms of [`token::text`].
     pub(super) fn read_one(&self, console: &mut Console) -> Result<SecretText, Failure> {
         let text = SecretText::new(self.read(console)?);
-        let found = token::text::one(text.expose())?;
+        let found = match self.file().filter(|path| *path != Path::new("-")) {
+            Some(path) => token::text::one_of_file(path, text.expose())?,
+            None => token::text::one(text.expose())?,
+        };
         if let Some(name) = found.name {
             console.note(&format!("using the token of {name}"));
         }

@@ -10,6 +10,7 @@ use super::source::TokenOptions;
 use crate::cli::console::{Console, StdoutError};
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::progress::Progress;
+use crate::cli::quantity::whole_number;
 use crate::util::diagnostic::ExitStatus;
 use crate::verify::{Line, StreamOutput, StreamSummary, check_lines, open_lines};
 
@@ -23,7 +24,7 @@ pub(super) struct StreamOptions {
 
     /// Use N threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N",
-          value_parser = clap::value_parser!(u16).range(1..=512))]
+          value_parser = whole_number::<u16>(1..=512))]
     jobs: Option<u16>,
 }
 

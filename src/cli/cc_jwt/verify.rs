@@ -160,7 +160,7 @@ fn login_role_request(verify: &Verify, console: &Console) -> Result<LoginRoleReq
 
 fn given_keys(verify: &Verify, console: &Console) -> Result<GivenKeys, Failure> {
     let hmac_secret: Option<PathBuf> = verify.hmac_secret_file.clone();
-    verify.remote.given_keys(verify.key.clone(), hmac_secret, console)
+    verify.remote.given_keys("--jwks", verify.key.clone(), hmac_secret, console)
 }
 
 /// The form of the results of a stream.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::failure::{Failure, UsageError};
-use crate::http::parse_url;
+use crate::cli::quantity::base_url;
 use crate::ldap::LdapOptions;
 use crate::login::remote::RemoteRequest;
 
@@ -61,7 +61,7 @@ impl RemoteLoginOptions {
         };
         Ok(RemoteRequest {
             username,
-            server: parse_url(&server_text)?,
+            server: base_url("--server", &server_text)?,
             server_text,
             subject,
             ca_file: ldap.ca_file,

@@ -122,16 +122,6 @@ pub(super) struct ListedSession<'a> {
     has_refresh_token: bool,
 }
 
-fn server(session: &Session) -> Option<String> {
-    let is_server = |origin: &&SessionOrigin| matches!(origin, SessionOrigin::Server(_));
-    session.key.origin.as_ref().filter(is_server).map(SessionOrigin::text)
-}
-
-fn directory(session: &Session) -> Option<String> {
-    let is_directory = |origin: &&SessionOrigin| matches!(origin, SessionOrigin::Directory(_));
-    session.key.origin.as_ref().filter(is_directory).map(SessionOrigin::text)
-}
-
 impl<'a> SessionReport<'a> {
     fn new(session: &'a Session) -> Self {
         Self {
@@ -142,8 +132,8 @@ impl<'a> SessionReport<'a> {
             projects: &session.user.projects,
             method: session.method.name(),
             session: session.key.name.as_ref().map(SessionName::as_str),
-            server: server(session),
-            directory: directory(session),
+            server: session.key.server(),
+            directory: session.key.directory(),
             issued_at: session.issued_at.rfc3339(),
             expires_at: session.expires_at.map(Timestamp::rfc3339),
             has_token: session.token.is_some(),
@@ -158,7 +148,7 @@ fn line(session: &Session, now: Timestamp) -> String {
         Some(expires_at) => format!("until {}", expires_at.human(now)),
         None => "never expires".to_owned(),
     };
-    let server = server(session).map_or_else(String::new, |server| format!(" at {}", escape(&server)));
+    let server = session.key.server().map_or_else(String::new, |server| format!(" at {}", escape(&server)));
     let name =
         session.key.name.as_ref().map_or_else(String::new, |name| format!(", session {}", name.as_str()));
     format!(
@@ -225,8 +215,8 @@ pub(super) fn sessions(list: &SessionList, now: Timestamp, console: &mut Console
             session: session.key.name.as_ref().map(SessionName::as_str),
             username: &session.user.username,
             method: session.method.name(),
-            server: server(session),
-            directory: directory(session),
+            server: session.key.server(),
+            directory: session.key.directory(),
             issued_at: session.issued_at.rfc3339(),
             expires_at: session.expires_at.map(Timestamp::rfc3339),
             valid: !session.is_expired(now),

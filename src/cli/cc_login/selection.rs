@@ -35,12 +35,6 @@ impl SessionOptions {
     ) -> Result<SessionSelection, Failure> {
         let SettingsOptions { config, env_file, db } = settings;
         let current_directory = std::env::current_dir().ok();
-        let here = SessionOrigin::of_settings(
-            config.as_deref(),
-            env_file.as_deref(),
-            db.as_deref(),
-            current_directory.as_deref(),
-        );
         // The parser uses the variable if the option is missing. The values show which one was used.
         let is_variable = console.environment().get(VARIABLE) == self.session.as_deref();
         let request = match self.session.as_deref() {
@@ -48,11 +42,24 @@ impl SessionOptions {
             // An empty variable counts as unset.
             Some("") if is_variable => None,
             Some(text) => Some(text.parse::<SessionRequest>().map_err(|error| {
-                let source = if is_variable { VARIABLE } else { "--session" };
+                // The variable would have the same effect on the command that lists the sessions.
+                let (source, list) = if is_variable {
+                    (VARIABLE, "env -u CC_SESSION cc-login sessions")
+                } else {
+                    ("--session", "cc-login sessions")
+                };
                 UsageError::new(format!("{source}: {error}"))
-                    .hint("'cc-login sessions' lists the sessions that can be selected")
+                    .hint(format!("'{list}' lists the sessions that can be selected"))
             })?),
         };
+        let here = SessionOrigin::of_settings(
+            config.as_deref(),
+            env_file.as_deref(),
+            db.as_deref(),
+            current_directory.as_deref(),
+        );
+        // The settings of the environment do not count if a session is requested.
+        let here = if request.is_some() { here.ok().flatten() } else { here? };
         Ok(SessionSelection { request, here })
     }
 }

@@ -15,12 +15,12 @@ use crate::cli::signals::Signals;
 use crate::cli::token_format::TokenFormatOptions;
 use crate::login::{SessionSelection, SessionToken, TokenDemand, TokenKind, stored};
 use crate::renew::sd_notify::Notifier;
-use crate::sync::{WatchEvent, WatchEvents as _};
 use crate::token::TokenFormat;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::quote::quote_path;
 use crate::util::time::{Clock, Timestamp};
+use crate::util::watch_events::{WatchEvent, WatchEvents as _};
 
 /// The longest time between two checks of the token in a watched file.
 const WATCH_INTERVAL: Duration = Duration::from_secs(30);

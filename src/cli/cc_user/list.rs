@@ -10,6 +10,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::ldap::LdapConnectionOptions;
 use crate::cli::progress::Progress;
+use crate::cli::quantity::whole_number;
 use crate::cli::settings;
 use crate::cli::style;
 use crate::cli::table::Table;
@@ -44,7 +45,7 @@ pub(super) struct List {
     sort: Vec<String>,
 
     /// List at most NUMBER users
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole_number::<u64>(0..=u64::MAX))]
     limit: Option<u64>,
 
     /// Print these columns [default: username,name,roles,source,projects,email]

@@ -11,9 +11,9 @@ use crate::accounts::{ServerLimit, ServerUsers, SessionPolicy, UserStore};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::prompt::{self, PasswordOptions};
-use crate::cli::quantity::positive_duration;
+use crate::cli::quantity::{base_url, positive_duration};
 use crate::clustercockpit::{self, USERS_LIMIT, UserApi};
-use crate::http::{Client, HttpOptions, HttpTrust, Proxy, parse_url};
+use crate::http::{Client, HttpOptions, HttpTrust, Proxy};
 use crate::login::stored;
 use crate::token;
 use crate::util::file::{self, SETTINGS_LIMIT, shell_word};
@@ -195,7 +195,7 @@ impl Verb {
 impl ServerOptions {
     /// Connects to the server with the credentials of the options.
     pub(super) fn open(&self, server: &str, console: &mut Console) -> Result<ServerUsers, Failure> {
-        let url = parse_url(server)?;
+        let url = base_url("--server", server)?;
         let client = self.client(console)?;
         // Check before a prompt whether credentials may be sent to this URL.
         client.check(&url)?;
@@ -258,12 +258,13 @@ impl CredentialOptions {
             console.notes(notes);
             return Ok(token?);
         };
-        let text = if path == Path::new("-") {
-            prompt::from_stdin("token")?
+        let token = if path == Path::new("-") {
+            let text = prompt::from_stdin("token")?;
+            SecretText::new(token::text::one(text.expose())?.token.into_owned())
         } else {
-            prompt::from_file(path, "token", console)?
+            let text = prompt::from_file(path, "token", console)?;
+            SecretText::new(token::text::one_of_file(path, text.expose())?.token.into_owned())
         };
-        let token = SecretText::new(token::text::one(text.expose())?.token.into_owned());
         // Another secret in the file must not be sent.
         match token::inspect(token.expose()).refusal {
             Some(error) => Err(error.into()),

@@ -42,6 +42,16 @@ const ADD_LOGIN: &[Rule] = &[
     rule("", &["admin_password_stdin"], All(&[WITH_ADMIN, WithoutTyped(&["password_stdin"])])),
 ];
 
+/// The verbs that a running server does not have. They reject `--server` with the reason.
+const ONLY_DATABASE: [&str; 8] =
+    ["init", "rename", "disable", "enable", "passwd", "import", "export", "sync-ldap"];
+
+/// Returns whether a command rejects the option that selects a running server.
+pub(super) fn is_rejected(path: &str, option: &str) -> bool {
+    let verb = path.strip_prefix("cc-user ").unwrap_or_default();
+    option == "server" && ONLY_DATABASE.contains(&verb)
+}
+
 /// Returns the rules of a command for the options that select a running server.
 pub(super) fn rules(path: &str) -> impl Iterator<Item = &'static Rule> {
     let verb = path.strip_prefix("cc-user ");

@@ -128,13 +128,8 @@ fn describe(error: &AccountError) -> (&'static str, String) {
         AccountError::ProjectWithoutManager { .. } => {
             "the user has projects but not the role manager".to_owned()
         }
-        AccountError::InvalidProject(_) => {
-            "a project is too long, begins or ends with a blank, or has a comma or an invisible character"
-                .to_owned()
-        }
-        AccountError::InvalidText { field: what, .. } => {
-            format!("the {what} is too long or has a control or invisible character")
-        }
+        AccountError::InvalidProject { why, .. } => format!("a project is invalid: {why}"),
+        AccountError::InvalidText { field: what, why, .. } => format!("the {what} is invalid: {why}"),
         AccountError::InvalidEmail(_) => "the mail address is invalid".to_owned(),
     };
     (error.kind().name(), text)

@@ -18,6 +18,9 @@ pub enum FileError {
     /// The path is a directory.
     #[error("{} is a directory: expected a file", quote_path(.0))]
     Directory(PathBuf),
+    /// The path of an output is a directory.
+    #[error("{} is a directory: expected a file", quote_path(.0))]
+    OutputDirectory(PathBuf),
     /// The file cannot be opened or read.
     #[error("{} cannot be read: {}", quote_path(.path), reason(.source))]
     ReadFailed {
@@ -117,6 +120,7 @@ impl FileError {
 diagnostics! { FileError:
     Self::Missing(_) => Kind::FileMissing;
     Self::Directory(_) => Kind::FileIsDirectory;
+    Self::OutputDirectory(_) => Kind::OutputIsDirectory;
     Self::ReadFailed { .. } => Kind::FileUnreadable;
     Self::TooLarge { .. } => Kind::FileTooLarge;
     Self::NotText { .. } => Kind::FileNotText;

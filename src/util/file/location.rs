@@ -69,7 +69,7 @@ impl PathError {
     /// Converts the error for an output file.
     pub(super) fn of_output(self, path: &Path) -> FileError {
         match self {
-            Self::System(Errno::ISDIR) => FileError::Directory(path.to_owned()),
+            Self::System(Errno::ISDIR) => FileError::OutputDirectory(path.to_owned()),
             Self::System(errno) => FileError::CreateFailed { path: path.to_owned(), source: errno.into() },
             Self::Link(why) => FileError::Link { path: path.to_owned(), why },
         }
@@ -93,7 +93,7 @@ impl Location {
     /// no other account may write to, and only when the link belongs to root or the caller.
     ///
     /// # Errors
-    /// [`FileError::Link`] for a link that may not be followed, `Directory`, `CreateFailed`.
+    /// [`FileError::Link`] for a link that may not be followed, `OutputDirectory`, `CreateFailed`.
     pub fn find(path: &Path) -> Result<Self, FileError> {
         Self::walk(path, None).map_err(|obstacle| obstacle.of_output(path))
     }
@@ -401,7 +401,7 @@ mod tests {
             let path = if path.is_empty() || path == "/" { PathBuf::from(path) } else { root.join(path) };
             assert!(place(&path).is_err(), "{}", path.display());
         }
-        assert!(matches!(place(&root.join("new/")), Err(FileError::Directory(_))));
+        assert!(matches!(place(&root.join("new/")), Err(FileError::OutputDirectory(_))));
         for (path, errno) in [
             ("loop", Errno::LOOP),
             ("file/x", Errno::NOTDIR),

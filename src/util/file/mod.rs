@@ -21,8 +21,8 @@ pub use error::{FileError, reason};
 pub use location::{Location, create_directory_all};
 pub use lock::{open_lock, try_for_seconds};
 pub use read::{
-    check_default_database, list, read, read_beside, read_default, read_named, read_named_text, read_output,
-    read_own, read_text, text,
+    canonical, check_default_database, list, read, read_beside, read_default, read_named, read_named_text,
+    read_output, read_own, read_text, text,
 };
 pub use replace::ReplaceableFile;
 pub use sweep::{TEMPORARY, sweep};

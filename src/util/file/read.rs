@@ -187,6 +187,14 @@ impl Location {
     }
 }
 
+/// Returns the absolute path of a file without symbolic links.
+///
+/// # Errors
+/// [`FileError::Missing`], [`FileError::ReadFailed`].
+pub fn canonical(path: &Path) -> Result<PathBuf, FileError> {
+    path.canonicalize().map_err(|error| unreadable(path, error))
+}
+
 fn unreadable(path: &Path, source: io::Error) -> FileError {
     match source.kind() {
         io::ErrorKind::NotFound => FileError::Missing(path.to_owned()),

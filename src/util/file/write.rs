@@ -49,7 +49,7 @@ pub struct WriteOptions {
 /// directly to `-`, `/dev/stdout`, `/dev/stderr`, `/dev/fd/N` and devices.
 ///
 /// # Errors
-/// [`FileError::Exists`], `Directory`, `NotRegular`, `Link`, `CreateFailed` or `WriteFailed`;
+/// [`FileError::Exists`], `OutputDirectory`, `NotRegular`, `Link`, `CreateFailed` or `WriteFailed`;
 /// existing content is unchanged.
 pub fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result<(), FileError> {
     write_in_parts(path, mode, existing, |draft| draft.add(bytes))
@@ -124,7 +124,7 @@ impl Location {
     ) -> Result<(), E> {
         let path = &self.path;
         match &self.found {
-            Some(found) if found.is_dir() => return Err(FileError::Directory(path.clone()).into()),
+            Some(found) if found.is_dir() => return Err(FileError::OutputDirectory(path.clone()).into()),
             Some(found) if !found.is_file() => {
                 let mut device = stream::open_device(self, found)?;
                 return content(&mut TemporaryFile { path, file: &mut device });
@@ -150,7 +150,7 @@ impl Location {
         temporary.file.sync_all().map_err(unwritable)?;
         temporary.take_name(&self.name, how.existing).map_err(|errno| match errno {
             Errno::EXIST => FileError::Exists(path.clone()),
-            Errno::ISDIR => FileError::Directory(path.clone()),
+            Errno::ISDIR => FileError::OutputDirectory(path.clone()),
             other => unwritable(other.into()),
         })?;
         // Sync the directory so that the rename is on disk. Some file systems do not support this.

@@ -18,7 +18,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::ldap::LdapConnectionOptions;
 use crate::cli::logging::stamp_lines;
 use crate::cli::progress::Progress;
-use crate::cli::quantity::positive_duration;
+use crate::cli::quantity::{positive_duration, whole_number};
 use crate::cli::settings;
 use crate::cli::signals::Signals;
 use crate::ldap::LdapOptions;
@@ -29,6 +29,9 @@ use crate::sync::{
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
 use crate::util::time::{Clock, human_span};
+
+/// The largest page of a search (RFC 2696 2).
+const MAX_PAGE_SIZE: u64 = 2_147_483_647;
 
 /// Synchronize the users with an LDAP directory
 #[derive(Debug, Args)]
@@ -61,7 +64,8 @@ pub(super) struct SyncLdap {
     keep_names: bool,
 
     /// Entries per page of the search; 0 searches without pages
-    #[arg(long, value_name = "NUMBER", default_value = "1000")]
+    #[arg(long, value_name = "NUMBER", default_value = "1000",
+          value_parser = whole_number::<u32>(0..=MAX_PAGE_SIZE))]
     page_size: u32,
 
     /// Ignore references to other LDAP servers, so that an answer with references counts as complete
