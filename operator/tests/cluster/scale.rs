@@ -24,8 +24,8 @@ fn idle_hour(server: &Server) {
     }
     names.iter().map(String::as_str).chain(["short"]).for_each(|name| space.wait_ready(name));
     space.settle();
-    let versions = || -> Vec<Value> {
-        let all = ["jwts", "secrets", "events"].into_iter().flat_map(|kind| space.list(kind));
+    let versions = |kinds: &[&str]| -> Vec<Value> {
+        let all = kinds.iter().flat_map(|kind| space.list(kind));
         let is_short = |object: &Value| {
             object["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("short"))
         };
@@ -33,10 +33,14 @@ fn idle_hour(server: &Server) {
             .map(|object| object["metadata"]["resourceVersion"].clone())
             .collect()
     };
-    let (before, token) = (versions(), space.token("short"));
+    let written = || versions(&["jwts", "secrets"]);
+    let (before, events, token) = (written(), versions(&["events"]), space.token("short"));
     let reconciliations = crate::operation::reconciliations(&space);
     std::thread::sleep(Duration::from_secs(wait));
-    assert_eq!(versions(), before, "{}", space.log());
+    assert_eq!(written(), before, "{}", space.log());
+    // The API server deletes Events after an hour.
+    let new = versions(&["events"]).into_iter().find(|version| !events.contains(version));
+    assert_eq!(new, None, "{}", space.log());
     assert_ne!(space.token("short"), token, "the operator's clock did not pass half an hour");
     let more = crate::operation::reconciliations(&space) - reconciliations;
     // One at the end of the longest pause for each resource, and those of the two renewals.
