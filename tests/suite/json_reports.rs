@@ -73,7 +73,7 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-jwt role pull", "error", 78, "cc-jwt role pull --json"),
     ("cc-jwt renew", "", 0, "cc-jwt renew --spec r.yaml -o renewed --json"),
     ("cc-jwt renew", "check", 1, "cc-jwt renew --spec r.yaml -o renewed --check --json"),
-    ("cc-jwt scan", "", 0, "chmod 600 token.txt; cc-jwt scan .env token.txt --expiring 1h --json"),
+    ("cc-jwt scan", "", 0, "chmod 600 token.txt; cc-jwt scan .env token.txt --expiring 1h --at +1h --json"),
     ("cc-jwt spec issue", "", 0, "cc-jwt spec issue r.yaml --json"),
     ("cc-jwt spec check", "", 0, "cc-jwt spec check r.yaml --json"),
     ("cc-jwt spec check", "error", 65, "cc-jwt spec check more.csv --json"),

@@ -1,7 +1,6 @@
 //! `cc-jwt inspect`.
 
 use std::io::Write as _;
-use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
@@ -18,7 +17,6 @@ use crate::policy::profile::Profile;
 use crate::policy::server_access::{self, ServerRules};
 use crate::policy::{Endpoint, Verdict};
 use crate::token::inspect::{DecodedPart, TokenForm};
-use crate::token::text::TextError;
 use crate::token::{self, Claims, Inspection, NumericDate, TokenError};
 use crate::user::Role;
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
@@ -51,21 +49,13 @@ pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<ExitStatus
         return many(inspect, now, console);
     }
     let text = inspect.token.read(console)?;
-    let file = inspect.token.file().filter(|path| *path != Path::new("-"));
-    let found = match (token::text::all(&text), file) {
-        (Ok(found), _) => found,
-        (Err(error), Some(path)) => return Err(error.in_file(path).into()),
-        (Err(error), None) => return Err(error.into()),
-    };
-    let tokens: Vec<InspectedToken> = found
+    let tokens: Vec<InspectedToken> = token::text::all(&text)
+        .map_err(|error| inspect.token.failure(error))?
         .iter()
         .map(|found| InspectedToken { name: found.name, inspection: token::inspect(&found.token) })
         .collect();
     if let Some(error) = tokens.iter().find_map(InspectedToken::error).cloned() {
-        return Err(match file {
-            Some(path) => TextError::from(error).in_file(path).into(),
-            None => error.into(),
-        });
+        return Err(inspect.token.failure(error));
     }
     if console.is_json() {
         let report = match tokens.as_slice() {

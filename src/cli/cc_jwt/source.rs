@@ -8,6 +8,7 @@ use clap::{Args, ValueHint};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::stdin;
+use crate::token::text::TextError;
 use crate::token::{self, bearer_discovery};
 use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, FileContents, FileError, reason};
@@ -54,6 +55,14 @@ impl TokenOptions {
     /// The file to read from, where one was named.
     pub(super) fn file(&self) -> Option<&Path> {
         self.token_file.as_deref()
+    }
+
+    /// The error of a text without a token, with the file that was named.
+    pub(super) fn failure(&self, error: impl Into<TextError>) -> Failure {
+        match self.file().filter(|path| *path != Path::new("-")) {
+            Some(path) => error.into().in_file(path).into(),
+            None => error.into().into(),
+        }
     }
 
     /// Whether an argument is a token.
