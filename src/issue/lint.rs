@@ -3,8 +3,8 @@
 
 use super::recipients::{FEW, Recipient, RecipientSummary};
 use super::request::{IssueRequest, KeyOwner, Lifetime};
-use crate::accounts::DisabledUsers;
 use crate::config::{ServerEffect, ServerKeys, Settings};
+use crate::history::DisabledUsers;
 use crate::key::Algorithm;
 use crate::policy::Endpoint;
 use crate::policy::remedy::{Remedy, describe_endpoints};
@@ -83,7 +83,7 @@ fn check_server(algorithm: Algorithm, settings: &Settings, notes: &mut Notes) {
 /// Returns whether a recipient is disabled, with the roles of the user table.
 fn is_disabled(recipient: &Recipient, settings: &Settings) -> bool {
     let disabled = || DisabledUsers::load(settings.database().ok()?).ok();
-    recipient.roles.is_empty() && disabled().is_some_and(|disabled| disabled.has_entry(&recipient.name))
+    recipient.roles.is_empty() && disabled().is_some_and(|disabled| disabled.entry(&recipient.name).is_some())
 }
 
 /// Returns the API endpoint that would accept a user's token after the smallest change of roles.
