@@ -54,11 +54,11 @@ fn text(report: &ScanReport, now: Timestamp) -> String {
     }
     metrics.gauge("cc_token_scan_occurrences", "Tokens and keys found.");
     for (kind, count) in kinds {
-        metrics.sample(&[("kind", kind)], &count.to_string());
+        metrics.sample(&[("kind", kind)], count);
     }
     metrics.gauge("cc_token_scan_problems", "Problems found.");
     for (check, count) in problems {
-        metrics.sample(&[("check", check)], &count.to_string());
+        metrics.sample(&[("check", check)], count);
     }
     metrics.gauge("cc_token_scan_files", "Files by the result of the scan.");
     let files = &report.files;
@@ -70,11 +70,11 @@ fn text(report: &ScanReport, now: Timestamp) -> String {
         ("special", files.special),
         ("unreadable", files.unreadable),
     ] {
-        metrics.sample(&[("what", what)], &count.to_string());
+        metrics.sample(&[("what", what)], count);
     }
     metrics.gauge("cc_token_scan_complete", "Whether everything was searched.");
     metrics.sample(&[], if report.complete { "1" } else { "0" });
     metrics.gauge("cc_token_scan_last_run_timestamp_seconds", "Time of the scan.");
-    metrics.sample(&[], &now.0.to_string());
+    metrics.sample(&[], now.0);
     metrics.into_text()
 }

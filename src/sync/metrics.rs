@@ -106,21 +106,21 @@ fn text(
 ) -> String {
     let mut metrics = Metrics::default();
     metrics.gauge("cc_user_sync_ldap_exit_status", "Exit status of the last synchronization; 0 is success.");
-    metrics.sample(&[], &status.to_string());
+    metrics.sample(&[], status);
     metrics.gauge(
         "cc_user_sync_ldap_last_run_timestamp_seconds",
         "Time of the end of the last synchronization.",
     );
-    metrics.sample(&[], &now.0.to_string());
+    metrics.sample(&[], now.0);
     if let Some(last) = last_success {
         metrics.gauge(LAST_SUCCESS, "Time of the end of the last successful synchronization.");
-        metrics.sample(&[], &last.0.to_string());
+        metrics.sample(&[], last.0);
     }
     metrics.gauge("cc_user_sync_ldap_duration_seconds", "Duration of the last synchronization.");
-    metrics.sample(&[], &format!("{:.3}", duration.as_secs_f64()));
+    metrics.sample(&[], format!("{:.3}", duration.as_secs_f64()));
     if let Some(counts) = counts {
         metrics.gauge("cc_user_sync_ldap_entries", "Entries that the LDAP search returned.");
-        metrics.sample(&[], &counts.entries.to_string());
+        metrics.sample(&[], counts.entries);
         metrics
             .gauge("cc_user_sync_ldap_users", "Users by the result of the last successful synchronization.");
         for (what, count) in [
@@ -132,10 +132,10 @@ fn text(
             ("conflict", counts.conflicts),
             ("skipped", counts.skipped),
         ] {
-            metrics.sample(&[("what", what)], &count.to_string());
+            metrics.sample(&[("what", what)], count);
         }
         metrics.gauge("cc_user_sync_ldap_groups", "Groups that the LDAP search returned.");
-        metrics.sample(&[], &counts.groups.to_string());
+        metrics.sample(&[], counts.groups);
         metrics.gauge(
             "cc_user_sync_ldap_rights",
             "Roles and projects that the last successful synchronization changed.",
@@ -146,7 +146,7 @@ fn text(
             ("project", "added", counts.projects_added),
             ("project", "removed", counts.projects_removed),
         ] {
-            metrics.sample(&[("kind", kind), ("change", change)], &count.to_string());
+            metrics.sample(&[("kind", kind), ("change", change)], count);
         }
     }
     metrics.into_text()
