@@ -124,7 +124,8 @@ fn from_clap(
 
 /// Whether the arguments are those of a Nagios plugin, for errors before they are parsed.
 fn is_plugin(tool: &Tool, arguments: &[OsString]) -> bool {
-    tool.name == "cc-jwt" && has_word(arguments, "scan") && has_word(arguments, "--nagios")
+    let has = |word| has_word(arguments, word);
+    tool.name == "cc-jwt" && has("scan") && has("--nagios") && !has("--json")
 }
 
 /// Whether the arguments contain a word, for errors before they are parsed.
