@@ -6,9 +6,11 @@
 
 mod error;
 mod login;
+mod probe;
 mod request;
 mod users;
 
 pub use error::{RejectedCredentials, ServerError};
 pub use login::{ServerSession, log_in};
+pub use probe::request_clusters;
 pub use users::{NewUser, USERS_LIMIT, UserApi, UserOperation};

@@ -112,7 +112,7 @@ fn directives(value: &str) -> Vec<(String, Option<String>)> {
 }
 
 /// Parses an HTTP date in one of its three forms (RFC 9110 5.6.7).
-fn http_date(text: &str) -> Option<Timestamp> {
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let second = |civil: jiff::civil::DateTime| {
         civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| Timestamp(zoned.timestamp().as_second()))

@@ -8,9 +8,11 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::error::HttpError;
+use super::freshness::http_date;
 use super::urls::display_url;
 use crate::util::json::{self, JsonProblem};
 use crate::util::quote::escape;
+use crate::util::time::Timestamp;
 
 /// The maximum number of characters of a body's first line in messages.
 const SHOWN_CHARS: usize = 160;
@@ -54,6 +56,12 @@ impl Response {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns the time of the answer, from the header `Date` (RFC 9110 6.6.1).
+    #[must_use]
+    pub fn date(&self) -> Option<Timestamp> {
+        http_date(self.header("date")?)
     }
 
     /// Returns all headers with this name whose value is text.

@@ -13,10 +13,12 @@ use super::server::LdapServer;
 use super::transport::Transport;
 use super::url::{LdapUrl, Scheme};
 
+use crate::util::certificate;
 use crate::util::file::reason;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
 
 /// Default timeout for connecting, TLS handshake included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,6 +112,14 @@ impl LdapServer {
             }
         }
         if failed.is_empty() { Err(LdapError::NotConfigured) } else { Err(LdapError::Unreachable(failed)) }
+    }
+
+    /// Connects without a bind, and returns the expiry of the server's certificate; `None` without TLS.
+    ///
+    /// # Errors
+    /// As [`LdapServer::connect`].
+    pub fn certificate_expiry(&self, url: &LdapUrl) -> Result<Option<Timestamp>, LdapError> {
+        Ok(Transport::open(self, url)?.certificate().and_then(certificate::expiry))
     }
 
     fn connect_to(

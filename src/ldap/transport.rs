@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use rustls::ClientConnection;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 
 use super::error::LdapError;
 use super::message::{self, MessageError};
@@ -151,6 +151,11 @@ impl Transport {
     fn ready(self, address: &LdapUrl) -> Result<Self, LdapError> {
         let ready = self.socket.set_timeout(None).and_then(|()| self.socket.set_nonblocking());
         ready.map(|()| self).map_err(|error| unreachable(address, &reason(&error)))
+    }
+
+    /// The certificate of the server; `None` without TLS.
+    pub(super) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.tls.as_ref()?.peer_certificates()?.first()
     }
 
     /// Reads decrypted data from the server. Zero bytes mean the end of the connection.

@@ -56,23 +56,9 @@ pub(super) fn check(verdict: &mut Verdict, rules: &ServerRules) {
             Some("check one address with --from ADDRESS".to_owned()),
         ),
     }
-    let never: Vec<String> = list
-        .iter()
-        .filter(|entry| entry.parse::<std::net::Ipv4Addr>().is_err())
-        .map(|entry| quote(entry))
-        .collect();
+    let never = never_matching(list);
     if !never.is_empty() {
-        verdict.warn(
-            CHECK,
-            || {
-                format!(
-                    "{} never matches: the server compares text with an IPv4 address, and '*' counts only as \
-                     the first entry",
-                    never.join(", ")
-                )
-            },
-            None,
-        );
+        verdict.warn(CHECK, || format!("{} never matches: {MATCH_RULE}", never.join(", ")), None);
     }
     verdict.warn(
         CHECK,
@@ -80,6 +66,19 @@ pub(super) fn check(verdict: &mut Verdict, rules: &ServerRules) {
          X-Forwarded-For",
         Some("let only a proxy that sets X-Real-Ip reach the port".to_owned()),
     );
+}
+
+/// How the server compares an entry of the list.
+pub const MATCH_RULE: &str =
+    "the server compares text with an IPv4 address, and '*' counts only as the first entry";
+
+/// Returns the entries of a list that no address matches, in quotes.
+#[must_use]
+pub fn never_matching(list: &[String]) -> Vec<String> {
+    list.iter()
+        .filter(|entry| entry.parse::<std::net::Ipv4Addr>().is_err())
+        .map(|entry| quote(entry))
+        .collect()
 }
 
 /// An address in quotes.

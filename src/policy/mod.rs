@@ -1,7 +1,7 @@
 //! Decisions about tokens, each reported as a [`Verdict`], and about the roles of users ([`role_map`]). The
 //! functions here do no I/O and do not read the clock.
 
-mod client_address;
+pub mod client_address;
 pub mod endpoint;
 pub mod glob;
 pub mod id_token;

@@ -31,6 +31,8 @@ pub enum OpenMode<'author> {
     /// Read-only access; works without write permission for the database. An account with write
     /// permission also removes empty log and index files when the database is closed.
     Read,
+    /// Read-only access that creates, changes and removes no file, for every account.
+    ReadOnly,
     /// Read and write access; the journal contains the author of each change.
     Write(&'author Author),
 }
@@ -101,7 +103,7 @@ pub(super) fn open(path: &Path, access: OpenMode<'_>, wait: Duration) -> Result<
     let mode = match access {
         OpenMode::Write(_) => SqliteMode::Write,
         OpenMode::Read if may_write(path) => SqliteMode::ReadAndCleanUp,
-        OpenMode::Read => SqliteMode::Read,
+        OpenMode::Read | OpenMode::ReadOnly => SqliteMode::Read,
     };
     // SQLite would create the index and log files and not remove them.
     let would_create =

@@ -20,6 +20,11 @@ pub(super) fn companion_file(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// Returns the paths of SQLite's files beside a database, whether they exist or not.
+pub fn companion_files(path: &Path) -> impl Iterator<Item = PathBuf> {
+    SUFFIXES.into_iter().map(move |suffix| companion_file(path, suffix))
+}
+
 /// Returns the error for a file beside the database that this account cannot use.
 pub(super) fn inaccessible_file(path: &Path) -> Option<UserDbError> {
     let rights = Rights::READ_OK | Rights::WRITE_OK;

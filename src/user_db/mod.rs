@@ -35,6 +35,7 @@ pub use column::{InvalidColumn, ListColumn};
 pub use connect::{DEFAULT_TIMEOUT, OpenMode, UserDb};
 pub use create::{check_no_leftovers, create};
 pub use error::UserDbError;
+pub use identity::companion_files;
 pub use layout::Migration;
 pub use order::{SortColumn, SortKey, sort_users};
 pub use record::{UserFilter, UserRecord};

@@ -164,6 +164,13 @@ impl CertificateRejection {
     }
 }
 
+/// Returns the time after which a certificate is not valid; `None` if it is malformed.
+#[must_use]
+pub fn expiry(der: &CertificateDer<'_>) -> Option<Timestamp> {
+    let not_after = parse(der)?.tbs_certificate().validity().not_after.to_unix_duration();
+    i64::try_from(not_after.as_secs()).ok().map(Timestamp)
+}
+
 fn insecure_hash(certificate: &Certificate) -> Option<&'static str> {
     let algorithm = certificate.signature_algorithm().oid;
     INSECURE_HASHES.iter().find(|(oid, _)| *oid == algorithm).map(|(_, name)| *name)

@@ -101,6 +101,14 @@ impl Notes {
     }
 }
 
+impl FromIterator<Note> for Notes {
+    fn from_iter<I: IntoIterator<Item = Note>>(notes: I) -> Self {
+        let mut list = Self::new();
+        notes.into_iter().for_each(|note| list.add(note));
+        list
+    }
+}
+
 impl IntoIterator for Notes {
     type Item = Note;
     type IntoIter = std::vec::IntoIter<Note>;

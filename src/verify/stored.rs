@@ -114,7 +114,7 @@ fn open_table(settings: &Settings, notes: &mut Notes) -> Option<UserDb> {
         return None;
     }
     log::info!("the users are those of {}", quote_path(path));
-    match UserDb::open(path, OpenMode::Read) {
+    match UserDb::open(path, OpenMode::ReadOnly) {
         Ok(db) => Some(db),
         Err(error) => {
             notes.warn("user-table-unreadable", format!("{error}; the user table is not used"));

@@ -22,6 +22,7 @@ mod convert_pem_pubkey;
 mod database_files;
 mod directories;
 mod disabled_users;
+mod doctor;
 mod escaping;
 mod examples;
 mod fault_injection;

@@ -6,6 +6,7 @@ use super::candidates as complete;
 mod database;
 mod del;
 mod disable;
+mod doctor;
 mod error;
 mod export;
 mod import;
@@ -67,6 +68,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<accounts::UndoReport>("cc-user undo"),
     Report::of::<sync::SyncReport<'static>>("cc-user sync-ldap"),
     Report::of::<sync::CheckReport>("cc-user sync-ldap").form("check", "with --check"),
+    Report::of::<crate::doctor::DoctorReport>("cc-user doctor"),
     Report::of::<completion::CompletionReport>("cc-user completion"),
 ];
 
@@ -95,7 +97,8 @@ struct DatabaseOptions {
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s", allow_hyphen_values = true)]
     wait: String,
 
-    /// Use the running server at URL instead of a database: for add, set, del, list, show, role and project
+    /// Use the running server at URL instead of a database: for add, set, del, list, show, role and project;
+    /// doctor examines it in addition
     #[arg(long, global = true, value_name = "URL", value_hint = clap::ValueHint::Url)]
     server: Option<String>,
 }
@@ -127,6 +130,7 @@ enum Verb {
     Log(log::Log),
     Undo(undo::Undo),
     SyncLdap(sync_ldap::SyncLdap),
+    Doctor(doctor::Doctor),
     Completion(CompletionArguments),
 }
 
@@ -164,6 +168,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Export(verb) => export::run(verb, &database, console),
         Verb::Log(verb) => log::run(verb, &database, console),
         Verb::Undo(verb) => undo::run(verb, &database, console),
+        Verb::Doctor(verb) => doctor::run(&verb, &database, console),
         Verb::Completion(verb) => completion::run(TOOL.name, &verb, console),
         Verb::SyncLdap(verb) => sync_ldap::run(&verb, &database, console),
     }

@@ -179,6 +179,7 @@ impl Verb {
             | Self::Show(_)
             | Self::Role(_)
             | Self::Project(_)
+            | Self::Doctor(_)
             | Self::Completion(_) => None,
             Self::Init(_) => Some(ServerLimit::Init),
             Self::Rename(_) => Some(ServerLimit::Rename),

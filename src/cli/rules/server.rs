@@ -1,6 +1,6 @@
 //! The rules of the options of `cc-user` for a running server.
 
-use super::RuleCondition::{self, All, Form, Never, With, WithoutTyped};
+use super::RuleCondition::{self, All, Always, Form, Never, With, WithoutTyped};
 use super::{Rule, hinted, rule};
 
 /// The options for a database cannot be typed beside the URL of a server. Their environment variables have no effect.
@@ -15,6 +15,8 @@ const ADD: Rule = rule(
     &["server"],
     All(&[NO_DATABASE, Form(&["plain"], "a NAME that does not contain roles and password")]),
 );
+/// The server is examined in addition to the files.
+const DOCTOR: Rule = rule("", &["server"], Always);
 const NO_USERS: Rule = rule("", &["server"], Never);
 const CREDENTIALS: &[Rule] = &[
     rule("", &["token_file", "admin", "ca_file", "request_timeout"], WITH_SERVER),
@@ -59,6 +61,7 @@ pub(super) fn rules(path: &str) -> impl Iterator<Item = &'static Rule> {
         None => &[],
         Some("completion") => &[NO_USERS],
         Some("add") => &[ADD],
+        Some("doctor") => &[DOCTOR],
         Some(_) => &[ALL_VERBS],
     };
     let credentials = match verb {

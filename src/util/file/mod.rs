@@ -9,6 +9,7 @@ mod append;
 mod error;
 mod location;
 mod lock;
+mod mode;
 mod read;
 mod replace;
 mod stream;
@@ -20,6 +21,7 @@ pub use append::{AppendFile, beside, open_beside, tail};
 pub use error::{FileError, reason};
 pub use location::{Location, create_directory_all};
 pub use lock::{open_lock, try_for_seconds};
+pub use mode::{ModeChange, restrict_mode};
 pub use read::{
     canonical, check_default_database, list, read, read_beside, read_default, read_named, read_named_text,
     read_output, read_own, read_text, text,

@@ -1,0 +1,193 @@
+//! The user database.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::DoctorRequest;
+use super::finding::{Area, Findings, SourceFindings};
+use crate::accounts::DisabledUsers;
+use crate::config::Settings;
+use crate::user::{AuthSource, Role};
+use crate::user_db::{OpenMode, UserDb, UserDbError, UserFilter, UserRecord, companion_files};
+use crate::util::note::Notes;
+use crate::util::quote::{quote, quote_path};
+use crate::util::shell::word as shell_word;
+
+/// The most users that a finding names.
+const MOST_NAMED: usize = 5;
+
+/// Opens the database without writing anything, and checks its schema, its files and its rows.
+pub(super) fn examine(request: &DoctorRequest, settings: Option<&Settings>, findings: &mut Findings) {
+    let path = match (settings, &request.sources.db) {
+        (Some(settings), _) => match settings.database() {
+            Ok(path) => path.to_owned(),
+            Err(error) => return findings.of(Area::Database, "the database").error(&error),
+        },
+        (None, Some(db)) => db.value.clone(),
+        (None, None) => {
+            return findings
+                .of(Area::Database, "the database")
+                .skip("database", "its path is in the configuration, which is not valid");
+        }
+    };
+    let mut of_database = findings.of(Area::Database, quote_path(&path));
+    check_files(&path, &mut of_database);
+    let db = match UserDb::open_with_timeout(&path, OpenMode::ReadOnly, request.lock_timeout) {
+        Ok(db) => db,
+        Err(error) => return of_database.error(&error),
+    };
+    let mut notes = Notes::new();
+    db.warn_of_migration(&mut notes);
+    of_database.notes(notes);
+    match check_rows(&db, &mut of_database) {
+        Ok(count) => {
+            let version = db.migration().map_or_else(
+                || "no server has opened it yet".to_owned(),
+                |migration| format!("schema version {}", migration.version),
+            );
+            let users = if count == 1 { "user" } else { "users" };
+            of_database.pass("database", format!("{count} {users}, {version}"));
+        }
+        Err(error) => of_database.error(&error),
+    }
+}
+
+/// Checks that the files of SQLite beside the database belong to its owner: otherwise the account of the
+/// server cannot open its own database.
+fn check_files(path: &Path, findings: &mut SourceFindings<'_>) {
+    let Ok(database) = std::fs::metadata(path) else { return };
+    for file in companion_files(path) {
+        let Ok(metadata) = std::fs::symlink_metadata(&file) else { continue };
+        if metadata.uid() != database.uid() {
+            let (database, file) = (path.to_string_lossy(), file.to_string_lossy());
+            findings.fail(
+                "database-file-owner",
+                format!(
+                    "{} belongs to the account with the user ID {}, and the database to {}: the server may not be \
+                     able to open it",
+                    quote(&file),
+                    metadata.uid(),
+                    std::fs::metadata(path).map_or_else(|_| "another one".to_owned(), |found| found.uid().to_string())
+                ),
+                Some(format!("chown --reference={} {}", shell_word(&database), shell_word(&file))),
+            );
+        }
+    }
+}
+
+/// What the rows of the user table lack.
+#[derive(Default)]
+struct RowProblems {
+    count: u64,
+    has_admin: bool,
+    invalid: Vec<UserDbError>,
+    without_roles: Vec<String>,
+    unknown_source: Vec<String>,
+    managers_without_project: Vec<String>,
+    local_without_password: Vec<String>,
+}
+
+/// Checks every row, and returns the number of users.
+fn check_rows(db: &UserDb, findings: &mut SourceFindings<'_>) -> Result<u64, UserDbError> {
+    let disabled = match DisabledUsers::load(db.path()) {
+        Ok(disabled) => disabled,
+        Err(error) => {
+            findings.error(&error);
+            DisabledUsers::default()
+        }
+    };
+    let mut problems = RowProblems::default();
+    db.for_each(&UserFilter::default(), |record| {
+        problems.add(record, &disabled);
+        Ok::<(), UserDbError>(())
+    })?;
+    problems.report(findings);
+    Ok(problems.count)
+}
+
+impl RowProblems {
+    fn add(&mut self, record: UserRecord, disabled: &DisabledUsers) {
+        self.count += 1;
+        let user = &record.user;
+        self.has_admin |= user.has_role(Role::Admin);
+        if !record.invalid_columns.is_empty() {
+            if self.invalid.len() < MOST_NAMED {
+                let UserRecord { user, invalid_columns, .. } = record;
+                self.invalid.push(UserDbError::InvalidRow { name: user.username, invalid_columns });
+            }
+            return;
+        }
+        let is_disabled = disabled.contains(&record);
+        let is_api_only = user.roles.iter().all(|role| role == "api");
+        for (applies, list) in [
+            (user.roles.is_empty() && !is_disabled, &mut self.without_roles),
+            (matches!(user.source, AuthSource::Unknown(_)), &mut self.unknown_source),
+            (user.has_role(Role::Manager) && user.projects.is_empty(), &mut self.managers_without_project),
+            (
+                user.source == AuthSource::Local && !record.has_password && !is_api_only,
+                &mut self.local_without_password,
+            ),
+        ] {
+            if applies {
+                list.push(user.username.clone());
+            }
+        }
+    }
+
+    fn report(&self, findings: &mut SourceFindings<'_>) {
+        if self.count == 0 {
+            findings.warn(
+                "no-users",
+                "the user table is empty",
+                Some("cc-user add NAME --role admin".to_owned()),
+            );
+        } else if !self.has_admin {
+            findings.warn(
+                "last-admin",
+                "no user has the role admin",
+                Some("cc-user role add NAME admin".to_owned()),
+            );
+        }
+        for error in &self.invalid {
+            findings.error(error);
+        }
+        for (check, names, what, remedy) in [
+            ("no-role", &self.without_roles, "does not have a role", "cc-user role add NAME user"),
+            (
+                "unknown-source",
+                &self.unknown_source,
+                "has an auth source that the server does not know, and cannot log in",
+                "cc-user export > users.csv, correct the source, and cc-user import --update users.csv",
+            ),
+            (
+                "manager-without-project",
+                &self.managers_without_project,
+                "is a manager without a project",
+                "cc-user project add NAME PROJECT",
+            ),
+            (
+                "no-password",
+                &self.local_without_password,
+                "is a local user without a password, and cannot log in with one",
+                "cc-user passwd NAME",
+            ),
+        ] {
+            let Some(first) = names.first() else { continue };
+            let remedy = remedy.replace("NAME", &shell_word(first).to_string());
+            findings.warn(check, format!("{} {what}", named(names)), Some(remedy));
+        }
+    }
+}
+
+/// The names of users for a message; the verb that follows is singular.
+fn named(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(MOST_NAMED).map(|name| quote(name)).collect();
+    match names.len() {
+        1 => shown.concat(),
+        count => format!(
+            "each of {count} users ({}{})",
+            shown.join(", "),
+            if count > MOST_NAMED { ", …" } else { "" }
+        ),
+    }
+}
