@@ -151,30 +151,38 @@ impl RowProblems {
         for error in &self.invalid {
             findings.error(error);
         }
-        for (check, names, what, remedy) in [
-            ("no-role", &self.without_roles, "does not have a role", "cc-user role add NAME user"),
+        self.report_users(findings);
+    }
+
+    fn report_users(&self, findings: &mut SourceFindings<'_>) {
+        type Remedy = fn(&str) -> String;
+        let rows: [(&'static str, &[String], &str, Remedy); 4] = [
+            ("no-role", &self.without_roles, "does not have a role", |name| {
+                format!("cc-user role add {name} user")
+            }),
             (
                 "unknown-source",
                 &self.unknown_source,
                 "has an auth source that the server does not know, and cannot log in",
-                "cc-user export > users.csv, correct the source, and cc-user import --update users.csv",
+                |_| "set the column ldap of the row to 0 (local), 1 (ldap), 2 (token) or 3 (oidc)".to_owned(),
             ),
             (
                 "manager-without-project",
                 &self.managers_without_project,
                 "is a manager without a project",
-                "cc-user project add NAME PROJECT",
+                |name| format!("cc-user project add {name} PROJECT"),
             ),
             (
                 "no-password",
                 &self.local_without_password,
                 "is a local user without a password, and cannot log in with one",
-                "cc-user passwd NAME",
+                |name| format!("cc-user passwd {name}"),
             ),
-        ] {
+        ];
+        for (check, names, what, remedy) in rows {
             let Some(first) = names.first() else { continue };
-            let remedy = remedy.replace("NAME", &shell_word(first).to_string());
-            findings.warn(check, format!("{} {what}", named(names)), Some(remedy));
+            let hint = remedy(&shell_word(first).to_string());
+            findings.warn(check, format!("{} {what}", named(names)), Some(hint));
         }
     }
 }

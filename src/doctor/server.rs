@@ -60,7 +60,7 @@ fn examine_server(
         (401 | 403, true) => findings.fail(
             "server-token",
             format!("the server rejects the token: {}", escape(&answer.to_error().to_string())),
-            Some("cc-jwt verify --endpoint rest < FILE".to_owned()),
+            Some("cc-jwt verify --endpoint api --token-file FILE".to_owned()),
         ),
         _ => findings.error(&answer.to_error()),
     }

@@ -163,7 +163,7 @@ fn rules(settings: &Settings, findings: &mut SourceFindings<'_>) {
                 "{} is set: the sync of the server deletes a user at once who is missing in the LDAP directory",
                 quote("auth.ldap.sync-del-old-users")
             ),
-            Some("remove sync-interval from auth.ldap, and run cc-user sync-ldap by a timer".to_owned()),
+            Some("remove auth.ldap.sync-interval, and use the systemd timer of this package".to_owned()),
         );
     }
 }

@@ -487,7 +487,7 @@ fn doctor_running_server_is_asked_with_the_token() {
     let command = format!("cc-user doctor --json --server {} --token-file token.jwt", server.url());
     let run = directory.sh(&command);
     finding(&run.json(), "server", "pass");
-    directory.write("token.jwt", backend::token("stranger", &["user"]));
+    directory.write("token.jwt", backend::token("other", &["user"]));
     let run = directory.sh(&command);
     finding(&run.json(), "server-token", "fail");
     assert!(!run.stdout.contains(directory.read("token.jwt").trim()), "the token is not printed");

@@ -286,6 +286,13 @@ fn users() -> Vec<Situation> {
         case("", "cc-user role add fritz manager", "add one with 'cc-user project add fritz PROJECT'")
             .with(&[("PROJECT", "physics")]),
         case("", "cc-user project add fritz physics", "cc-user role add fritz manager"),
+        case("", "cc-user doctor --offline", "cc-user role add NAME admin").with(&[("NAME", "fritz")]),
+        case("cc-user role remove -q fritz user,api", "cc-user doctor --offline", "cc-user role add fritz user"),
+        case("cc-user role add -q fritz manager", "cc-user doctor --offline", "cc-user project add fritz PROJECT")
+            .with(&[("PROJECT", "qcd")]),
+        case("", "cc-user doctor --offline", "cc-user passwd fritz")
+            .with(&[("cc-user passwd fritz", "cc-user passwd fritz --password-file pw")]),
+        case("chmod 644 .env", "cc-user doctor --offline", "chmod 600 ./.env"),
         case("cc-user disable -q fritz", "cc-user role add fritz support", "cc-user enable fritz"),
         case("", "cc-user undo 20200101", "cc-user log").prints("cc-user add"),
         case("", "cc-user disable fritz", "'cc-user enable fritz' restores the roles user,api")
@@ -631,7 +638,9 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cc-login {name} --method remote", "needs a server: remote_login.rs logs in at one"),
     ("cc-user sync-ldap --check", "needs an LDAP directory: group_map.rs runs it"),
     ("cc-login token --session {} | cc-user list", "needs a server: remote_users.rs runs it"),
+    ("chown --reference={} {}", "needs another account: doctor.rs runs it"),
     ("cc-user sync-ldap --dry-run", "needs an LDAP directory: recipes.rs runs it"),
+    ("cc-user sync-ldap", "needs an LDAP directory: doctor.rs runs it"),
     ("cc-user list --names --db", "needs files of another account: database_files.rs runs it"),
     ("convert-pem-pubkey key.pem", "printed where a terminal is standard input: prompts.rs"),
     ("convert-pem-pubkey --write", "no program requires the key of another issuer"),

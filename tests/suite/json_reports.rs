@@ -39,6 +39,7 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-login completion", "", 0, "cc-login completion fish --json"),
     ("cc-user rename", "", 0, "cc-user rename max moritz --json"),
     ("cc-user disable", "", 0, "cc-user disable max --json"),
+    ("cc-user doctor", "", 0, "cc-user doctor --offline --json"),
     ("cc-user enable", "", 0, "cc-user disable max -q; cc-user enable max --json"),
     ("cc-user set", "", 0, "cc-user set max --name 'Max M' --add-project p2 --json"),
     ("cc-user del", "", 0, "cc-user del fritz --json"),

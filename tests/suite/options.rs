@@ -258,6 +258,7 @@ const WITH_SERVERS: [&str; 10] = [
     "cc-login status",
     "cc-login token",
     "cc-login whoami",
+    "cc-user doctor",
     "cc-user sync-ldap",
     "cc-jwt role pull",
 ];

@@ -145,6 +145,7 @@ fn times_and_durations_of_every_option_are_checked() {
         ("cc-login token", "--min-ttl", "duration"),
         ("cc-login fritz --method ldap", "--timeout", "duration"),
         ("cc-login fritz --method ldap", "--connect-timeout", "duration"),
+        ("cc-user doctor --offline", "--at", "time"),
         ("cc-user list", "--wait", "duration"),
         ("cc-user list --server http://127.0.0.1:1", "--request-timeout", "duration"),
         ("cc-user sync-ldap", "--timeout", "duration"),
@@ -291,7 +292,7 @@ fn command_that_users_type_works_or_is_answered_by_one_sentence() {
 }
 
 /// Successful lines, and whether standard output is the result.
-const QUIET: [(&str, bool); 49] = [
+const QUIET: [(&str, bool); 50] = [
     ("cc-user -q completion bash", true),
     ("cc-jwt -q completion bash", true),
     ("cc-login -q completion bash", true),
@@ -340,6 +341,7 @@ const QUIET: [(&str, bool); 49] = [
     ("cc-login -q run -- true", false),
     ("cc-user -q import users.csv --update", false),
     ("cc-user -q import users.csv --update --dry-run", false),
+    ("cc-user -q doctor --offline", true),
     ("cc-login -q logout", false),
 ];
 

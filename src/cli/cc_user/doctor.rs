@@ -8,7 +8,6 @@ use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
-use crate::cli::page::{Example, ExampleTest, ManualPage};
 use crate::cli::quantity::positive_duration;
 use crate::cli::{prompt, settings, style};
 use crate::doctor::{DoctorClocks, DoctorFinding, DoctorReport, DoctorRequest, RunningServer, examine};
@@ -177,42 +176,3 @@ fn print_finding(finding: &DoctorFinding, console: &mut Console) -> Result<(), F
     }
     Ok(())
 }
-
-/// The page.
-pub(super) const PAGE: ManualPage = ManualPage {
-    path: "doctor",
-    description: &[
-        "Checks the installation of a server, and prints what it read, the state of each check, the reason and a \
-         remedy. The exit status is 1 if a check failed; warnings do not change it.",
-        "Settings: whether a server of version 1.5 starts with the environment file and the configuration, and \
-         whether it accepts tokens; keys, addresses, login methods, settings that switch checks off. Files: \
-         whether other accounts have access to files with secrets. Database: its schema, the files of SQLite \
-         beside it, rows that the server cannot use, users without roles, administrators. LDAP: each server, its \
-         certificate, the bind, the search. OpenID: discovery document, issuer, keys, algorithms. Server: an \
-         answer of the running server, and the difference of the clocks. Tokens: what 'cc-jwt scan' finds in the \
-         configuration and in each PATH; tokens that expire within 14 days cause a warning.",
-        "Nothing is changed, and no file is created, also not beside the database. With --fix, the access of other \
-         accounts to files with secrets is removed; the group of the database may read them, because it is the \
-         group of the server. No password is sent except that of search-dn, to the LDAP servers of the \
-         configuration. The token of --token-file is sent to the server of --server only.",
-    ],
-    examples: &[
-        Example {
-            command: "cc-user doctor --offline",
-            explains: "Check the files and the database",
-            test: ExampleTest::Runs(0),
-        },
-        Example {
-            command: "cc-user doctor --user fritz --server https://cc.example.org --token-file token.txt",
-            explains: "Check the LDAP login of a user, and a token at the running server",
-            test: ExampleTest::Parses,
-        },
-        Example {
-            command: "cc-user doctor --metric-store /etc/cc-metric-store/config.json /etc/cc-metric-collector",
-            explains: "Check the tokens and keys of other programs too",
-            test: ExampleTest::Parses,
-        },
-    ],
-    see_also: &["cc-user(1)", "cc-jwt-scan(1)", "cc-config(5)"],
-    ..ManualPage::EMPTY
-};

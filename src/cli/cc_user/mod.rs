@@ -13,6 +13,7 @@ mod import;
 mod init;
 mod list;
 mod log;
+mod page_doctor;
 mod pages;
 mod pages_history;
 mod passwd;

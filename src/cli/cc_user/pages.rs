@@ -472,7 +472,7 @@ pub(super) static PAGES: &[ManualPage] = &[
     super::pages_history::LOG,
     super::pages_history::UNDO,
     super::sync_ldap::PAGE,
-    super::doctor::PAGE,
+    super::page_doctor::PAGE,
     completion::page(&[
         completion::example(
             "mkdir -p ~/.local/share/bash-completion/completions\ncc-user completion bash > ~/.local/share/bash-completion/completions/cc-user",
