@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::ldap::config::bind_template;
 use crate::ldap::escape::bind_name;
 use crate::ldap::{Connection, LdapConfig, LdapServer, LdapSnapshot, UserSearchResult};
+use crate::sync;
 use crate::user::AuthSource;
 use crate::user_db::{OpenMode, UserDb};
 use crate::util::note::Notes;
@@ -58,6 +59,9 @@ pub(super) fn examine(
     let Some(mut reader) = reader else { return };
     let source = escape(&reader.url().to_string());
     check_search(&mut reader, &config, &mut findings.of(Area::Ldap, source.as_str()));
+    if settings.ldap.as_ref().is_some_and(|ldap| ldap.group_map.is_some()) {
+        check_groups(request, settings, &mut findings.of(Area::Ldap, "auth.ldap.group-map"));
+    }
     if let Some(username) = &request.username {
         explain_login(username, settings, &mut reader, &config, &mut findings.of(Area::Ldap, source));
     }
@@ -122,6 +126,19 @@ fn check_search(connection: &mut Connection, config: &LdapConfig, findings: &mut
             format!("{skipped} entries do not have a usable username"),
             Some("cc-user sync-ldap --dry-run".to_owned()),
         );
+    }
+}
+
+/// Checks the section 'group-map' and the groups of its rules, as 'cc-user sync-ldap --check' does.
+fn check_groups(request: &DoctorRequest, settings: &Settings, findings: &mut SourceFindings<'_>) {
+    let mut notes = Notes::new();
+    let report = sync::check(settings, &request.ldap, &mut notes);
+    findings.notes(notes);
+    match report {
+        Ok(report) => {
+            findings.pass("group-map", format!("{} rules, {} groups", report.rules.len(), report.groups));
+        }
+        Err(errors) => errors.iter().for_each(|error| findings.error(error)),
     }
 }
 

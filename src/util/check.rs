@@ -58,6 +58,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("file-replaceable", "another account can replace a file"),
     ("form", "the form of a token"),
     ("full-name-not-updated", "the full name of a user was not updated"),
+    ("group-map", "the section group-map and its groups"),
     ("group-members-absent", "no entry has the attribute of the members, or of a rule of the group-map"),
     ("group-rule-empty", "no LDAP group matches a rule of the group-map"),
     ("hmac-secret-weak", "an HMAC secret is short"),
