@@ -249,7 +249,7 @@ const BASES: [(&str, &[&str]); 33] = [
 ];
 
 /// Commands whose options need a server or a browser: the table alone is checked here.
-const WITH_SERVERS: [&str; 10] = [
+const WITH_SERVERS: [&str; 11] = [
     "cc-login",
     "cc-login logout",
     "cc-login refresh",
