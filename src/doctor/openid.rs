@@ -45,7 +45,10 @@ fn examine_provider(
         ca_file: request.ca_file.clone(),
         ..ProviderParameters::default()
     };
-    let config = resolve(settings, &parameters).map_err(boxed)?;
+    let mut notes = Notes::new();
+    let config = resolve(settings, &parameters, &mut notes);
+    findings.notes(notes);
+    let config = config.map_err(boxed)?;
     let http = HttpOptions { trust: config.http.trust.clone(), ..request.http.clone() };
     let client = Client::new(http).map_err(boxed)?;
     let url = discovery::document_url(&config.issuer).map_err(boxed)?;
