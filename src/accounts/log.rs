@@ -69,7 +69,7 @@ pub struct ValueChange {
     pub after: Option<String>,
 }
 
-/// The result of [`log`].
+/// The result of [`log()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogCount {
     /// The runs that the limit left out.

@@ -28,7 +28,7 @@ pub struct CheckReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RuleReport {
-    /// The rule, such as rules[0].
+    /// The rule, such as `rules[0]`.
     pub rule: String,
     /// What it selects, as in the settings.
     pub selector: String,

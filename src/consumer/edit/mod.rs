@@ -1,6 +1,6 @@
 //! Changes of one value in a file. Every other byte stays as it is.
 //!
-//! A reader of the format returns each member with the range of its value ([`members`]). The new value is
+//! A reader of the format returns each member with the range of its value (`members`). The new value is
 //! put in this range with the same quotes. Then the new text is read again: its members must be the old ones
 //! except for the value, otherwise the change is rejected.
 
