@@ -63,7 +63,7 @@ pub struct UserChangeReport {
 pub struct ValueChange {
     /// The value: username, source, name, email, roles, projects, password, disabled or given.
     pub value: &'static str,
-    /// Before the change, or null. Of a password only none, set or locked.
+    /// The value before the change, or null. A password is set, locked or null.
     pub before: Option<String>,
     /// After the change, or null.
     pub after: Option<String>,

@@ -1,4 +1,4 @@
-//! Undoing a run of the journal: its users are as before, where they still are as the run left them.
+//! Undoes a run of the journal: restores each user who was not changed after the run.
 
 use std::collections::HashSet;
 use std::str::FromStr;
@@ -69,7 +69,7 @@ pub struct UndoReport {
     pub notes: Notes,
 }
 
-/// A user who is not as the run left the user.
+/// A user who was changed after the run; the undo skips this user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UndoConflict {

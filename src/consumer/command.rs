@@ -1,7 +1,7 @@
 //! The command after a change, and the marker of a command that did not succeed yet.
 //!
 //! The marker is written before the file is replaced and deleted after the command succeeded. So a kill at
-//! any moment between them leaves the marker, and the next run calls the command.
+//! any moment between them leaves the marker, and the next run repeats the command.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

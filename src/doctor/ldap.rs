@@ -180,7 +180,7 @@ fn explain_login(
             return findings.warn(
                 CHECK,
                 format!(
-                    "{name} has the auth source {}: the LDAP directory does not decide about this login",
+                    "{name} has the auth source {}: the login does not use the LDAP directory",
                     user.source
                 ),
                 None,

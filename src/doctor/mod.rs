@@ -5,7 +5,7 @@
 //! except that of the LDAP search. [`DoctorRequest::fixes_modes`] permits it to remove the access of other
 //! accounts to files with secrets.
 //!
-//! Each finding has a state, a reason and a remedy. The functions of the other verbs make the checks; this
+//! Each finding has a state, a reason and a remedy. The functions of the other commands run the checks; this
 //! module calls them and adds the checks that no other verb needs.
 
 mod database;

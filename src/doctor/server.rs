@@ -15,7 +15,7 @@ const CLOCK_DIFFERENCE: u64 = 30;
 /// Sends a request to the running server, with the token if there is one.
 pub(super) fn examine(request: &DoctorRequest, clocks: DoctorClocks<'_>, findings: &mut Findings) {
     let Some(server) = &request.server else {
-        return findings.of(Area::Server, "--server URL").skip("server", "no running server is named");
+        return findings.of(Area::Server, "--server URL").skip("server", "--server is not set");
     };
     let mut of_server = findings.of(Area::Server, escape(&server.url));
     if request.offline {
@@ -77,8 +77,8 @@ pub(super) fn check_clock(date: Option<Timestamp>, now: Timestamp, findings: &mu
         let side = if difference > 0 { "ahead of" } else { "behind" };
         findings.warn(
             "clock",
-            format!("the clock there is {span} {side} the clock here: tokens can be rejected as expired or not yet valid"),
-            Some("synchronize both clocks, such as with chronyc makestep".to_owned()),
+            format!("the clock of the server is {span} {side} the local clock: tokens can be rejected as expired or not yet valid"),
+            Some("synchronize both clocks, for example with 'chronyc makestep'".to_owned()),
         );
     }
 }

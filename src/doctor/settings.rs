@@ -86,7 +86,10 @@ fn keys(settings: &Settings, findings: &mut SourceFindings<'_>) {
             Ok(key) => {
                 let verifying = key.verifying_key();
                 let name = verifying.public_key().map_or_else(String::new, thumbprint);
-                findings.pass("key-pair", format!("both halves of the key pair match (thumbprint {name})"));
+                findings.pass(
+                    "key-pair",
+                    format!("the private key and the public key match (thumbprint {name})"),
+                );
             }
             Err(error) => findings.error(&error),
         }
@@ -160,7 +163,7 @@ fn rules(settings: &Settings, findings: &mut SourceFindings<'_>) {
         findings.warn(
             "sync-deletes",
             format!(
-                "{} is set: the sync of the server deletes a user at once who is missing in the LDAP directory",
+                "{} is set: the sync of the server deletes each LDAP user who is missing from the LDAP directory, without a limit",
                 quote("auth.ldap.sync-del-old-users")
             ),
             Some("remove auth.ldap.sync-interval, and use the systemd timer of this package".to_owned()),

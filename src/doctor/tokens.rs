@@ -114,7 +114,7 @@ struct MetricStoreMain {
     key: Option<String>,
 }
 
-/// Checks that cc-metric-store checks the tokens of this server.
+/// Checks that cc-metric-store verifies tokens with the public key of this server.
 fn metric_store(path: &Path, settings: Option<&Settings>, findings: &mut Findings) {
     let mut of_file = findings.of(Area::Tokens, quote_path(path));
     let bytes = match file::read(path, SETTINGS_LIMIT) {
@@ -143,7 +143,7 @@ fn metric_store(path: &Path, settings: Option<&Settings>, findings: &mut Finding
     match key.filter(|key| !key.is_empty()) {
         None => of_file.fail(
             "metric-store-open",
-            "jwt-public-key is not set: cc-metric-store checks no token, and accepts every request",
+            "jwt-public-key is not set: cc-metric-store verifies no tokens and accepts every request",
             remedy,
         ),
         Some(key) => match (server_base64(&key), own_text.map(server_base64)) {

@@ -59,7 +59,7 @@ impl fmt::Display for RunId {
     }
 }
 
-/// A text that is not the ID of a run or the begin of one.
+/// The error of a text that is neither a run ID nor the beginning of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid run {}: expected an ID such as 20261127-133415-3f2a9c", quote(.0))]
 pub struct RunIdError(pub String);

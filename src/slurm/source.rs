@@ -262,6 +262,7 @@ mod tests {
                 lines.push(format!("{username} {right}: {}", grant.reason.chain.join(", ")));
             }
         }
+        lines.sort();
         (lines, found.unknown_users)
     }
 

@@ -71,7 +71,7 @@ struct ConnectionOptions {
     timeout: String,
 }
 
-/// Arguments to a request, one call, one report.
+/// Runs the checks and prints the report. The exit status is 1 if a check failed.
 pub(super) fn run(
     doctor: &Doctor,
     database: &DatabaseOptions,

@@ -7,7 +7,7 @@ pub(super) const PAGE: ManualPage = ManualPage {
     path: "doctor",
     description: &[
         "Checks the installation of a server, and prints what it read, the state of each check, the reason and a \
-         remedy. The exit status is 1 if a check failed; warnings do not change it.",
+         remedy for most problems. The exit status is 1 if a check failed; warnings do not change it.",
         "Settings: whether a server of version 1.5 starts with the environment file and the configuration, and \
          whether it accepts tokens; keys, addresses, login methods, settings that switch checks off. Files: \
          whether other accounts have access to files with secrets. Database: its schema, the files of SQLite \
@@ -15,7 +15,7 @@ pub(super) const PAGE: ManualPage = ManualPage {
          certificate, the bind, the search. OpenID: discovery document, issuer, keys, algorithms. Server: an \
          answer of the running server, and the difference of the clocks. Tokens: what 'cc-jwt scan' finds in the \
          configuration and in each PATH; tokens that expire within 14 days cause a warning.",
-        "Nothing is changed, and no file is created, also not beside the database. With --fix, the access of other \
+        "Nothing is changed, and no file is created, not even beside the database. With --fix, the access of other \
          accounts to files with secrets is removed; the group of the database may read them, because it is the \
          group of the server. No password is sent except that of search-dn, to the LDAP servers of the \
          configuration. The token of --token-file is sent to the server of --server only.",
