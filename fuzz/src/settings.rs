@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use cc_auth::config::{self as config, Origin, Sources, Value};
 use cc_auth::login::attempt_limit::{Attempts, MAX_FAILURES};
-use cc_auth::login::session as kept;
+use cc_auth::login::session_file as kept;
 use cc_auth::osdf::location::SourceName as Place;
 use cc_auth::osdf::reader;
 use cc_auth::util::note::Notes;

@@ -74,8 +74,8 @@ const OF_SERVER: RuleCondition = Any(&[With(&["endpoint"]), Without(&["profile",
 const LOGIN_ROLE: &[&str] = &["login_role", "default_login_role", "role_config"];
 const NO_LOGIN_ROLE: RuleCondition = Without(LOGIN_ROLE);
 const WRITES: RuleCondition = With(&["output"]);
-/// An OpenID login has a user at a browser if no other credentials are given.
-const WITH_USER: RuleCondition = Without(&["client_credentials", "identity", "token_file"]);
+/// A login through a provider has a user at a browser if no other credentials are given.
+const WITH_USER: RuleCondition = Without(&["client_credentials", "identity", "token_file", "from_session"]);
 /// The login of a job for one command.
 const JOB: &[&str] = &["identity", "client_credentials"];
 /// The forms of a printed token; see [`super::token_format`].
@@ -363,14 +363,22 @@ pub const TABLE: &[Rule] = &[
     rule(
         "cc-login",
         &["token_file"],
-        All(&[Without(&["client_credentials"]), Form(&["auto", "token", "oidc"], "--method token")]),
+        All(&[
+            Without(&["client_credentials"]),
+            Form(&["auto", "token", "oidc", "stronghold"], "--method token, oidc or stronghold"),
+        ]),
     ),
     rule("cc-login", PASSWORD, Form(&["auto", "local", "ldap", "remote"], "--method local, ldap or remote")),
-    rule("cc-login", &["identity"], Form(&["token", "oidc"], "--method token or oidc")),
+    rule(
+        "cc-login",
+        &["identity"],
+        Form(&["token", "oidc", "stronghold"], "--method token, oidc or stronghold"),
+    ),
     rule("cc-login", &["client_credentials"], Form(&["oidc"], "--method oidc")),
     rule("cc-login", &["bearer_token_file"], All(&[With(&["role"]), Form(&["token"], "--method token")])),
-    rule("cc-login", &["path", "scope"], Form(&["oidc"], "--method oidc")),
-    rule("cc-login", &["role"], Form(&["oidc", "token"], "--method oidc or token")),
+    rule("cc-login", &["path"], Form(&["oidc", "stronghold"], "--method oidc or stronghold")),
+    rule("cc-login", &["scope"], Form(&["oidc"], "--method oidc")),
+    rule("cc-login", &["role"], Form(&["oidc", "token", "stronghold"], "--method oidc, token or stronghold")),
     rule(
         "cc-login",
         &[
@@ -382,21 +390,35 @@ pub const TABLE: &[Rule] = &[
             "skip_browser",
             "browser",
         ],
-        All(&[Form(&["oidc"], "--method oidc"), Without(&["device"]), WITH_USER]),
+        All(&[Form(&["oidc", "stronghold"], "--method oidc or stronghold"), Without(&["device"]), WITH_USER]),
     ),
-    rule("cc-login", &["device", "manual"], All(&[Form(&["oidc"], "--method oidc"), WITH_USER])),
+    rule(
+        "cc-login",
+        &["manual"],
+        All(&[Form(&["oidc", "stronghold"], "--method oidc or stronghold"), WITH_USER]),
+    ),
+    rule("cc-login", &["device"], All(&[Form(&["oidc"], "--method oidc"), WITH_USER])),
     rule("cc-login", &["parameter"], Form(&["oidc"], "--method oidc")),
-    rule("cc-login", &["server", "for_name"], Form(&["remote"], "--method remote")),
+    rule("cc-login", &["server"], Form(&["remote", "stronghold"], "--method remote or stronghold")),
+    rule("cc-login", &["for_name"], Form(&["remote"], "--method remote")),
+    rule(
+        "cc-login",
+        &["namespace", "from_session", "wrap_ttl"],
+        Form(&["stronghold"], "--method stronghold"),
+    ),
     rule("cc-login", &["starttls"], Form(&["auto", "ldap"], "--method ldap")),
     rule(
         "cc-login",
         NETWORK,
         Any(
             &[
-                Form(&["auto", "ldap", "oidc", "remote"], "--method ldap, oidc or remote"),
+                Form(
+                    &["auto", "ldap", "oidc", "remote", "stronghold"],
+                    "--method ldap, oidc, remote or stronghold",
+                ),
                 With(&["identity", "role"]),
             ],
-            "--method ldap, oidc or remote, or --identity",
+            "--method ldap, oidc, remote or stronghold, or --identity",
         ),
     ),
     rule("cc-login", &["session"], Always),
@@ -418,11 +440,28 @@ pub const TABLE: &[Rule] = &[
     ),
     rule("cc-login token", TOKEN_FORMS, Without(&["json"])),
     rule("cc-login token", SETTINGS, Always),
-    rule("cc-login run", &["env", "kind", "min_ttl", "command", "identity", "client_credentials"], Always),
+    rule("cc-login token-helper", &["action", "session"], Always),
+    rule("cc-login token-helper", SETTINGS, NO_SESSION),
+    rule("cc-login run", &["env", "kind", "min_ttl", "command", "identity"], Always),
+    rule("cc-login run", &["client_credentials"], Form(&["oidc"], "--method oidc")),
     rule("cc-login run", SESSION, Without(JOB)),
     rule("cc-login run", &["method", "ca_file"], With(JOB)),
-    rule("cc-login run", &["path", "scope"], All(&[With(JOB), Form(&["oidc"], "--method oidc")])),
-    rule("cc-login run", &["role"], All(&[With(JOB), Form(&["oidc", "token"], "--method token or oidc")])),
+    rule("cc-login run", &["scope"], All(&[With(JOB), Form(&["oidc"], "--method oidc")])),
+    rule(
+        "cc-login run",
+        &["path"],
+        All(&[With(JOB), Form(&["oidc", "stronghold"], "--method oidc or stronghold")]),
+    ),
+    rule(
+        "cc-login run",
+        &["role"],
+        All(&[With(JOB), Form(&["oidc", "token", "stronghold"], "--method token, oidc or stronghold")]),
+    ),
+    rule(
+        "cc-login run",
+        &["server", "namespace"],
+        All(&[With(&["identity"]), Form(&["stronghold"], "--method stronghold")]),
+    ),
     rule("cc-login run", &["bearer_token_file"], All(&[With(&["role"]), Form(&["token"], "--method token")])),
     rule("cc-login run", SETTINGS, Always),
     rule("cc-login refresh", SESSION, Always),

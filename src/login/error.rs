@@ -7,10 +7,12 @@ use super::oidc::error::OidcError;
 use super::oidc::provider_config::ProviderConfigError;
 use super::session_error::SessionError;
 use super::session_key::SessionId;
+use super::stronghold::error::StrongholdLoginError;
 use crate::clustercockpit::ServerError;
 use crate::config::ConfigError;
 use crate::http::HttpError;
 use crate::ldap::LdapError;
+use crate::stronghold::StrongholdError;
 use crate::token::SignError;
 use crate::user::UsernameError;
 use crate::user_db::UserDbError;
@@ -120,6 +122,12 @@ pub enum LoginError {
     /// The token of a running server is not usable.
     #[error(transparent)]
     RemoteToken(#[from] RemoteTokenError),
+    /// A request to a Stronghold, OpenBao or Vault server failed.
+    #[error(transparent)]
+    Stronghold(#[from] StrongholdError),
+    /// A login at Stronghold failed.
+    #[error(transparent)]
+    StrongholdLogin(#[from] StrongholdLoginError),
     /// There is no usable session.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -159,6 +167,8 @@ diagnostics! { LoginError:
     Self::Http(error) => error.kind(), error.hint();
     Self::Server(error) => error.kind(), error.hint();
     Self::RemoteToken(error) => error.kind(), error.hint();
+    Self::Stronghold(error) => error.kind(), error.hint();
+    Self::StrongholdLogin(error) => error.kind(), error.hint();
     Self::Session(error) => error.kind(), error.hint();
     Self::CiIdentity(error) => error.kind(), error.hint();
     Self::LoginRole(error) => error.kind(), error.hint();

@@ -12,13 +12,15 @@ use super::login_role::{RoleLogin, RoleLoginOutcome};
 use super::network::NetworkOptions;
 use super::oidc::connection::key_cache;
 use super::oidc::flow::OidcRequest;
+use super::outcome::LoginOutcome;
 use super::remote::RemoteRequest;
 use super::selection::SessionPlace;
 use super::session::Session;
 use super::session_store::SessionTarget;
 use super::start::start;
+use super::stronghold::StrongholdRequest;
 use super::ui::{LoginEnvironment, LoginUi, PasswordPrompt};
-use super::{oidc, remote};
+use super::{oidc, remote, stronghold};
 use crate::config::Settings;
 use crate::ldap::LdapOptions;
 use crate::user_db::{OpenMode, UserDb};
@@ -37,6 +39,8 @@ pub enum LoginRequest {
     Oidc(OidcRequest),
     /// A login at a running server.
     Remote(RemoteRequest),
+    /// A login at a Stronghold, OpenBao or Vault server.
+    Stronghold(Box<StrongholdRequest>),
 }
 
 /// A login with username and password, by LDAP or the local password.
@@ -78,13 +82,15 @@ pub fn log_in<U: LoginUi>(
     place: SessionPlace<'_>,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
-) -> Result<Session, U::Error> {
-    match request {
+) -> Result<LoginOutcome, U::Error> {
+    let session = match request {
         LoginRequest::Password(request) => log_in_by_password(request, place, environment, ui),
         LoginRequest::Token(request) => log_in_by_token(request, place, environment, ui),
         LoginRequest::Oidc(request) => oidc::flow::log_in(request, place, environment, ui),
         LoginRequest::Remote(request) => remote::log_in(request, place, environment, ui),
-    }
+        LoginRequest::Stronghold(request) => return stronghold::log_in(request, place, environment, ui),
+    };
+    Ok(LoginOutcome::Session(Box::new(session?)))
 }
 
 fn log_in_by_password<U: LoginUi>(

@@ -15,11 +15,14 @@ pub enum Method {
     Oidc,
     /// A running server.
     Remote,
+    /// A Stronghold, OpenBao or Vault server.
+    Stronghold,
 }
 
 impl Method {
     /// All methods.
-    pub const ALL: [Self; 5] = [Self::Local, Self::Ldap, Self::Token, Self::Oidc, Self::Remote];
+    pub const ALL: [Self; 6] =
+        [Self::Local, Self::Ldap, Self::Token, Self::Oidc, Self::Remote, Self::Stronghold];
 
     /// The name of the method in options and reports.
     #[must_use]
@@ -30,6 +33,7 @@ impl Method {
             Self::Token => "token",
             Self::Oidc => "oidc",
             Self::Remote => "remote",
+            Self::Stronghold => "stronghold",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Renewal of a session with its refresh token, and logout at the provider.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::LoginError;
 use super::identity::Method;
@@ -9,11 +9,13 @@ use super::oidc::error::OidcError;
 use super::oidc::id_token::TokenBinding;
 use super::oidc::provider_config::{self, ProviderConfig, ProviderParameters};
 use super::selection::SessionSelection;
-use super::session::{RefreshGrant, ReplaceOutcome, Session, SessionLock, lock_refresh};
-use super::session_error::{SessionError, login_command};
+use super::session::{RefreshGrant, Session, StrongholdGrant};
+use super::session_error::SessionError;
+use super::session_file::{ReplaceOutcome, SessionLock, lock_refresh};
 use super::session_key::SessionOrigin;
 use super::session_store::{self, SessionStore};
 use super::start::note_changed_user;
+use super::stronghold;
 use super::token_demand::TimedDemand;
 use super::ui::{LoginEnvironment, LoginUi};
 use crate::config::Settings;
@@ -91,19 +93,22 @@ impl Renewal<'_> {
             log::info!("another process has renewed the session meanwhile");
             return Ok(session);
         }
+        if let Some(grant) = &session.stronghold {
+            let mut notes = Notes::new();
+            let outcome = self.renew_at_stronghold(&path, &session, grant, &mut notes);
+            ui.notes(notes);
+            return outcome.map_err(|error| self.failed(error, Some(&session), ui));
+        }
         let Some(grant) = session.refresh.clone() else {
             let error = match session.method {
                 Method::Oidc => match session.refresh_rejected_at {
                     Some(rejected_at) => SessionError::RefreshRejected {
                         rejected: rejected_at.relative_to(self.environment.clock.now()),
-                        login: login_command(Method::Oidc, &session.user.username, &session.key),
+                        login: session.login_command(),
                     },
                     None => SessionError::NoRefresh,
                 },
-                method => {
-                    let login = login_command(method, &session.user.username, &session.key);
-                    SessionError::NoProvider { login }
-                }
+                _ => SessionError::NoProvider { login: session.login_command() },
             };
             return Err(self.failed(error.into(), Some(&session), ui));
         };
@@ -119,6 +124,21 @@ impl Renewal<'_> {
         let outcome = self.renew(&stored, &settings, &mut notes);
         ui.notes(notes);
         outcome.map_err(|error| self.failed(error, Some(&stored.session), ui))
+    }
+
+    /// Renews the token of a session at Stronghold. The token does not change.
+    fn renew_at_stronghold(
+        &self,
+        path: &Path,
+        before: &Session,
+        grant: &StrongholdGrant,
+        notes: &mut Notes,
+    ) -> Result<Session, LoginError> {
+        let after = stronghold::token::renew(before, grant, self.environment, notes)?;
+        match SessionLock::acquire(path)?.replace(before, &after)? {
+            ReplaceOutcome::Saved => Ok(after),
+            ReplaceOutcome::Changed(stored) => self.changed(stored),
+        }
     }
 
     /// Notes that a new login is necessary, if it is.

@@ -119,6 +119,7 @@ fn session_of(
         refresh: None,
         id_token: None,
         access_token: None,
+        stronghold: None,
     })
 }
 

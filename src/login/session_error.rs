@@ -10,7 +10,8 @@ use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
 /// The commands of `cc-login`. A username that equals one of them is written as `username=NAME`.
-pub const COMMANDS: [&str; 8] = ["status", "whoami", "sessions", "token", "run", "refresh", "logout", "help"];
+pub const COMMANDS: [&str; 9] =
+    ["status", "whoami", "sessions", "token", "token-helper", "run", "refresh", "logout", "help"];
 
 /// Other names of a command, which are not suggested.
 const ALIASES: [&str; 2] = ["ls", "list"];
@@ -130,6 +131,12 @@ pub enum SessionError {
         /// The command for a new login.
         login: String,
     },
+    /// The server does not permit a renewal of its token.
+    #[error("the session cannot be renewed: the server issued a token that cannot be renewed")]
+    NotRenewable {
+        /// The command for a new login.
+        login: String,
+    },
     /// The session is not from a provider.
     #[error("the session cannot be renewed: only a login with --method oidc has a refresh token")]
     NoProvider {
@@ -174,6 +181,7 @@ diagnostics! { SessionError:
     Self::NoRefresh => Kind::SessionWithoutRefresh,
         "log in with cc-login --method oidc; many providers send one only for --scope offline_access";
     Self::RefreshRejected { login, .. } => Kind::SessionWithoutRefresh, login.clone();
+    Self::NotRenewable { login } => Kind::SessionWithoutRefresh, login.clone();
     Self::NoProvider { login } => Kind::SessionWithoutRefresh, login.clone();
     Self::Ended => Kind::SessionChanged, "cc-login NAME";
     Self::Replaced => Kind::SessionChanged, "cc-login status";
@@ -198,6 +206,12 @@ pub(super) fn login_command(method: Method, username: &str, key: &SessionKey) ->
         Method::Local | Method::Ldap => format!("cc-login {name}"),
         Method::Token => "cc-login --method token --token-file FILE".to_owned(),
         Method::Oidc => "cc-login --method oidc".to_owned(),
+        Method::Stronghold => match &key.origin {
+            Some(origin @ SessionOrigin::Server(_)) => {
+                format!("cc-login --method stronghold --server {}", shell_word(&origin.text()))
+            }
+            _ => "cc-login --method stronghold --server URL".to_owned(),
+        },
         Method::Remote => match &key.origin {
             Some(origin @ SessionOrigin::Server(_)) => {
                 format!("cc-login {name} --server {}", shell_word(&origin.text()))

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::error::LoginError;
 use super::selection::{SessionCandidate, SessionPlace, SessionSelection};
-use super::session::{self, Session, SessionLock};
+use super::session::Session;
 use super::session_error::{MAX_SESSIONS, SessionError};
+use super::session_file::{self, SessionLock};
 use super::session_key::{EXTENSION, SessionId, SessionKey, SessionName, SessionOrigin, SessionRequest};
 use super::start::note_changed_user;
 use crate::util::environment::Environment;
@@ -139,7 +140,7 @@ impl SessionStore {
     ///
     /// # Errors
     /// As [`SessionStore::choose`]; [`SessionError::Missing`] for a name that is not stored,
-    /// [`SessionError::NotLoggedIn`], and the errors of [`session::load`].
+    /// [`SessionError::NotLoggedIn`], and the errors of [`session_file::load`].
     pub fn load(&self, selection: &SessionSelection, notes: &mut Notes) -> Result<Session, LoginError> {
         let missing = || selection.request.as_ref().map_or(SessionError::NotLoggedIn, SessionError::missing);
         let id = self.choose(selection)?.ok_or_else(missing)?;
@@ -224,7 +225,7 @@ impl SessionTarget {
 /// Reads a session file and checks that its content belongs to its name. Two names can denote one
 /// file on a file system that ignores the case.
 pub(super) fn load(id: &SessionId, path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginError> {
-    let session = session::load(path, notes)?;
+    let session = session_file::load(path, notes)?;
     match session {
         Some(session) if session.key.id() != *id => Err(LoginError::SessionInvalid {
             path: path.to_owned(),

@@ -6,14 +6,16 @@ use url::Url;
 
 use super::error::LoginError;
 use super::identity::Method;
-use super::refresh::{log_out_at_provider, renew_for};
+use super::refresh::{log_out_at_provider, refresh, renew_for};
 use super::selection::SessionSelection;
-use super::session::{Session, SessionLock};
-use super::session_error::{SessionError, add_command, login_command};
+use super::session::Session;
+use super::session_error::{SessionError, add_command};
+use super::session_file::SessionLock;
 use super::session_key::{SessionId, SessionOrigin, SessionRequest};
 use super::session_store::{SessionStore, StoredSession};
 use super::session_token::SessionToken;
 use super::start::note_missing_api_role;
+use super::stronghold;
 use super::token_demand::{TimedDemand, TokenDemand, TokenKind};
 use super::ui::{LoginEnvironment, LoginUi};
 use crate::util::environment::Environment;
@@ -64,7 +66,7 @@ fn valid(session: Session, now: Timestamp) -> Result<Session, SessionError> {
     match session.expires_at {
         Some(expires_at) if session.is_expired(now) => Err(SessionError::Expired {
             expired: expires_at.relative_to(now),
-            login: login_command(session.method, &session.user.username, &session.key),
+            login: session.login_command(),
         }),
         _ => Ok(session),
     }
@@ -126,8 +128,13 @@ pub fn fresh_token<U: LoginUi>(
     let now = environment.clock.now();
     let timed = TimedDemand::new(demand, now);
     let loaded = load(selection, environment, ui)?;
-    let can_renew = !timed.is_met_by(&loaded) && loaded.refresh.is_some();
-    let session = if can_renew { renew_for(selection, timed, environment, ui)? } else { loaded };
+    let session = if timed.is_met_by(&loaded) {
+        renew_if_due(loaded, selection, now, environment, ui)
+    } else if loaded.can_be_renewed(now) {
+        renew_for(selection, timed, environment, ui)?
+    } else {
+        loaded
+    };
     token_from(&session, demand, now, ui)
 }
 
@@ -142,6 +149,33 @@ pub fn token_in_memory<U: LoginUi>(
     ui: &mut U,
 ) -> Result<SessionToken, U::Error> {
     token_from(session, demand, environment.clock.now(), ui)
+}
+
+/// Renews a session at Stronghold whose token is valid but expires soon, because an expired token cannot
+/// be renewed. A failure is only a warning.
+fn renew_if_due<U: LoginUi>(
+    session: Session,
+    selection: &SessionSelection,
+    now: Timestamp,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Session {
+    if !stronghold::token::is_renewal_due(&session, now) {
+        return session;
+    }
+    match refresh(selection, environment, ui) {
+        Ok(renewed) => renewed,
+        Err(_) => {
+            let expiry = session.expires_at.map(|expires_at| expires_at.relative_to(now)).unwrap_or_default();
+            let mut notes = Notes::new();
+            notes.warn(
+                "session-not-renewed",
+                format!("the session cannot be renewed now: it expires {expiry}"),
+            );
+            ui.notes(notes);
+            session
+        }
+    }
 }
 
 fn load<U: LoginUi>(
@@ -248,7 +282,13 @@ fn end<U: LoginUi>(
         _ => None,
     };
     // A malformed file is removed, and only the logout at the provider needs its content.
-    let at_provider = if everywhere {
+    let at_provider = if let Ok(Some(session)) = &loaded
+        && let Some(grant) = &session.stronghold
+    {
+        let outcome = stronghold::token::revoke(session, grant, environment, &mut notes);
+        ui.notes(notes);
+        outcome.map_err(U::Error::from)
+    } else if everywhere {
         ui.notes(notes);
         match loaded {
             Ok(Some(session)) => end_at_provider(&session, environment, ui),

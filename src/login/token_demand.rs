@@ -1,7 +1,7 @@
 //! The token that a command requires: one for the server, or one of the OpenID provider.
 
 use super::session::Session;
-use super::session_error::{SessionError, add_command, login_command};
+use super::session_error::{SessionError, add_command};
 use super::session_token::{SessionToken, unverified_expiry};
 use crate::util::duration::GoDuration;
 use crate::util::time::Timestamp;
@@ -96,7 +96,7 @@ impl TimedDemand {
     /// [`SessionError::NoToken`], [`SessionError::NoProviderToken`].
     pub(super) fn token_from(self, session: &Session) -> Result<SessionToken, SessionError> {
         let TokenDemand { kind, min_ttl } = self.demand;
-        let login = || login_command(session.method, &session.user.username, &session.key);
+        let login = || session.login_command();
         if let Some(expires_at) = session.expires_at.filter(|_| session.is_expired(self.now)) {
             return Err(SessionError::Expired { expired: expires_at.relative_to(self.now), login: login() });
         }

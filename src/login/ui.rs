@@ -67,6 +67,15 @@ pub enum LoginStep<'a> {
     PasteAgain,
     /// Log in on another device with this code.
     Device(&'a DeviceAuthorization),
+    /// Log in with any browser at this URL; the server receives the response of the provider.
+    AtServer {
+        /// The URL of the provider.
+        url: &'a Url,
+        /// The code to enter, if the URL does not contain it.
+        user_code: Option<&'a str>,
+        /// The browser to open.
+        browser: &'a BrowserChoice,
+    },
 }
 
 /// The user interface of a login.
@@ -97,6 +106,12 @@ pub trait LoginUi {
     /// # Errors
     /// No token is available.
     fn token(&mut self) -> Result<SecretText, Self::Error>;
+
+    /// Reads the passcode of a second factor with this type, such as `totp`, and this name.
+    ///
+    /// # Errors
+    /// No passcode is available.
+    fn passcode(&mut self, kind: &str, name: &str) -> Result<SecretText, Self::Error>;
 
     /// Reads the URL that the user pastes; returns `None` after the deadline.
     ///

@@ -139,6 +139,16 @@ impl StrongholdClient {
         }))
     }
 
+    /// Returns the redirect URI of the server itself, for the mode `direct`.
+    ///
+    /// # Errors
+    /// [`StrongholdError::UnexpectedAnswer`] if the URL of the server cannot have a path.
+    pub fn callback_url(&self, mount: &MountPath) -> Result<Url, StrongholdError> {
+        let namespace = self.settings().namespace.as_ref().map_or("", |namespace| namespace.value.as_str());
+        let path = format!("{namespace}/auth/{mount}/oidc/callback");
+        self.url(&path.trim_start_matches('/').split('/').collect::<Vec<_>>())
+    }
+
     /// Finishes a login through the provider with the query of the redirected URL, without the `?`. A
     /// state is valid once, for ten minutes.
     ///

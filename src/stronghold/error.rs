@@ -91,7 +91,9 @@ impl ServerAction {
 
     /// What status 403 may mean, as the answer does not state it.
     fn causes_of_denial(&self) -> &'static str {
-        if self.is_login() {
+        if matches!(self, Self::ValidateMfa) {
+            "the passcode is wrong, was used before, or was entered too late"
+        } else if self.is_login() {
             "the mount or the namespace does not exist, or the role does not permit the address of this client"
         } else {
             "the token is expired or revoked, or its policies do not permit the request"
@@ -259,6 +261,7 @@ diagnostics! { StrongholdError:
     Self::RoleName(_) => Kind::StrongholdSettingInvalid;
     Self::Connection { source, .. } => source.kind(), source.hint();
     Self::Rejected { .. } => Kind::StrongholdRejected;
+    Self::Denied { action: ServerAction::ValidateMfa, .. } => Kind::StrongholdMfa, "log in again with a new passcode";
     Self::Denied { action, .. } => Kind::StrongholdNotPermitted, if action.is_login() {
         Some("check --path and --namespace: the server does not distinguish these causes".to_owned())
     } else {

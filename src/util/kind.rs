@@ -306,6 +306,7 @@ kinds! {
     SlurmPartial: "slurm-partial", Unavailable, "the answer of Slurm is empty or partial";
     SlurmUnavailable: "slurm-unavailable", Unavailable, "sacctmgr cannot be run, fails or does not end in time";
     SourceUnknown: "source-unknown", Data, "an auth source is unknown";
+    StrongholdMfa: "stronghold-mfa", Negative, "the second factor of a login at Stronghold is missing or rejected";
     StrongholdNotFound: "stronghold-not-found", Config, "Stronghold does not have the namespace, mount or role";
     StrongholdNotPermitted: "stronghold-not-permitted", NotPermitted, "Stronghold does not permit a request";
     StrongholdRejected: "stronghold-rejected", Negative, "Stronghold rejects a login or another request";

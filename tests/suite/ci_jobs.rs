@@ -258,7 +258,7 @@ fn options_of_a_login_for_one_command_require_the_login() {
         ("--identity github --path site", "--method oidc"),
         ("--identity github --bearer-token-file x", "--role"),
         ("--identity github --session work", "--session"),
-        ("--identity github --method ldap", "expected token or oidc"),
+        ("--identity github --method ldap", "expected token, oidc or stronghold"),
     ] {
         let run = directory.sh(&format!("cc-login run {arguments} -- true")).ended(2);
         assert!(run.stderr.contains(message), "{arguments}: {}", run.stderr);

@@ -628,6 +628,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cc-login --method oidc", "needs a provider: oidc.rs and recipes.rs log in at one"),
     ("cc-login --method token", "needs another token of the issuer: cc_login.rs logs in by one"),
     ("cc-login --method remote --server", "needs a server: remote_login.rs logs in at one"),
+    ("cc-login --method stronghold", "needs a server: stronghold_login.rs logs in at one"),
     ("cc-login NAME --server {}", "needs a server: remote_login.rs logs in at one"),
     ("cc-login {name} --server {}", "needs a server: remote_login.rs logs in at one"),
     (

@@ -92,6 +92,8 @@ mod slapd;
 mod slurm;
 mod streams;
 mod stronghold_client;
+mod stronghold_login;
+mod stronghold_provider;
 mod support;
 mod sync;
 mod sync_faults;

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::oidc::{configure, directory_for, session};
 use crate::support::{Run, TestEnv, has, has_npm, has_python};
 
-fn tool(name: &str) -> String {
+pub fn tool(name: &str) -> String {
     format!("{}/tests/tools/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn has_all() -> bool {
+pub fn has_all() -> bool {
     has_npm("oidc-provider") && has_npm("playwright-core") && has("chromium")
 }
 
@@ -44,20 +44,20 @@ impl Drop for ErrorLog {
 }
 
 /// The running certified provider; it ends with its standard input.
-struct OidcProvider {
+pub struct OidcProvider {
     _errors: ErrorLog,
     child: Child,
     _alive: ChildStdin,
-    issuer: String,
+    pub issuer: String,
 }
 
 impl OidcProvider {
-    fn start() -> Self {
-        Self::with(&json!({}))
+    pub fn start() -> Self {
+        Self::start_with(&json!({}))
     }
 
-    /// The provider with the deviations of a test.
-    fn with(options: &Value) -> Self {
+    /// Starts it with deviations, which `oidc-server.mjs` lists.
+    pub fn start_with(options: &Value) -> Self {
         let errors = ErrorLog::of("oidc-provider");
         let mut child = Command::new("node")
             .arg(tool("oidc-server.mjs"))
@@ -384,7 +384,7 @@ fn certified_provider_client_logs_in_with_a_secret_or_a_key() {
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         all
     };
-    let provider = OidcProvider::with(&json!({"clients": [
+    let provider = OidcProvider::start_with(&json!({"clients": [
         client("job", json!({"client_secret": "job s3cret"})),
         client("signer", json!({
             "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256",

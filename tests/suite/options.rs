@@ -249,7 +249,7 @@ const BASES: [(&str, &[&str]); 33] = [
 ];
 
 /// Commands whose options need a server or a browser: the table alone is checked here.
-const WITH_SERVERS: [&str; 11] = [
+const WITH_SERVERS: [&str; 12] = [
     "cc-login",
     "cc-login logout",
     "cc-login refresh",
@@ -257,6 +257,7 @@ const WITH_SERVERS: [&str; 11] = [
     "cc-login sessions",
     "cc-login status",
     "cc-login token",
+    "cc-login token-helper",
     "cc-login whoami",
     "cc-user doctor",
     "cc-user sync-ldap",

@@ -24,6 +24,11 @@ await page.goto(process.argv[2]);
 for (let step = 0; step < 8 && !page.url().includes('/oidc/done') && !(await page.getByText('Sign-in Success').count()); step += 1) {
   if (process.env.CC_ABORT && await page.getByText('[ Cancel ]').count()) {
     await page.getByText('[ Cancel ]').click();
+  } else if (await page.getByText('Confirm sign-in').count()) {
+    // The confirmation page of OpenBao, in its mode 'direct'.
+    await page.getByText('Confirm sign-in').click();
+    await page.waitForURL(/confirmation/);
+    break;
   } else if (await page.locator('input[name=username]').count()) {
     await page.locator('input[name=username]').fill(process.env.CC_LOGIN ?? 'clara');
     await page.locator('input[name=password]').fill(process.env.CC_PASSWORD ?? 'any');

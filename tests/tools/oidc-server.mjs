@@ -20,7 +20,7 @@ server.listen(0, '127.0.0.1', () => {
     clients: [
       {
         client_id: 'cc', client_secret: 'a secret/with+signs', application_type: 'native',
-        redirect_uris: ['http://localhost/oidc/callback', 'http://127.0.0.1/oidc/callback'],
+        redirect_uris: ['http://localhost/oidc/callback', 'http://127.0.0.1/oidc/callback', ...(options.redirectUris ?? [])],
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
         response_types: ['code'],
         post_logout_redirect_uris: [],

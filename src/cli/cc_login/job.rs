@@ -8,6 +8,7 @@ use super::login::LoginOptions;
 use super::parameters::MethodChoice;
 use super::provider::ProviderOptions;
 use super::remote::RemoteLoginOptions;
+use super::stronghold::StrongholdLoginOptions;
 use crate::cli::failure::Failure;
 use crate::cli::ldap::LdapConnectionOptions;
 use crate::cli::prompt::PasswordOptions;
@@ -26,7 +27,8 @@ pub(super) struct JobLoginOptions {
     #[arg(long)]
     client_credentials: bool,
 
-    /// Login method: token or oidc [default: token, or oidc with --client-credentials]
+    /// Login method: token, oidc or stronghold (or vault, openbao) [default: token, or oidc with
+    /// --client-credentials]
     #[arg(short, long, value_name = "METHOD", value_parser = parse_method)]
     method: Option<MethodChoice>,
 
@@ -34,9 +36,18 @@ pub(super) struct JobLoginOptions {
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
 
-    /// Provider entry in the configuration [default: oidc]
+    /// Provider entry in the configuration [default: oidc], or mount of the Stronghold server [default: jwt]
     #[arg(long, value_name = "NAME")]
     path: Option<String>,
+
+    /// URL of the Stronghold server [default: $STRONGHOLD_ADDR, $BAO_ADDR or $VAULT_ADDR]
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+
+    /// Namespace of the Stronghold server [default: $STRONGHOLD_NAMESPACE, $BAO_NAMESPACE or
+    /// $VAULT_NAMESPACE]
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
 
     /// Additional scope; may be repeated
     #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
@@ -53,11 +64,12 @@ pub(super) struct JobLoginOptions {
 
 /// Parses a method that needs neither a password nor a browser.
 fn parse_method(text: &str) -> Result<MethodChoice, String> {
-    [Method::Token, Method::Oidc]
-        .into_iter()
-        .find(|method| method.name() == text)
-        .map(MethodChoice::Only)
-        .ok_or_else(|| "expected token or oidc".to_owned())
+    MethodChoice::parse(text)
+        .ok()
+        .filter(|choice| {
+            matches!(choice, MethodChoice::Only(Method::Token | Method::Oidc | Method::Stronghold))
+        })
+        .ok_or_else(|| "expected token, oidc or stronghold".to_owned())
 }
 
 impl JobLoginOptions {
@@ -93,7 +105,11 @@ impl JobLoginOptions {
                 client_credentials: self.client_credentials,
                 ..ProviderOptions::default()
             },
-            remote: RemoteLoginOptions::default(),
+            remote: RemoteLoginOptions { server: self.server.clone(), ..RemoteLoginOptions::default() },
+            stronghold: StrongholdLoginOptions {
+                namespace: self.namespace.clone(),
+                ..StrongholdLoginOptions::default()
+            },
             directory: LdapConnectionOptions {
                 starttls: false,
                 ca_file: self.ca_file.clone(),

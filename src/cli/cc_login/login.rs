@@ -9,6 +9,7 @@ use super::parameters::{MethodChoice, Parameters};
 use super::provider::{self, JobToken, ProviderOptions};
 use super::remote::{self, RemoteLoginOptions};
 use super::report;
+use super::stronghold::{self, LoginParameters, StrongholdLoginOptions};
 use super::ui::{TerminalUi, with_environment};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
@@ -20,7 +21,7 @@ use crate::ldap::LdapOptions;
 use crate::login::flow::{PasswordRequest, TokenRequest};
 use crate::login::session_error::COMMANDS;
 use crate::login::{
-    CiIdentity, LoginRequest, Method, NetworkOptions, SessionPlace, SessionSelection, log_in,
+    CiIdentity, LoginOutcome, LoginRequest, Method, NetworkOptions, SessionPlace, SessionSelection, log_in,
 };
 use crate::util::diagnostic::ExitStatus;
 use crate::util::environment::Environment;
@@ -32,7 +33,7 @@ pub(super) struct LoginOptions {
     #[arg(value_name = "NAME|KEY=VALUE")]
     pub(super) words: Vec<String>,
 
-    /// Login method: auto, local, ldap, token, oidc or remote [default: auto]
+    /// Login method: auto, local, ldap, token, oidc, remote or stronghold (or vault, openbao) [default: auto]
     #[arg(short, long, value_name = "METHOD", value_parser = MethodChoice::parse,
           add = super::complete::login_methods())]
     pub(super) method: Option<MethodChoice>,
@@ -60,6 +61,9 @@ pub(super) struct LoginOptions {
     pub(super) remote: RemoteLoginOptions,
 
     #[command(flatten)]
+    pub(super) stronghold: StrongholdLoginOptions,
+
+    #[command(flatten)]
     pub(super) directory: LdapConnectionOptions,
 }
 
@@ -70,7 +74,7 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let request = options.request(console.environment())?;
-    let session = with_environment(console, |environment, console| {
+    let outcome = with_environment(console, |environment, console| {
         let mut ui = TerminalUi {
             password: options.password.clone(),
             token_file: options.token_file.clone(),
@@ -78,7 +82,10 @@ pub(super) fn run(
         };
         log_in(&request, SessionPlace::Stored(selection), environment, &mut ui)
     })?;
-    report::logged_in(&session, session.issued_at, console)?;
+    match outcome {
+        LoginOutcome::Session(session) => report::logged_in(&session, session.issued_at, console)?,
+        LoginOutcome::Wrapped(wrapped) => report::wrapped(&wrapped, console)?,
+    }
     Ok(ExitStatus::Success)
 }
 
@@ -98,6 +105,9 @@ impl LoginOptions {
         match named {
             Some(choice @ MethodChoice::Only(_)) => choice,
             _ if self.provider.client_credentials => MethodChoice::Only(Method::Oidc),
+            _ if self.stronghold.is_given() || has_key(&stronghold::KEYS) => {
+                MethodChoice::Only(Method::Stronghold)
+            }
             _ if self.identity.is_some() || self.token_file.is_some() => MethodChoice::Only(Method::Token),
             _ if self.remote.is_given() || has_key(&remote::KEYS) => MethodChoice::Only(Method::Remote),
             _ if self.provider.is_given() || has_key(&provider::KEYS) => MethodChoice::Only(Method::Oidc),
@@ -132,6 +142,19 @@ impl LoginOptions {
             MethodChoice::Only(Method::Remote) => {
                 let username = username(parameters.name, environment)?;
                 LoginRequest::Remote(self.remote.request(username, &parameters.others, ldap, timeout)?)
+            }
+            MethodChoice::Only(Method::Stronghold) => {
+                let request = self.stronghold.request(LoginParameters {
+                    username: parameters.name,
+                    keys: &parameters.others,
+                    server: self.remote.server.as_ref(),
+                    token_file: self.token_file.as_ref(),
+                    identity: self.identity.as_ref(),
+                    provider: &self.provider,
+                    network: &ldap,
+                    time_limit: timeout,
+                });
+                LoginRequest::Stronghold(Box::new(request?))
             }
             MethodChoice::Only(Method::Token) => {
                 LoginRequest::Token(self.token_request(&parameters, &ldap, timeout)?)
@@ -176,13 +199,17 @@ impl LoginOptions {
 /// Rejects a key that the method does not use. Options are checked by the table of rules.
 fn reject_unused_keys(choice: MethodChoice, parameters: &Parameters) -> Result<(), UsageError> {
     for (key, _) in &parameters.others {
-        if key == "role" && choice == MethodChoice::Only(Method::Token) {
-            continue;
-        }
-        for (keys, method) in [(&provider::KEYS[..], Method::Oidc), (&remote::KEYS[..], Method::Remote)] {
-            if keys.contains(&key.as_str()) && choice != MethodChoice::Only(method) {
-                return Err(UsageError::new(format!("{key}= requires --method {}", method.name())));
-            }
+        let methods: &[Method] = match key.as_str() {
+            "scope" => &[Method::Oidc],
+            "role" => &[Method::Oidc, Method::Stronghold, Method::Token],
+            "server" => &[Method::Remote, Method::Stronghold],
+            key if provider::KEYS.contains(&key) => &[Method::Oidc, Method::Stronghold],
+            key if remote::KEYS.contains(&key) => &[Method::Remote],
+            _ => &[Method::Stronghold],
+        };
+        if !methods.iter().any(|method| choice == MethodChoice::Only(*method)) {
+            let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+            return Err(UsageError::new(format!("{key}= requires --method {}", names.join(" or "))));
         }
     }
     Ok(())

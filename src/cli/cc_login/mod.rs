@@ -12,7 +12,9 @@ mod report;
 mod run;
 mod selection;
 mod session;
+mod stronghold;
 mod token;
+mod token_helper;
 mod ui;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -34,6 +36,7 @@ pub static TOOL: Tool =
 #[cfg(test)]
 pub(super) static REPORTS: &[Report] = &[
     Report::of::<report::SessionReport<'static>>("cc-login"),
+    Report::of::<report::WrappedReport<'static>>("cc-login").form("wrapped", "with --wrap-ttl"),
     Report::of::<report::SessionReport<'static>>("cc-login status"),
     Report::of::<report::NoSessionReport>("cc-login status").form("no-session", "without a valid session"),
     Report::of::<report::WhoamiReport<'static>>("cc-login whoami"),
@@ -73,6 +76,7 @@ enum Verb {
     #[command(aliases = ["ls", "list"])]
     Sessions(Sessions),
     Token(token::Token),
+    TokenHelper(token_helper::TokenHelper),
     Run(run::Run),
     Refresh(Refresh),
     Logout(Logout),
@@ -95,7 +99,7 @@ struct Whoami {}
 #[derive(Debug, Args)]
 struct Sessions {}
 
-/// Renew the session with the refresh token of the provider
+/// Renew the session with the refresh token of the provider, or its token at Stronghold
 #[derive(Debug, Args)]
 struct Refresh {}
 
@@ -138,6 +142,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         None | Some(Verb::Completion(_)) => login::run(&login, &selection, &settings, console),
         Some(Verb::Status(verb)) => session::status(&verb.at, &selection, console),
         Some(Verb::Token(verb)) => token::run(&verb, &selection, &settings, console),
+        Some(Verb::TokenHelper(verb)) => token_helper::run(&verb, &selection, &settings, console),
         Some(Verb::Run(verb)) => run::run(&verb, &selection, &settings, console),
         Some(Verb::Refresh(Refresh {})) => session::refresh(&selection, &settings, console),
         Some(Verb::Logout(verb)) => session::logout(verb.everywhere, &selection, &settings, console),

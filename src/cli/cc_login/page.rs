@@ -46,10 +46,26 @@ const PROXY: (&str, &str) = (
     "the proxy for connections to a provider or server; a domain in no_proxy covers its subdomains",
 );
 
+const STRONGHOLD_ADDR: (&str, &str) = (
+    "STRONGHOLD_ADDR, BAO_ADDR, VAULT_ADDR",
+    "the URL of the server of --method stronghold; the first that is set is used",
+);
+const STRONGHOLD_NAMESPACE: (&str, &str) = (
+    "STRONGHOLD_NAMESPACE, BAO_NAMESPACE, VAULT_NAMESPACE",
+    "the namespace at this server; the first that is set is used",
+);
+const STRONGHOLD_CACERT: (&str, &str) = (
+    "STRONGHOLD_CACERT, BAO_CACERT, VAULT_CACERT, STRONGHOLD_CAPATH, BAO_CAPATH, VAULT_CAPATH",
+    "a file or directory with the CA certificates of this server; the first that is set is used",
+);
+
 const EXEC_INFO: (&str, &str) = (
     "KUBERNETES_EXEC_INFO",
     "the request of a Kubernetes client, with the version that --exec-credential answers in",
 );
+
+const HELPER_ENVIRONMENT: &[(&str, &str)] =
+    &[SESSION, STRONGHOLD_ADDR, STRONGHOLD_NAMESPACE, STRONGHOLD_CACERT, PROXY];
 
 const TOKEN_ENVIRONMENT: &[(&str, &str)] = &[SESSION, EXEC_INFO, OID, PROXY];
 
@@ -59,6 +75,9 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN",
         "the token endpoint of a GitHub job, for --identity github",
     ),
+    STRONGHOLD_ADDR,
+    STRONGHOLD_NAMESPACE,
+    STRONGHOLD_CACERT,
     ("XDG_RUNTIME_DIR, XDG_STATE_HOME, HOME", "the directories for the sessions and for failed logins"),
     ("USER, LOGNAME", "the username, unless NAME is given"),
     ("JWT_PRIVATE_KEY", "signs the token of the session; in the environment or in .env"),
@@ -133,6 +152,18 @@ pub(super) static PAGES: &[ManualPage] = &[
              server as the session. The signature is not verified, since the server's key need not be here. The cookie of the \
              server is not saved. The password is sent only over TLS or to this computer. The server permits 5 logins in 15 \
              minutes for each client address and username, successful ones included, and one more every 3 minutes.",
+            "stronghold logs in at a Stronghold, OpenBao or Vault server (the names openbao and vault are accepted as well), and \
+             saves the token of that server as the session. With --token-file, --from-session or --identity, the login is one \
+             with a JWT, at the mount jwt unless --path is set. Otherwise it goes through the OpenID provider of the mount, oidc \
+             unless --path is set. The answer of the server shows the mode of the role: client (the browser returns to this \
+             program, or its URL is pasted), direct (the browser returns to the server) or device. If port 8250 is in use, any \
+             free port is used, unless --port is set. Without --role, the default role of the mount applies.",
+            "The URL, the namespace and the CA certificates of that server are those of the options, then of the variables of \
+             Stronghold, OpenBao and Vault, in this order for each of them; -v prints which one is used. The CA \
+             certificates are trusted instead of those of the system. A second factor is asked for at a \
+             prompt. With --wrap-ttl, the server wraps the token, and the command prints the wrapping token. When less than a \
+             third of the lifetime of the token remains, 'cc-login token' and 'cc-login run' renew it first. 'cc-login logout' \
+             revokes it.",
             "Several sessions can be stored side by side. A login with --session NAME stores the session under this name. \
              Without a name, it belongs to the server of --server or, for the other methods, to the directory of the server: \
              the directory of --config, otherwise of --env-file, otherwise of the database in --db, otherwise the current \
@@ -170,6 +201,16 @@ pub(super) static PAGES: &[ManualPage] = &[
             Example {
                 command: "cc-login --identity github:https://cc.example.org --role ci",
                 explains: "Log in with the identity of a GitHub job",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-login --method stronghold --server https://stronghold.example.org --path oidc_deckhouse role=test",
+                explains: "Log in at a Stronghold server through its provider",
+                test: ExampleTest::Parses,
+            },
+            Example {
+                command: "cc-login --method stronghold --token-file job.jwt --role ci",
+                explains: "Log in with a JWT at the server in STRONGHOLD_ADDR, BAO_ADDR or VAULT_ADDR",
                 test: ExampleTest::Parses,
             },
             Example {
@@ -293,6 +334,29 @@ pub(super) static PAGES: &[ManualPage] = &[
         ..ManualPage::EMPTY
     },
     ManualPage {
+        path: "token-helper",
+        description: &[
+            "Makes the sessions of --method stronghold the token store of vault and bao. These programs call a token helper with \
+             get, store or erase as its only argument. Their configuration file (~/.vault or ~/.bao) names the helper as a \
+             path without arguments, so it is a script with the two lines '#!/bin/sh' and 'exec cc-login token-helper \"$1\"'. \
+             The line in the configuration file is: token_helper = \"/PATH/OF/SCRIPT\".",
+            "get prints the token of the session without a line end, and renews it first if less than a third of its lifetime \
+             remains; without a valid session it prints nothing. store saves the token on standard input as a session. \
+             erase removes the session and does not revoke its token.",
+            "The session is the one of --session or CC_SESSION, otherwise the one of the server in STRONGHOLD_ADDR, BAO_ADDR or \
+             VAULT_ADDR, otherwise as with the other commands.",
+        ],
+        examples: &[Example {
+            command: "cc-login token-helper get",
+            explains: "Print the token as vault and bao request it",
+            test: ExampleTest::Runs(0),
+        }],
+        files: SESSION_FILES,
+        environment: HELPER_ENVIRONMENT,
+        see_also: &["cc-login(1)", "cc-login-token(1)"],
+        ..ManualPage::EMPTY
+    },
+    ManualPage {
         path: "run",
         description: &[
             "Runs a command with the token of the session in an environment variable, TOKEN unless --env is set. Other \
@@ -331,6 +395,7 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "refresh",
         description: &[
+            "Renews the session of a login at Stronghold at that server, with the same token, until its maximum lifetime.",
             "Renews the session of an OpenID login with its refresh token. The provider must return the same subject; roles and \
              names are the current ones. Many providers send a refresh token only for the scope offline_access. The exit status \
              is 1 if the provider rejects the refresh token.",
@@ -348,7 +413,8 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "logout",
         description: &[
-            "Removes the selected session; --all removes all sessions of this account. The token in a session remains valid \
+            "Removes the selected session; --all removes all sessions of this account. The token of a session at Stronghold is \
+             revoked; if the server is not available, the session here ends, and the exit status is 69. Any other token remains valid \
              until it expires: copies of it can still be used. Without a session, the exit status is 0.",
             "With --everywhere, the refresh token is revoked and the login at the provider ends, if the provider supports it. \
              The session here ends in any case; if the provider is not available, the exit status is 69. The settings must \

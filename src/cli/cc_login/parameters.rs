@@ -2,7 +2,7 @@
 //!
 //! An invalid argument is never printed, because it may be a password.
 
-use super::{provider, remote};
+use super::{provider, remote, stronghold};
 use crate::cli::failure::UsageError;
 use crate::login::Method;
 use crate::util::quote::quote;
@@ -34,11 +34,13 @@ impl MethodChoice {
         if text == "auto" {
             return Ok(Self::Auto);
         }
+        // Stronghold is derived from Vault, as is OpenBao.
+        let name = if matches!(text, "vault" | "openbao") { Method::Stronghold.name() } else { text };
         Method::ALL
             .into_iter()
-            .find(|method| method.name() == text)
+            .find(|method| method.name() == name)
             .map(Self::Only)
-            .ok_or_else(|| "expected auto, local, ldap, token, oidc or remote".to_owned())
+            .ok_or_else(|| "expected auto, local, ldap, token, oidc, remote or stronghold".to_owned())
     }
 }
 
@@ -47,7 +49,7 @@ const KEYS: [&str; 3] = ["username", "name", "method"];
 
 /// All keys.
 fn keys() -> impl Iterator<Item = &'static str> + Clone {
-    KEYS.into_iter().chain(provider::KEYS).chain(remote::KEYS)
+    KEYS.into_iter().chain(provider::KEYS).chain(remote::KEYS).chain(stronghold::KEYS)
 }
 
 impl Parameters {
@@ -66,7 +68,7 @@ impl Parameters {
                         .map_err(|expected| UsageError::new(format!("invalid method: {expected}")))?;
                     parameters.method = Some(choice);
                 }
-                Some(("password" | "passwd" | "pw" | "token" | "secret", _)) => {
+                Some(("password" | "passwd" | "pw" | "token" | "jwt" | "secret", _)) => {
                     return Err(UsageError::new(
                         "a password or token cannot be an argument: other users could read it (it is not printed here)",
                     )

@@ -16,13 +16,14 @@ use crate::util::quote::quote;
 
 /// The options.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "OpenID Connect (--method oidc)")]
+#[command(next_help_heading = "OpenID Connect (--method oidc; most also for --method stronghold)")]
 pub(super) struct ProviderOptions {
-    /// Provider entry in the configuration; path=NAME or mount=NAME [default: oidc]
+    /// Provider entry in the configuration, or mount of the Stronghold server; path=NAME or mount=NAME
+    /// [default: oidc, or jwt for a login with a JWT]
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) path: Option<String>,
 
-    /// Login role, also for --method token; role=NAME [default: default-role of the entry]
+    /// Login role, also for --method token; role=NAME [default: default role of the entry or mount]
     #[arg(long, value_name = "NAME")]
     pub(super) role: Option<String>,
 
@@ -123,6 +124,11 @@ impl ProviderOptions {
     /// [`UsageError`] for two different roles.
     pub(super) fn role(&self, keys: &[(String, String)]) -> Result<Option<String>, UsageError> {
         value_of(keys, "--role", &["role"], &self.role)
+    }
+
+    /// Whether the port is set.
+    pub(super) fn has_port(&self, keys: &[(String, String)]) -> bool {
+        self.port.is_some() || keys.iter().any(|(key, _)| key == "port")
     }
 
     /// Builds the request from options and keys.

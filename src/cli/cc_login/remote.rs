@@ -11,9 +11,10 @@ use crate::login::remote::RemoteRequest;
 
 /// The options.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "A running server (--method remote)")]
+#[command(next_help_heading = "A running server (--method remote or stronghold)")]
 pub(super) struct RemoteLoginOptions {
-    /// URL of the server's web interface; server=URL
+    /// URL of the server's web interface, or of the Stronghold server; server=URL [default for Stronghold:
+    /// $STRONGHOLD_ADDR, $BAO_ADDR or $VAULT_ADDR]
     #[arg(long, value_name = "URL")]
     pub(super) server: Option<String>,
 

@@ -8,9 +8,10 @@ use crate::cli::table::{Table, TableColumn};
 use crate::login::session_key::{SessionName, SessionOrigin};
 use crate::login::stored::{LogoutOutcome, SessionList};
 use crate::login::{Session, SessionToken};
+use crate::stronghold::WrappedToken;
 use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote};
-use crate::util::time::Timestamp;
+use crate::util::time::{Timestamp, human_span};
 
 /// The session in the reports of `cc-login`, `cc-login status` and `cc-login refresh`.
 #[derive(Debug, Serialize)]
@@ -26,7 +27,7 @@ pub(super) struct SessionReport<'a> {
     roles: &'a [String],
     /// The projects.
     projects: &'a [String],
-    /// The method of the login: local, ldap, token, oidc or remote.
+    /// The method of the login: local, ldap, token, oidc, remote or stronghold.
     method: &'static str,
     /// The name of the session; null for the session of a server or directory.
     session: Option<&'a str>,
@@ -34,12 +35,28 @@ pub(super) struct SessionReport<'a> {
     server: Option<String>,
     /// The directory that the session was created for; null for a running server.
     directory: Option<String>,
+    /// The namespace at Stronghold; null for the root namespace and for other methods.
+    namespace: Option<&'a str>,
+    /// The policies of the token of Stronghold; empty for other methods.
+    policies: &'a [String],
     /// The time of the login.
     issued_at: String,
     /// The expiry time; null for a session that does not expire.
     expires_at: Option<String>,
     /// Whether the session has a token for the server.
     has_token: bool,
+}
+
+/// The report of `cc-login` with `--wrap-ttl`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct WrappedReport<'a> {
+    /// The wrapping token.
+    wrapping_token: &'a str,
+    /// The lifetime of the wrapping token in seconds.
+    lifetime_seconds: u64,
+    /// The path of the request whose answer is wrapped.
+    creation_path: &'a str,
 }
 
 /// The report of `cc-login status` without a valid session.
@@ -102,7 +119,7 @@ pub(super) struct ListedSession<'a> {
     session: Option<&'a str>,
     /// The username.
     username: &'a str,
-    /// The method of the login: local, ldap, token, oidc or remote.
+    /// The method of the login: local, ldap, token, oidc, remote or stronghold.
     method: &'static str,
     /// The URL of the server that the session was created for; null for one on this computer.
     server: Option<String>,
@@ -134,6 +151,8 @@ impl<'a> SessionReport<'a> {
             session: session.key.name.as_ref().map(SessionName::as_str),
             server: session.key.server(),
             directory: session.key.directory(),
+            namespace: session.stronghold.as_ref().and_then(|grant| grant.namespace.as_deref()),
+            policies: session.stronghold.as_ref().map_or(&[], |grant| &grant.policies),
             issued_at: session.issued_at.rfc3339(),
             expires_at: session.expires_at.map(Timestamp::rfc3339),
             has_token: session.token.is_some(),
@@ -144,6 +163,10 @@ impl<'a> SessionReport<'a> {
 fn line(session: &Session, now: Timestamp) -> String {
     let roles =
         if session.user.roles.is_empty() { "no role".to_owned() } else { session.user.roles.join(", ") };
+    let rights = match &session.stronghold {
+        Some(grant) => format!("policies: {}", escape(&grant.policies.join(", "))),
+        None => escape(&roles),
+    };
     let expiry = match session.expires_at {
         Some(expires_at) => format!("until {}", expires_at.human(now)),
         None => "never expires".to_owned(),
@@ -152,9 +175,8 @@ fn line(session: &Session, now: Timestamp) -> String {
     let name =
         session.key.name.as_ref().map_or_else(String::new, |name| format!(", session {}", name.as_str()));
     format!(
-        "{} ({}) by {}{server}{name}, {expiry}{}",
+        "{} ({rights}) by {}{server}{name}, {expiry}{}",
         escape(&session.user.username),
-        escape(&roles),
         session.method.name(),
         if session.token.is_some() { "" } else { ", without a token" }
     )
@@ -167,6 +189,23 @@ pub(super) fn logged_in(session: &Session, now: Timestamp, console: &mut Console
     } else {
         console.report_line(&format!("logged in: {}", line(session, now)))?;
     }
+    Ok(())
+}
+
+/// Prints a wrapping token and nothing else, for scripts.
+pub(super) fn wrapped(wrapped: &WrappedToken, console: &mut Console) -> Result<(), Failure> {
+    let WrappedToken { token, lifetime, creation_path } = wrapped;
+    if console.is_json() {
+        let wrapping_token = token.expose();
+        console.json(&WrappedReport { wrapping_token, lifetime_seconds: *lifetime, creation_path })?;
+        return Ok(());
+    }
+    console.note(&format!(
+        "the wrapping token can be exchanged once within {}, with 'bao unwrap' or 'vault unwrap'; no session is \
+         saved",
+        human_span(*lifetime)
+    ));
+    console.line(token.expose())?;
     Ok(())
 }
 

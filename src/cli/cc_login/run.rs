@@ -87,7 +87,7 @@ pub(super) fn run(
         let Some(request) = request else {
             return stored::fresh_token(selection, demand, environment, &mut ui);
         };
-        let session = log_in(&request, SessionPlace::Memory, environment, &mut ui)?;
+        let session = log_in(&request, SessionPlace::Memory, environment, &mut ui)?.session()?;
         stored::token_in_memory(&session, demand, environment, &mut ui)
     })?;
     let token = TokenFormat::Plain.render(&token.token, token.expires_at)?;

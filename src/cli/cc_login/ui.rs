@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use url::Url;
 
 use super::browser;
 use crate::cli::author::author;
@@ -71,6 +72,26 @@ impl<'run> TerminalUi<'run> {
             password: PasswordOptions::default(),
             token_file: None,
             lines: StdinLines::default(),
+        }
+    }
+
+    /// Prints the URL of a login whose response the server receives, after its QR code on a terminal.
+    fn show_at_server(&mut self, url: &Url, user_code: Option<&str>, browser: &BrowserChoice) {
+        let console = &mut *self.console;
+        if !console.is_quiet() && !console.is_json() && *browser == BrowserChoice::Skip {
+            for line in browser::qr_code_for_terminal(url, console.colors_errors()) {
+                console.instruct(&line);
+            }
+        }
+        console.instruct("Log in with any browser at this URL:");
+        console.instruct(&format!("\n    {url}\n"));
+        if let Some(code) = user_code {
+            console.instruct(&format!("with the code\n\n    {}\n", escape(code)));
+        }
+        match browser {
+            BrowserChoice::Default => browser::open(url, None, console),
+            BrowserChoice::Command(command) => browser::open(url, Some(command), console),
+            BrowserChoice::Skip => {}
         }
     }
 
@@ -156,6 +177,7 @@ impl LoginUi for TerminalUi<'_> {
             }
             LoginStep::PasteAgain => self.console.instruct("Paste the URL again:"),
             LoginStep::Device(device) => self.show_device(device),
+            LoginStep::AtServer { url, user_code, browser } => self.show_at_server(url, user_code, browser),
         }
     }
 
@@ -174,6 +196,11 @@ impl LoginUi for TerminalUi<'_> {
             Some(_) => prompt::from_stdin("token")?,
             None => prompt::ask("Token", "token", "--token-file FILE, or - for standard input")?,
         })
+    }
+
+    fn passcode(&mut self, kind: &str, name: &str) -> Result<SecretText, Failure> {
+        let text = format!("Passcode of {} {}", escape(kind), quote(name));
+        Ok(prompt::ask(&text, "passcode", "a terminal: a passcode is valid only for seconds")?)
     }
 
     fn pasted_url(&mut self, deadline: Instant) -> Result<Option<SecretText>, Failure> {

@@ -85,6 +85,7 @@ impl ProviderConnection<'_> {
             id_token: None,
             ca_file: self.config.ca_file.clone(),
             access_token: Some(access_token),
+            stronghold: None,
         })
     }
 }

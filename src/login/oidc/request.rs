@@ -124,7 +124,7 @@ pub fn begin(
 }
 
 /// Returns 256 random bits of the system as 43 characters.
-pub(super) fn random_text() -> Result<SecretText, OidcError> {
+pub(in crate::login) fn random_text() -> Result<SecretText, OidcError> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|error| OidcError::NoRandom(error.to_string()))?;
     Ok(SecretText::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))

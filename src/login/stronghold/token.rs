@@ -1,0 +1,176 @@
+//! The token of a session at Stronghold: the session of a new token, renewal and revocation.
+
+use std::path::PathBuf;
+
+use crate::login::error::LoginError;
+use crate::login::identity::Method;
+use crate::login::session::{Session, StrongholdGrant};
+use crate::login::session_error::SessionError;
+use crate::login::session_key::{SessionKey, SessionOrigin};
+use crate::login::ui::LoginEnvironment;
+use crate::stronghold::{IssuedToken, ServerSettings, StrongholdClient, StrongholdError};
+use crate::user::{AuthSource, User};
+use crate::util::duration::GoDuration;
+use crate::util::note::Notes;
+use crate::util::time::Timestamp;
+
+/// A token is renewed when less than this part of its lifetime remains.
+const RENEWAL_PART: u64 = 3;
+
+/// Creates the session of a token that the server issued. The server is asked for the name of the user,
+/// unless each request uses up the token.
+pub(super) fn session_of(
+    client: &StrongholdClient,
+    issued: IssuedToken,
+    grant: StrongholdGrant,
+    key: SessionKey,
+    now: Timestamp,
+    notes: &mut Notes,
+) -> Session {
+    let IssuedToken { token, policies, lifetime, uses, renewable, .. } = issued;
+    let mut display_name = None;
+    match uses {
+        Some(uses) => notes.warn(
+            "token-uses-limited",
+            format!("the token permits {uses} requests: the session ends after them"),
+        ),
+        None => match client.look_up(&token) {
+            Ok(status) => display_name = Some(status.display_name).filter(|name| !name.is_empty()),
+            // A token without the policy 'default' may not read its own properties.
+            Err(error) => log::info!("the name of the user is not known: {error}"),
+        },
+    }
+    let mount = grant.mount.as_deref().unwrap_or_default();
+    let username = match &display_name {
+        Some(name) => name_of(name, mount),
+        None => grant.role.as_deref().unwrap_or(mount),
+    };
+    Session {
+        key,
+        user: User {
+            username: if username.is_empty() { "token".to_owned() } else { username.to_owned() },
+            name: None,
+            roles: Vec::new(),
+            projects: Vec::new(),
+            email: None,
+            // The token does not contain an auth source of the user table; no source has this number.
+            source: AuthSource::Unknown(-1),
+        },
+        method: Method::Stronghold,
+        issued_at: now,
+        expires_at: lifetime.map(|seconds| expiry(now, seconds)),
+        token: Some(token),
+        refresh: None,
+        refresh_rejected_at: None,
+        id_token: None,
+        ca_file: client.settings().ca.as_ref().map(|ca| absolute(&ca.value)),
+        access_token: None,
+        stronghold: Some(StrongholdGrant { policies, renewable, lifetime, ..grant }),
+    }
+}
+
+/// Returns the name of the alias: the display name begins with the name of the mount.
+fn name_of<'a>(display_name: &'a str, mount: &str) -> &'a str {
+    let name = display_name.strip_prefix(&mount.replace('/', "-")).and_then(|rest| rest.strip_prefix('-'));
+    name.filter(|name| !name.is_empty()).unwrap_or(display_name)
+}
+
+/// The session is used from other directories.
+fn absolute(path: &std::path::Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn expiry(now: Timestamp, seconds: u64) -> Timestamp {
+    now.plus(GoDuration::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 4_000_000_000)))
+}
+
+/// Whether the token should be renewed at this time, although it is still valid: less than a third of its
+/// lifetime remains.
+pub(in crate::login) fn is_renewal_due(session: &Session, now: Timestamp) -> bool {
+    let Some(grant) = &session.stronghold else { return false };
+    let (Some(lifetime), Some(expires_at)) = (grant.lifetime, session.expires_at) else { return false };
+    let margin = GoDuration::from_seconds(i64::try_from(lifetime / RENEWAL_PART).unwrap_or_default());
+    session.can_be_renewed(now) && now.plus(margin) >= expires_at
+}
+
+/// Renews the token of a session at the server and returns the session with the new expiry time.
+pub(in crate::login) fn renew(
+    session: &Session,
+    grant: &StrongholdGrant,
+    environment: &LoginEnvironment<'_>,
+    notes: &mut Notes,
+) -> Result<Session, LoginError> {
+    let now = environment.clock.now();
+    let login = || session.login_command();
+    if let Some(expires_at) = session.expires_at.filter(|_| session.is_expired(now)) {
+        return Err(SessionError::Expired { expired: expires_at.relative_to(now), login: login() }.into());
+    }
+    let token = match &session.token {
+        Some(token) if grant.renewable => token,
+        _ => return Err(SessionError::NotRenewable { login: login() }.into()),
+    };
+    let (lifetime, renewable) = client_of(session, grant, environment)?.renew(token)?;
+    let expires_at = lifetime.map(|seconds| expiry(now, seconds));
+    if lifetime.is_some() && lifetime < grant.lifetime {
+        notes.note("the server shortens the lifetime of the token: its maximum lifetime is reached soon");
+    }
+    let grant = StrongholdGrant { lifetime: lifetime.or(grant.lifetime), renewable, ..grant.clone() };
+    Ok(Session { expires_at, stronghold: Some(grant), ..session.clone() })
+}
+
+/// Revokes the token of a session that has ended. A token that the server does not accept any more is not
+/// an error.
+pub(in crate::login) fn revoke(
+    session: &Session,
+    grant: &StrongholdGrant,
+    environment: &LoginEnvironment<'_>,
+    notes: &mut Notes,
+) -> Result<(), LoginError> {
+    let Some(token) = session.token.as_ref().filter(|_| !session.is_expired(environment.clock.now())) else {
+        return Ok(());
+    };
+    match client_of(session, grant, environment)?.revoke(token) {
+        Err(StrongholdError::Denied { .. }) => {
+            notes.note("the server does not accept the token any more: it was revoked before");
+            Ok(())
+        }
+        // A batch token is not stored at the server.
+        Err(error @ StrongholdError::Rejected { .. }) => {
+            notes.warn("token-not-revoked", format!("the token remains valid until it expires: {error}"));
+            Ok(())
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Returns the client of the server of a session. The variables of the environment have no influence.
+fn client_of(
+    session: &Session,
+    grant: &StrongholdGrant,
+    environment: &LoginEnvironment<'_>,
+) -> Result<StrongholdClient, LoginError> {
+    let Some(SessionOrigin::Server(url)) = &session.key.origin else {
+        return Err(StrongholdError::NoServer.into());
+    };
+    let settings = ServerSettings::of_session(url, grant.namespace.as_deref(), session.ca_file.as_deref())?;
+    Ok(StrongholdClient::new(settings, environment.variables)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_of_the_user_is_without_the_mount() {
+        for (display_name, mount, name) in [
+            ("jwt-alice", "jwt", "alice"),
+            ("team-jwt-alice", "team/jwt", "alice"),
+            ("jwt-a-b", "jwt", "a-b"),
+            ("other-alice", "jwt", "other-alice"),
+            ("jwt-", "jwt", "jwt-"),
+            ("token", "", "token"),
+        ] {
+            assert_eq!(name_of(display_name, mount), name, "{display_name}");
+        }
+    }
+}
