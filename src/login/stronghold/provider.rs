@@ -110,16 +110,15 @@ impl<'run> ProviderLogin<'run> {
                 client_nonce: &self.client_nonce,
             })
         };
-        match ask(local)? {
-            Some(auth_url) => match auth_url.state.clone() {
+        if let Some(auth_url) = ask(local)? {
+            match auth_url.state.clone() {
                 None => return Ok(LoginMode::Client(auth_url)),
                 Some(state) if auth_url.redirect_uri().is_none_or(|uri| uri != local) => {
                     log::info!("the mode of the role is device");
                     return Ok(LoginMode::Poll(auth_url, state));
                 }
                 Some(_) => {}
-            },
-            None => {}
+            }
         }
         let direct = ask(own)?.and_then(|auth_url| auth_url.state.clone().map(|state| (auth_url, state)));
         Ok(match direct {
