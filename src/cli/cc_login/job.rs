@@ -36,7 +36,7 @@ pub(super) struct JobLoginOptions {
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
 
-    /// Provider entry in the configuration [default: oidc], or mount of the Stronghold server [default: jwt]
+    /// Provider entry in the configuration, or mount of the Stronghold server [default: oidc, or jwt at Stronghold]
     #[arg(long, value_name = "NAME")]
     path: Option<String>,
 
