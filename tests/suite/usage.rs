@@ -145,6 +145,11 @@ fn times_and_durations_of_every_option_are_checked() {
         ("cc-login token", "--min-ttl", "duration"),
         ("cc-login fritz --method ldap", "--timeout", "duration"),
         ("cc-login fritz --method ldap", "--connect-timeout", "duration"),
+        (
+            "cc-login --method stronghold --server http://127.0.0.1:1 --token-file token.txt",
+            "--wrap-ttl",
+            "duration",
+        ),
         ("cc-user doctor --offline", "--at", "time"),
         ("cc-user list", "--wait", "duration"),
         ("cc-user list --server http://127.0.0.1:1", "--request-timeout", "duration"),
@@ -360,8 +365,9 @@ fn quiet_every_command_is_silent_on_success() {
             }
         }
     }
-    // These need an OpenID provider or an LDAP directory.
-    seen.extend(["cc-login refresh", "cc-user sync-ldap"].map(str::to_owned));
+    // These need an OpenID provider, an LDAP directory or a Stronghold server.
+    let with_servers = ["cc-login refresh", "cc-user sync-ldap", "cc-login token-helper", "cc-jwt role pull"];
+    seen.extend(with_servers.map(str::to_owned));
     for (path, _) in leaves() {
         // Its line is silent, or prints nothing but its result.
         assert!(seen.contains(&path) || path == "cc-jwt jwks", "{path} is not run with -q");
