@@ -351,6 +351,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         (_, "config") => "other.json",
         (_, "env_file") => "other.env",
         ("cc-user init", "db") => "third.db",
+        ("cc-user init", "ldap") => "freeipa",
         (_, "db") => "other.db",
         (_, "at") => "2033-01-01T00:00:00Z",
         (_, "not_before") => "2034-01-01T00:00:00Z",

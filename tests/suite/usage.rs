@@ -134,6 +134,8 @@ fn times_and_durations_of_every_option_are_checked() {
         ("cc-jwt inspect --token-file token.txt", "--at", "time"),
         ("cc-jwt verify --token-file token.txt", "--at", "time"),
         ("cc-jwt renew --spec osdf.yaml -o out.jwt", "--at", "time"),
+        ("cc-jwt renew --user fritz --into fritz.jwt", "--renew-before", "duration"),
+        ("cc-jwt renew --user fritz --into fritz.jwt --command true", "--command-timeout", "duration"),
         ("cc-jwt spec issue osdf.yaml", "--at", "time"),
         ("cc-jwt scan token.txt", "--at", "time"),
         ("cc-jwt scan token.txt", "--expiring", "duration"),
@@ -152,6 +154,7 @@ fn times_and_durations_of_every_option_are_checked() {
         ),
         ("cc-user doctor --offline", "--at", "time"),
         ("cc-user list", "--wait", "duration"),
+        ("cc-user log", "--since", "time"),
         ("cc-user list --server http://127.0.0.1:1", "--request-timeout", "duration"),
         ("cc-user sync-ldap", "--timeout", "duration"),
         ("cc-user sync-ldap", "--connect-timeout", "duration"),
@@ -297,7 +300,7 @@ fn command_that_users_type_works_or_is_answered_by_one_sentence() {
 }
 
 /// Successful lines, and whether standard output is the result.
-const QUIET: [(&str, bool); 50] = [
+const QUIET: [(&str, bool); 52] = [
     ("cc-user -q completion bash", true),
     ("cc-jwt -q completion bash", true),
     ("cc-login -q completion bash", true),
@@ -346,6 +349,8 @@ const QUIET: [(&str, bool); 50] = [
     ("cc-login -q run -- true", false),
     ("cc-user -q import users.csv --update", false),
     ("cc-user -q import users.csv --update --dry-run", false),
+    ("cc-user -q log", true),
+    ("cc-user -q undo \"$(cc-user -q log --limit 1 | cut -d ' ' -f 1)\"", false),
     ("cc-user -q doctor --offline", true),
     ("cc-login -q logout", false),
 ];
