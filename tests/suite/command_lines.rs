@@ -107,6 +107,8 @@ fn substitution(text: &str) -> Option<&str> {
 fn prints_a_token(command: &str) -> bool {
     let reads_file = command.trim_start().starts_with("cat ") || command.trim_start().starts_with('<');
     let of_token = |word: &str| names_a_secret(word.rsplit('/').next().unwrap_or(word));
+    // 'cc-login token-helper' is another command: the program that calls it reads its output.
+    let command = &command.replace("cc-login token-helper", "");
     PRINTERS.iter().any(|printer| command.contains(printer))
         || (reads_file && command.split_whitespace().any(of_token))
 }
