@@ -23,7 +23,7 @@ sys.path.insert(0, HERE)
 from measure import QUICK, Machine  # noqa: E402 (the path has to be set first)
 
 # In the order of the table.
-PARTS = ["streams", "long", "short", "scan", "ldap", "groups", "osdf", "login", "instructions"]
+PARTS = ["streams", "long", "short", "scan", "ldap", "groups", "osdf", "login", "stronghold", "instructions"]
 # Too long for every time.
 ON_DEMAND = ["long"]
 PROGRAMS = ["gen-keypair", "convert-pem-pubkey", "cc-user", "cc-jwt", "cc-login"]
