@@ -145,6 +145,13 @@ diagnostics! { DiscoveryError:
     Self::MissingEndpoint { .. } => Kind::ProviderEndpointMissing;
 }
 
+/// Returns the issuer of a URL that a user gives: without the path of the discovery document, whose URL
+/// providers show beside the issuer.
+#[must_use]
+pub fn issuer_of(url: &str) -> &str {
+    url.strip_suffix(WELL_KNOWN).unwrap_or(url)
+}
+
 /// Returns the URL of an issuer's document.
 ///
 /// # Errors

@@ -66,7 +66,7 @@ diagnostics! { RemoteJwksError:
     Self::Http(error) => error.kind(), error.hint();
     Self::Discovery(error) => error.kind(), error.hint();
     Self::Set { .. } => Kind::KeySetMalformed;
-    Self::NotCached { .. } => Kind::KeySetNotCached, "run it once without --offline";
+    Self::NotCached { .. } => Kind::KeySetNotCached, "save the key set in a file and use --jwks FILE; or run it once without --offline, if the provider permits a cache";
 }
 
 /// The source of an issuer's keys.

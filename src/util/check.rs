@@ -67,6 +67,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("issued-at", "the issue time of a token (`iat`)"),
     ("issued-in-future", "a token was issued in the future"),
     ("issuer", "the issuer of a token (`iss`)"),
+    ("issuer-document-url", "the URL of a discovery document is in the place of the issuer"),
     ("issuer-form", "the form of the issuer in a token profile"),
     ("issuer-trailing-slash", "an issuer ends with a slash"),
     ("job-api", "the rights at the job API"),

@@ -35,6 +35,22 @@ fn free_port() -> u16 {
 }
 
 #[test]
+fn url_of_the_discovery_document_is_accepted_as_the_issuer_with_a_warning() {
+    if !has("curl") {
+        return;
+    }
+    let idp = Idp::start(Behavior::default());
+    let document = format!("{}/.well-known/openid-configuration", idp.issuer());
+    let directory = directory_for(&document, &json!({}));
+    let run = log_in(&directory, "").ended(0);
+    let hint = format!("set auth.oidc.provider to '{}'", idp.issuer());
+    assert!(run.stderr.contains(&hint), "{}", run.stderr);
+    let keys =
+        |url: &str| directory.sh(&format!("cc-jwt verify e30.e30.e30 --discovery {url}")).ended(1).stdout;
+    assert_eq!(keys(&document), keys(&idp.issuer()));
+}
+
+#[test]
 fn path_and_mount_choose_the_provider_entry() {
     if !has("curl") {
         return;

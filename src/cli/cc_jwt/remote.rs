@@ -9,6 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::quantity::{base_url, url};
 use crate::http::{HttpOptions, HttpTrust, Proxy};
 use crate::key::KeyStrength;
+use crate::oidc::discovery;
 use crate::oidc::jwks_cache::{Cache, JwksSource};
 use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::xdg;
@@ -89,7 +90,8 @@ impl RemoteKeyOptions {
         sets.append(&mut urls);
         for issuer in &self.discovery {
             base_url("--discovery", issuer)?;
-            sets.push(KeySetSource::Remote(JwksSource::Discovery(issuer.clone())));
+            let issuer = discovery::issuer_of(issuer).to_owned();
+            sets.push(KeySetSource::Remote(JwksSource::Discovery(issuer)));
         }
         Ok(GivenKeys {
             files,

@@ -21,6 +21,7 @@ use crate::config::{ConfigError, OidcProvider, Settings, Variable};
 use crate::http::{HttpError, HttpOptions, HttpTrust, parse_url};
 use crate::key::parse::read_signing;
 use crate::key::{Algorithm, KeyError, KeyFileError, KeyStrength};
+use crate::oidc::discovery;
 use crate::oidc::oauth::{ClientAuth, ClientCredentials, Registration};
 use crate::policy::login_role::{
     LoginRole, LoginRoleError, LoginRoleSet, RoleConfig, RoleKeySource, RoleKeyUrl, RoleType,
@@ -173,7 +174,7 @@ pub fn resolve(
 ) -> Result<ProviderConfig, ProviderConfigError> {
     let entry = find(settings, parameters.entry.as_deref())?;
     let issuer = match &entry.provider {
-        Some(address) if !address.value.is_empty() => address.value.clone(),
+        Some(address) if !address.value.is_empty() => issuer(&entry.key, &address.value, notes),
         _ => return Err(settings.missing(&format!("{}.provider", entry.key)).into()),
     };
     parse_url(&issuer).map_err(|error| ProviderConfigError::ProviderUrl {
@@ -204,6 +205,19 @@ pub fn resolve(
         adds_users: entry.sync_user_on_login.value,
         updates_users: entry.update_user_on_login.value,
     })
+}
+
+/// Returns the issuer. Warns if the setting is the URL of the discovery document, which the server rejects.
+fn issuer(key: &str, url: &str, notes: &mut Notes) -> String {
+    let issuer = discovery::issuer_of(url);
+    if issuer != url {
+        notes.warn_with(
+            "issuer-document-url",
+            format!("{key}.provider is the URL of the discovery document: the server expects the issuer"),
+            format!("set {key}.provider to {}", quote(issuer)),
+        );
+    }
+    issuer.to_owned()
 }
 
 /// Reads the CA certificates of a PEM file.
