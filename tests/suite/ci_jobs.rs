@@ -331,8 +331,7 @@ print(found if isinstance(found, str) else shlex.join(found))"
     directory.write("bin/curl", "#!/bin/sh\nsed s/^Authorization:.// | cc-jwt verify - --endpoint user-api > /dev/null && echo accepted\n");
     // The line of the page.
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ci.md")).unwrap();
-    let line =
-        page.split('`').find(|piece| piece.starts_with("echo \"Authorization: Bearer $TOKEN\"")).unwrap();
+    let line = page.split('`').find(|piece| piece.starts_with("printenv TOKEN | ")).unwrap();
     directory.write("report", format!("#!/bin/sh\n{line}\n"));
     directory.write("reader", format!("{BEARER}\n"));
     directory.sh("chmod 755 bin/curl report; chmod 600 reader; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca -keyout ca.key -out ca.crt 2> /dev/null").ended(0);

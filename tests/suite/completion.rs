@@ -235,7 +235,7 @@ fn completion_offers_the_values_of_options() {
         .ended(0);
     for (line, expected) in [
         ("cc-login whoami --session |", "site"),
-        ("cc-login --method |", "auto local ldap token oidc remote"),
+        ("cc-login --method |", "auto local ldap token oidc remote stronghold"),
         ("cc-login --method=l|", "--method=local --method=ldap"),
         ("cc-jwt verify --profile |", "wlcg scitokens2 scitokens1 auto"),
         ("cc-jwt issue fritz --algorithm H|", "HS256 HS384 HS512"),
