@@ -133,6 +133,8 @@ diagnostics! { DiscoveryError:
     // The document must be at the issuer's own origin; a redirect to another origin leads elsewhere.
     Self::Http(error @ HttpError::Redirected { .. }) => error.kind(),
         "ask the administrator of the provider for the exact issuer";
+    Self::Http(error @ HttpError::ErrorStatus { status: 404, .. }) => error.kind(),
+        "check the path of the issuer; that of Keycloak is /realms/NAME, and /auth/realms/NAME before version 17";
     Self::Http(error) => error.kind(), error.hint();
     Self::Malformed { .. } => Kind::ProviderDocumentMalformed;
     Self::OtherIssuer { found, .. } => Kind::ProviderOtherIssuer,

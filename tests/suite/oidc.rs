@@ -287,11 +287,9 @@ fn refusals_and_faults_of_the_token_endpoint_come_through() {
     refused(at("/token", Reply::status(200, "text/html", "<html>")), 69, "the answer is a web page");
     refused(at("/userinfo", Reply::status(500, "text/plain", "ouch")), 69, "status 500: 'ouch'");
     refused(at("/keys", Reply::json(&json!({"keys": []}))), 1, "no key to verify");
-    refused(
-        at("/.well-known/openid-configuration", Reply::status(404, "text/plain", "no")),
-        69,
-        "status 404",
-    );
+    let missing = at("/.well-known/openid-configuration", Reply::status(404, "text/plain", "no"));
+    let (_, run) = refused(missing, 69, "status 404");
+    assert!(run.stderr.contains("hint: check the path of the issuer"), "{}", run.stderr);
 }
 
 #[test]
