@@ -250,6 +250,8 @@ fn read_only_directory_is_reported() {
     if !has("setpriv") {
         return;
     }
+    // Every directory that a verb writes to; the sessions are in one of their own.
+    const DIRECTORIES: &str = ". var .home .home/.local/state/cc-auth .home/.local/state/cc-auth/sessions";
     let mut rng = Rng::new();
     let (mut runs, mut done) = (0, 0);
     for verb in verbs(&mut rng, 12) {
@@ -258,9 +260,9 @@ fn read_only_directory_is_reported() {
         // Root without the capabilities that override file permissions.
         let shut =
             if is_root { "setpriv --bounding-set=-dac_override,-dac_read_search,-fowner " } else { "" };
-        directory.sh("chmod 555 . var .home .home/.local/state/cc-auth; chmod 444 var/job.db").ended(0);
+        directory.sh(&format!("chmod 555 {DIRECTORIES}; chmod 444 var/job.db")).ended(0);
         let run = directory.sh(&format!("{shut}{verb}"));
-        directory.sh("chmod 755 . var .home .home/.local/state/cc-auth; chmod 600 var/job.db").ended(0);
+        directory.sh(&format!("chmod 755 {DIRECTORIES}; chmod 600 var/job.db")).ended(0);
         let about = format!("'{verb}' in a read-only directory ended with {}: {}", run.status, run.stderr);
         assert_exit_status(&run, &about, false);
         assert_invariants(directory.path(), &about);
