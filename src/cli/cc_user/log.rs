@@ -6,7 +6,7 @@ use super::{DatabaseOptions, complete};
 use crate::accounts::{self, LogRequest, RunReport};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::cli::quantity;
+use crate::cli::quantity::{self, whole_number};
 use crate::history::{RunEnd, RunId};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::escape;
@@ -28,8 +28,9 @@ pub(super) struct Log {
     since: Option<String>,
 
     /// Number of runs, the last ones; 0 prints all
-    #[arg(long, value_name = "NUMBER", default_value = "20")]
-    limit: usize,
+    #[arg(long, value_name = "NUMBER", default_value = "20",
+          value_parser = whole_number::<u64>(0..=u64::MAX))]
+    limit: u64,
 }
 
 pub(super) fn run(
@@ -44,7 +45,7 @@ pub(super) fn run(
         username: name,
         run: run.map(|run| run.to_string()),
         since,
-        limit: (limit > 0).then_some(limit),
+        limit: (limit > 0).then(|| usize::try_from(limit).unwrap_or(usize::MAX)),
     };
     let mut is_empty = true;
     let count = accounts::log(&db, &request, |report| {

@@ -45,8 +45,8 @@ const ADD_LOGIN: &[Rule] = &[
 ];
 
 /// The verbs that a running server does not have. They reject `--server` with the reason.
-const ONLY_DATABASE: [&str; 8] =
-    ["init", "rename", "disable", "enable", "passwd", "import", "export", "sync-ldap"];
+const ONLY_DATABASE: [&str; 10] =
+    ["init", "rename", "disable", "enable", "passwd", "import", "export", "log", "undo", "sync-ldap"];
 
 /// Returns whether a command rejects the option that selects a running server.
 pub(super) fn is_rejected(path: &str, option: &str) -> bool {
