@@ -552,7 +552,8 @@ fn schema_that_the_server_cannot_use_is_a_warning_or_an_error_with_the_migration
         (12, false, Some("has schema version 12, but the newest known version is 11")),
         (9, true, Some("a migration of the database to schema version 9 failed")),
     ] {
-        let _ = fs::remove_file(&path);
+        // The journal of the former database would report that it was replaced.
+        directory.sh("rm -f var/job.db*").ended(0);
         let connection = server_database(&path, version, "hpc_user", true);
         connection.execute("UPDATE schema_migrations SET dirty = ?1", [dirty]).unwrap();
         drop(connection);
@@ -571,7 +572,7 @@ fn schema_that_the_server_cannot_use_is_a_warning_or_an_error_with_the_migration
         assert_eq!(directory.sh("cc-user list").ended(0).stderr, "cc-user: note: no users found\n");
     }
     for version in [1, 2] {
-        fs::remove_file(&path).unwrap();
+        directory.sh("rm -f var/job.db*").ended(0);
         drop(server_database(&path, version, "user", false));
         let rejected = directory.sh("cc-user add m --role manager -p p --no-password").ended(78);
         assert!(rejected.stderr.contains("hint: run 'cc-backend -migrate-db'"), "{}", rejected.stderr);

@@ -34,7 +34,8 @@ fn table(directory: &TestEnv) -> BTreeMap<String, Row> {
 
 fn fill(directory: &TestEnv, users: &Value) {
     let path = directory.file("job.db");
-    let _ = std::fs::remove_file(&path);
+    // With the journal of the former database, which would report that it was replaced.
+    directory.sh("rm -f job.db*").ended(0);
     cc_auth::user_db::create(&path).unwrap();
     let mut connection = rusqlite::Connection::open(&path).unwrap();
     let transaction = connection.transaction().unwrap();
