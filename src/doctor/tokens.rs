@@ -38,7 +38,8 @@ pub(super) fn examine(
     }
     let Some(settings) = settings else { return Vec::new() };
     let mut paths: Vec<PathBuf> = request.paths.clone();
-    paths.extend(request.metric_store.clone());
+    // A missing file is reported already.
+    paths.extend(request.metric_store.clone().filter(|path| path.exists()));
     paths.extend(settings.config_file.clone());
     if paths.is_empty() {
         return Vec::new();

@@ -344,6 +344,12 @@ fn doctor_planted_problem_is_found_and_its_remedy_leads_to_a_clean_report() {
     }
 }
 
+#[test]
+fn doctor_missing_configuration_of_the_metric_store_is_reported_once() {
+    let report = examine(&healthy(), "--metric-store none.json");
+    assert_eq!(with_state(&report, "fail").len(), 1, "{report:#}");
+}
+
 /// All problems are found in one run.
 #[test]
 fn doctor_several_problems_are_all_reported() {
