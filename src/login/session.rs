@@ -156,13 +156,13 @@ impl Session {
     }
 }
 
+/// A user and a session for tests.
 #[cfg(test)]
-mod tests {
+pub(super) mod testing {
     use super::*;
-    use crate::key::{Algorithm, PrivateKey};
     use crate::user::AuthSource;
 
-    fn identity() -> Identity {
+    pub(in crate::login) fn identity() -> Identity {
         let user = User {
             username: "fritz".to_owned(),
             name: Some("Fritz F".to_owned()),
@@ -174,7 +174,7 @@ mod tests {
         Identity { user, method: Method::Local }
     }
 
-    fn begin(
+    pub(in crate::login) fn start(
         row: Option<User>,
         length: Option<GoDuration>,
         key: Option<&SigningKey>,
@@ -182,27 +182,34 @@ mod tests {
     ) -> Result<Session, LoginError> {
         Session::start(SessionKey::default(), identity(), row, length, key, now)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{identity, start};
+    use super::*;
+    use crate::key::{Algorithm, PrivateKey};
 
     #[test]
     fn session_token_has_the_roles_of_the_user_table_or_is_missing() {
         let key = SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap();
         let row = User { roles: vec!["support".to_owned()], ..identity().user };
-        let session = begin(Some(row.clone()), None, Some(&key), Timestamp(1)).unwrap();
+        let session = start(Some(row.clone()), None, Some(&key), Timestamp(1)).unwrap();
         let token = session.token.unwrap();
         let seen = crate::token::inspect(token.expose());
         assert_eq!(seen.unproven().unwrap().1.roles(), ["support"]);
         assert_eq!(session.user, row);
-        let unknown = begin(None, None, Some(&key), Timestamp(1)).unwrap();
+        let unknown = start(None, None, Some(&key), Timestamp(1)).unwrap();
         assert_eq!((unknown.token, unknown.user), (None, identity().user));
     }
 
     #[test]
     fn session_with_a_lifetime_below_one_second_is_rejected() {
         for length in [GoDuration::from_seconds(-1), GoDuration::from_nanoseconds(1)] {
-            let error = begin(None, Some(length), None, Timestamp(0));
+            let error = start(None, Some(length), None, Timestamp(0));
             assert!(matches!(error, Err(LoginError::SessionLength(_))));
         }
-        let endless = begin(None, None, None, Timestamp(0)).unwrap();
+        let endless = start(None, None, None, Timestamp(0)).unwrap();
         assert!(!endless.is_expired(Timestamp(i64::MAX)));
         assert!(endless.token.is_none());
     }

@@ -304,31 +304,10 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
 mod tests {
     use super::*;
     use crate::key::{Algorithm, PrivateKey, SigningKey};
-    use crate::login::identity::Identity;
+    use crate::login::session::testing::{identity, start};
     use crate::util::duration::GoDuration;
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
-
-    fn identity() -> Identity {
-        let user = User {
-            username: "fritz".to_owned(),
-            name: Some("Fritz F".to_owned()),
-            roles: vec!["user".to_owned(), "api".to_owned()],
-            projects: Vec::new(),
-            email: None,
-            source: AuthSource::Local,
-        };
-        Identity { user, method: Method::Local }
-    }
-
-    fn begin(
-        row: Option<User>,
-        length: Option<GoDuration>,
-        key: Option<&SigningKey>,
-        now: Timestamp,
-    ) -> Result<Session, LoginError> {
-        Session::start(SessionKey::default(), identity(), row, length, key, now)
-    }
 
     #[test]
     fn session_round_trips_and_has_mode_0600() {
@@ -336,7 +315,7 @@ mod tests {
         let path = directory.path().join("a/b/session.json");
         let key = SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap();
         let mut session =
-            begin(Some(identity().user), Some(GoDuration::from_seconds(60)), Some(&key), Timestamp(1000))
+            start(Some(identity().user), Some(GoDuration::from_seconds(60)), Some(&key), Timestamp(1000))
                 .unwrap();
         session.refresh = Some(RefreshGrant {
             provider: "site".to_owned(),
@@ -377,7 +356,7 @@ mod tests {
     fn replace_does_not_overwrite_a_changed_session() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("session.json");
-        let at = |seconds| begin(None, None, None, Timestamp(seconds)).unwrap();
+        let at = |seconds| start(None, None, None, Timestamp(seconds)).unwrap();
         let (read, other, refreshed) = (at(1), at(2), at(3));
         let lock = SessionLock::acquire(&path).unwrap();
         let stored = || load(&path, &mut Notes::new()).ok().flatten();

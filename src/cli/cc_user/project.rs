@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 
 use super::server::ServerOptions;
-use super::set::parse_all;
+use super::set::{change_list, parse_all};
 use super::{DatabaseOptions, complete};
-use crate::accounts::{self, ChangeRequest, ListChange};
+use crate::accounts::{ChangeRequest, ListChange};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::util::diagnostic::ExitStatus;
@@ -71,11 +71,5 @@ pub(super) fn run(
         }
     };
     let request = ChangeRequest { projects, ..ChangeRequest::new(name) };
-    let mut store = database.open_users(&server, console)?;
-    let report = accounts::change(&mut store, &request)?;
-    console.notes(report.notes);
-    if console.is_json() {
-        console.json(&report.after)?;
-    }
-    Ok(ExitStatus::Success)
+    change_list(&request, &server, database, console)
 }

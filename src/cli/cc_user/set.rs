@@ -94,6 +94,22 @@ pub(super) fn run(
     Ok(ExitStatus::Success)
 }
 
+/// Changes the roles or projects of a user. The JSON report is the user after the change.
+pub(super) fn change_list(
+    request: &ChangeRequest,
+    server: &ServerOptions,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let mut store = database.open_users(server, console)?;
+    let report = accounts::change(&mut store, request)?;
+    console.notes(report.notes);
+    if console.is_json() {
+        console.json(&report.after)?;
+    }
+    Ok(ExitStatus::Success)
+}
+
 /// The change that the options describe, or all errors in their values together.
 fn request(set: Set) -> Result<ChangeRequest, Failure> {
     check_disjoint("role", &set.add_roles, &set.remove_roles)?;

@@ -8,7 +8,7 @@ use super::field::{Fields, is_address};
 use crate::util::printable::PrintableText;
 
 /// The names of the fields, in the order of reports.
-const NAMES: &[&str] = &[
+pub(super) const FIELDS: &[&str] = &[
     "policies",
     "token_policies",
     "token_no_default_policy",
@@ -88,7 +88,7 @@ pub(super) fn read(fields: &mut Fields<'_>, is_bound: bool) -> Map<String, Value
             });
         }
     }
-    NAMES.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone()))).collect()
+    FIELDS.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone()))).collect()
 }
 
 /// Reads how the result of a login at a provider reaches the client.

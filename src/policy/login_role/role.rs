@@ -101,7 +101,8 @@ pub struct BoundClaim {
     pub is_comparable: bool,
 }
 
-const KNOWN: &[&str] = &[
+/// The fields that this project evaluates; [`issued::FIELDS`] are the others.
+const FIELDS: &[&str] = &[
     "role_type",
     "user_claim",
     "user_claim_json_pointer",
@@ -120,32 +121,13 @@ const KNOWN: &[&str] = &[
     "verbose_oidc_logging",
     "ttl",
     "token_ttl",
-    "max_ttl",
-    "token_max_ttl",
-    "token_explicit_max_ttl",
-    "bound_cidrs",
-    "token_bound_cidrs",
-    "policies",
-    "token_policies",
-    "token_no_default_policy",
-    "token_policies_template_claims",
-    "num_uses",
-    "token_num_uses",
-    "period",
-    "token_period",
-    "token_strictly_bind_ip",
-    "token_type",
-    "callback_mode",
-    "poll_interval",
-    "oauth2_metadata",
-    "oidc_disable_confirmation",
     "name",
 ];
 
 /// Returns whether a role can have a field with this name.
 #[must_use]
 pub fn known_role_field(name: &str) -> bool {
-    KNOWN.contains(&name)
+    FIELDS.contains(&name) || issued::FIELDS.contains(&name)
 }
 
 impl LoginRole {
@@ -164,7 +146,7 @@ impl LoginRole {
     /// Every error of the role.
     pub fn read_at(path: &str, name: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
         let mut fields = Fields::of(path, value).map_err(|error| vec![error])?;
-        fields.reject_unknown(KNOWN);
+        fields.reject_unknown(&[FIELDS, issued::FIELDS].concat());
         let role_type = read_role_type(&mut fields);
         let matching = read_matching(&mut fields);
         let user_claim = fields.string("user_claim").unwrap_or_default();
@@ -294,7 +276,7 @@ fn read_bound_claims(fields: &mut Fields<'_>, matching: Matching) -> Vec<BoundCl
         if matching == Matching::Glob {
             for odd in values.iter().filter(|value| !value.is_string()) {
                 let path = member_path(&fields.path("bound_claims"), name);
-                let expected = "patterns, which are texts, since bound_claims_type is glob";
+                let expected = "strings with patterns, because bound_claims_type is glob";
                 fields.push_error(LoginRoleError::Type { path, found: describe(odd), expected });
             }
         }
@@ -319,7 +301,7 @@ fn read_mappings(fields: &mut Fields<'_>) -> Vec<(String, String)> {
             let reason = "the key 'role' is reserved for the name of the role".to_owned();
             fields.push_error(LoginRoleError::Conflict { path, reason });
         } else if let Some((other, _)) = mappings.iter().find(|(_, taken)| *taken == target) {
-            let reason = format!("{} is kept under {} already", quote(other), quote(&target));
+            let reason = format!("{} is already mapped to {}", quote(other), quote(&target));
             fields.push_error(LoginRoleError::Conflict { path, reason });
         } else {
             mappings.push((source.clone(), target));
