@@ -214,7 +214,7 @@ fn save_session<U: LoginUi>(
     let mut notes = Notes::new();
     let now = environment.clock.now();
     let session = start(target.key().clone(), identity, row, max_seconds, settings, now, &mut notes)
-        .and_then(|session| target.save(&session, &mut notes).map(|()| session));
+        .and_then(|session| target.save(&session, environment, &mut notes).map(|()| session));
     ui.notes(notes);
     Ok(session?)
 }

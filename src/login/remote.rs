@@ -61,7 +61,7 @@ pub(super) fn log_in<U: LoginUi>(
     let session = session_of(target.key().clone(), token, subject, environment.clock.now())
         .map_err(LoginError::from)?;
     let mut notes = Notes::new();
-    let saved = target.save(&session, &mut notes);
+    let saved = target.save(&session, environment, &mut notes);
     ui.notes(notes);
     saved?;
     Ok(session)

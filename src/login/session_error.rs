@@ -206,12 +206,11 @@ pub(super) fn login_command(method: Method, username: &str, key: &SessionKey) ->
         Method::Local | Method::Ldap => format!("cc-login {name}"),
         Method::Token => "cc-login --method token --token-file FILE".to_owned(),
         Method::Oidc => "cc-login --method oidc".to_owned(),
-        Method::Stronghold => match &key.origin {
-            Some(origin @ SessionOrigin::Server(_)) => {
-                format!("cc-login --method stronghold --server {}", shell_word(&origin.text()))
-            }
-            _ => "cc-login --method stronghold --server URL".to_owned(),
-        },
+        Method::Stronghold => {
+            let server = key.server();
+            let server = server.as_deref().map_or("URL".into(), shell_word);
+            format!("cc-login --method stronghold --server {server}")
+        }
         Method::Remote => match &key.origin {
             Some(origin @ SessionOrigin::Server(_)) => {
                 format!("cc-login {name} --server {}", shell_word(&origin.text()))
@@ -238,6 +237,14 @@ impl SessionError {
                 session: format!("of {}", quote(&text)),
                 login: format!("cc-login NAME --server {}", shell_word(&text)),
             },
+            SessionRequest::Origin(origin @ SessionOrigin::Namespace(_, namespace)) => {
+                let key = SessionKey { name: None, origin: Some(origin.clone()) };
+                let namespace = shell_word(namespace.as_str());
+                Self::Missing {
+                    session: format!("of {}", quote(&text)),
+                    login: format!("{} --namespace {namespace}", login_command(Method::Stronghold, "", &key)),
+                }
+            }
             SessionRequest::Origin(SessionOrigin::Directory(_)) => Self::Missing {
                 session: format!("of {}", quote(&text)),
                 login: "'cc-login sessions' lists the sessions".to_owned(),

@@ -17,6 +17,7 @@ use super::session::{RefreshGrant, Session, StrongholdGrant};
 use super::session_key::{SessionKey, SessionName, SessionOrigin};
 use super::session_token::SessionToken;
 use crate::http::parse_url;
+use crate::stronghold::Namespace;
 use crate::user::{AuthSource, User};
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, UntrustedReason};
 use crate::util::json;
@@ -126,6 +127,7 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
         "version": 1,
         "session": session.key.name.as_ref().map(SessionName::as_str),
         "server": session.key.server(),
+        "namespace": session.key.namespace(),
         "directory": session.key.directory(),
         "username": username,
         "name": name,
@@ -165,6 +167,7 @@ struct StoredSession {
     version: u32,
     session: Option<String>,
     server: Option<String>,
+    namespace: Option<String>,
     directory: Option<String>,
     username: String,
     name: Option<String>,
@@ -228,7 +231,10 @@ impl StoredSession {
     /// Returns the name and origin; files of versions without named sessions have neither.
     fn key(&self) -> Option<SessionKey> {
         let origin = match (&self.server, &self.directory) {
-            (Some(server), None) => Some(SessionOrigin::server(&parse_url(server).ok()?)),
+            (Some(server), None) => {
+                let namespace = Namespace::parse(self.namespace.as_deref().unwrap_or_default()).ok()?;
+                Some(SessionOrigin::namespace(&parse_url(server).ok()?, namespace.as_ref()))
+            }
             (None, Some(directory)) => Some(SessionOrigin::Directory(PathBuf::from(directory))),
             (None, None) => None,
             (Some(_), Some(_)) => return None,

@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::config::{DEFAULT_CONFIG, DEFAULT_DB, DEFAULT_ENV_FILE};
 use crate::http::{HttpError, parse_url};
+use crate::stronghold::{Namespace, NamespaceError};
 use crate::util::file::{self, FileError};
 use crate::util::quote::quote;
 
@@ -24,6 +25,9 @@ const FORMER_FILE: &str = "session.json";
 
 /// The extension of a session file.
 pub(super) const EXTENSION: &str = "json";
+
+/// The parameter of the URL that selects the session of a namespace.
+const NAMESPACE: &str = "namespace";
 
 /// The first character of the file of a session without a name. No name contains it.
 const UNNAMED: char = '@';
@@ -63,6 +67,9 @@ pub enum SessionRequestError {
     /// The URL of the server is invalid.
     #[error(transparent)]
     Url(#[from] HttpError),
+    /// The namespace in the URL is invalid.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
 }
 
 impl FromStr for SessionName {
@@ -83,6 +90,8 @@ pub enum SessionOrigin {
     /// A running server, by the URL of its web interface, without query, fragment and trailing
     /// slash.
     Server(Url),
+    /// A namespace of a Stronghold, OpenBao or Vault server, other than its root namespace.
+    Namespace(Url, Namespace),
     /// The directory of a server on this computer, or a settings file with an unusual name; an
     /// absolute path without symbolic links.
     Directory(PathBuf),
@@ -98,6 +107,35 @@ impl SessionOrigin {
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
         Self::Server(url)
+    }
+
+    /// Returns the origin of a login in a namespace of a server; `None` is the root namespace. The mount
+    /// and the role have no influence: a login by another one replaces the session, as at other servers.
+    #[must_use]
+    pub fn namespace(url: &Url, namespace: Option<&Namespace>) -> Self {
+        match (Self::server(url), namespace) {
+            (Self::Server(url), Some(namespace)) => Self::Namespace(url, namespace.clone()),
+            (server, _) => server,
+        }
+    }
+
+    /// Returns the namespaces in which a request to this one can use a token: the namespace itself, and
+    /// those above it, the nearest first.
+    #[must_use]
+    pub fn with_parents(self) -> Vec<Self> {
+        let mut origins = vec![self];
+        while let Some(Self::Namespace(url, namespace)) = origins.last() {
+            origins.push(Self::namespace(url, namespace.parent().as_ref()));
+        }
+        origins
+    }
+
+    /// Parses the URL of a server, with `?namespace=NAME` for one of its namespaces.
+    fn parse_server(text: &str) -> Result<Self, SessionRequestError> {
+        let url = parse_url(text)?;
+        let namespace =
+            url.query_pairs().find(|(key, _)| key == NAMESPACE).map(|(_, name)| name.into_owned());
+        Ok(Self::namespace(&url, Namespace::parse(&namespace.unwrap_or_default())?.as_ref()))
     }
 
     /// Returns the origin of a login with the settings of a server on this computer: the directory
@@ -134,7 +172,11 @@ impl SessionOrigin {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Server(url) => url.as_str().trim_end_matches('/').to_owned(),
+            Self::Server(url) => server_text(url),
+            Self::Namespace(url, namespace) => {
+                let name: String = form_urlencoded::byte_serialize(namespace.as_str().as_bytes()).collect();
+                format!("{}?{NAMESPACE}={}", server_text(url), name.replace("%2F", "/"))
+            }
             Self::Directory(path) => path.display().to_string(),
         }
     }
@@ -143,6 +185,10 @@ impl SessionOrigin {
         let hash = HEXLOWER.encode(digest(&SHA256, self.text().as_bytes()).as_ref());
         SessionId::Origin(hash.get(..HASH_DIGITS).unwrap_or_default().to_owned())
     }
+}
+
+fn server_text(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 /// The name of a session, and what it was created for.
@@ -168,10 +214,20 @@ impl SessionKey {
     /// Returns the URL of the running server that the session was created for.
     #[must_use]
     pub fn server(&self) -> Option<String> {
-        self.origin
-            .as_ref()
-            .filter(|origin| matches!(origin, SessionOrigin::Server(_)))
-            .map(SessionOrigin::text)
+        match self.origin.as_ref()? {
+            SessionOrigin::Server(url) | SessionOrigin::Namespace(url, _) => Some(server_text(url)),
+            SessionOrigin::Directory(_) => None,
+        }
+    }
+
+    /// Returns the namespace that the session was created for; `None` for the root namespace and for
+    /// other servers.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        match self.origin.as_ref()? {
+            SessionOrigin::Namespace(_, namespace) => Some(namespace.as_str()),
+            SessionOrigin::Server(_) | SessionOrigin::Directory(_) => None,
+        }
     }
 
     /// Returns the directory that the session was created for.
@@ -261,7 +317,7 @@ impl FromStr for SessionRequest {
     /// A name contains neither `:` nor `/`, so the three forms cannot be confused.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.contains("://") {
-            return Ok(Self::Origin(SessionOrigin::server(&parse_url(text)?)));
+            return Ok(Self::Origin(SessionOrigin::parse_server(text)?));
         }
         if text.starts_with('/') {
             // A session of a deleted directory can still be selected.
@@ -320,6 +376,39 @@ mod tests {
         for text in ["http://cc.example", "https://cc.example:444", "https://cc.example/sub"] {
             assert_ne!(server(text).id(), server("https://cc.example").id(), "{text}");
         }
+    }
+
+    #[test]
+    fn namespace_of_a_server_has_its_own_session() {
+        let at = |namespace: &str| {
+            let url = parse_url("https://vault.example/").unwrap();
+            SessionOrigin::namespace(&url, Namespace::parse(namespace).unwrap().as_ref())
+        };
+        assert_eq!(at("root"), server("https://vault.example"));
+        assert_eq!(at("team/a").text(), "https://vault.example?namespace=team/a");
+        for namespace in ["", "team", "team/a", "a&b=c", "x%2fy", "a+b"] {
+            let text = at(namespace).text();
+            let request: SessionRequest = text.parse().unwrap();
+            assert_eq!(request, SessionRequest::Origin(at(namespace)), "{text}");
+            assert_eq!(
+                SessionKey { name: None, origin: Some(at(namespace)) }.server().unwrap(),
+                "https://vault.example"
+            );
+        }
+        assert_ne!(at("team").id(), at("other").id());
+        assert!("https://vault.example?namespace=a//b".parse::<SessionRequest>().is_err());
+        let texts = |origin: SessionOrigin| -> Vec<String> {
+            origin.with_parents().iter().map(SessionOrigin::text).collect()
+        };
+        assert_eq!(
+            texts(at("team/a")),
+            [
+                "https://vault.example?namespace=team/a",
+                "https://vault.example?namespace=team",
+                "https://vault.example"
+            ]
+        );
+        assert_eq!(texts(SessionOrigin::Directory("/srv".into())), ["/srv"]);
     }
 
     #[test]

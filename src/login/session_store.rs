@@ -9,6 +9,8 @@ use super::session_error::{MAX_SESSIONS, SessionError};
 use super::session_file::{self, SessionLock};
 use super::session_key::{EXTENSION, SessionId, SessionKey, SessionName, SessionOrigin, SessionRequest};
 use super::start::note_changed_user;
+use super::stronghold;
+use super::ui::LoginEnvironment;
 use crate::util::environment::Environment;
 use crate::util::file::{self, FileError};
 use crate::util::note::Notes;
@@ -173,7 +175,7 @@ impl SessionTarget {
         environment: &Environment,
     ) -> Result<Self, LoginError> {
         let SessionPlace::Stored(selection) = place else {
-            return Ok(Self { store: None, key: SessionKey::default() });
+            return Ok(Self { store: None, key: SessionKey { name: None, origin: server.cloned() } });
         };
         let store = SessionStore::new(environment)?;
         let key = selection.key_for_login(server.or(selection.here.as_ref()))?;
@@ -191,14 +193,23 @@ impl SessionTarget {
 
     /// Stores the session of a new login. It replaces the session of the same name, or the one
     /// without a name of the same origin; the latter also replaces the session of a version without
-    /// named sessions. Notes that another session was replaced.
-    pub(super) fn save(&self, session: &Session, notes: &mut Notes) -> Result<(), LoginError> {
+    /// named sessions. Notes that another session was replaced. The replaced token of a server that can
+    /// revoke it is revoked.
+    pub(super) fn save(
+        &self,
+        session: &Session,
+        environment: &LoginEnvironment<'_>,
+        notes: &mut Notes,
+    ) -> Result<(), LoginError> {
         let Some(store) = &self.store else { return Ok(()) };
         let path = store.path(&self.key.id());
         let lock = SessionLock::acquire(&path)?;
         let before = lock.load(&mut Notes::new()).ok().flatten();
         lock.save(session)?;
         drop(lock);
+        if let Some(before) = &before {
+            stronghold::token::revoke_replaced(before, session, environment, notes);
+        }
         match (&before, &self.key.name) {
             (Some(before), Some(name))
                 if before.user.username != session.user.username

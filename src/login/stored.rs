@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use url::Url;
-
 use super::error::LoginError;
 use super::identity::Method;
 use super::refresh::{log_out_at_provider, refresh, renew_for};
@@ -38,28 +36,47 @@ pub fn status(
 }
 
 /// Returns the token of the session of this server, if it is valid at this time. The session of another server or
-/// directory is never used.
+/// directory is never used. In a namespace of a server it is the session of this namespace, otherwise of the
+/// nearest one above it.
 ///
 /// # Errors
 /// [`SessionError::Missing`], [`SessionError::Ambiguous`], [`SessionError::Expired`], [`SessionError::NoToken`], and
 /// the errors of [`SessionStore::load`].
 pub fn server_token(
-    server: &Url,
+    server: &SessionOrigin,
     now: Timestamp,
     variables: &Environment,
     notes: &mut Notes,
 ) -> Result<SecretText, LoginError> {
-    let request = Some(SessionRequest::Origin(SessionOrigin::server(server)));
-    let selection = SessionSelection { request, here: None };
-    let session = SessionStore::new(variables)?.load(&selection, notes).map_err(|error| match error {
+    let store = SessionStore::new(variables)?;
+    let selection = selection_in_namespace(&store, server)?;
+    let session = store.load(&selection, notes).map_err(|error| match error {
         LoginError::Session(SessionError::Ambiguous { sessions, .. }) => {
-            SessionError::SeveralTokens { server: SessionOrigin::server(server).text(), sessions }.into()
+            SessionError::SeveralTokens { server: server.text(), sessions }.into()
         }
         other => other,
     })?;
     let session = valid(session, now)?;
     let missing = || SessionError::NoToken { add: add_command(&session.user) };
     Ok(session.token.clone().ok_or_else(missing)?)
+}
+
+/// Returns the selection of the session for a server or one of its namespaces: a token is valid in the
+/// namespaces below its own. Without such a session, it is the selection of the namespace itself.
+pub(super) fn selection_in_namespace(
+    store: &SessionStore,
+    origin: &SessionOrigin,
+) -> Result<SessionSelection, LoginError> {
+    let selection = |origin| SessionSelection { request: Some(SessionRequest::Origin(origin)), here: None };
+    for origin in origin.clone().with_parents() {
+        let selection = selection(origin);
+        match store.choose(&selection) {
+            Err(LoginError::Session(SessionError::Missing { .. })) => {}
+            Err(LoginError::Session(SessionError::Ambiguous { .. })) | Ok(_) => return Ok(selection),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(selection(origin.clone()))
 }
 
 fn valid(session: Session, now: Timestamp) -> Result<Session, SessionError> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::path::MountPathError;
+use super::path::{MountPathError, NamespaceError};
 use super::source::SettingSource;
 use crate::http::HttpError;
 use crate::util::diagnostic::diagnostics;
@@ -116,12 +116,12 @@ pub enum StrongholdError {
         source: HttpError,
     },
     /// The name of a namespace is invalid.
-    #[error("{setting}: invalid namespace {}: expected names separated by '/'", quote(.namespace))]
+    #[error("{setting}: {source}")]
     InvalidNamespace {
         /// The setting.
         setting: SettingSource,
-        /// The namespace.
-        namespace: String,
+        /// The reason.
+        source: NamespaceError,
     },
     /// The CA certificates of a setting cannot be read.
     #[error("{setting}: {source}")]

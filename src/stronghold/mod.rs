@@ -30,9 +30,9 @@ pub use answer::{IssuedToken, LoginAnswer, MfaConstraint, MfaMethod, MfaRequirem
 pub use auth::{AuthUrl, AuthUrlRequest, JwtLogin, PollAnswer};
 pub use client::{Health, StrongholdClient};
 pub use error::{ServerAction, StrongholdError};
-pub use path::{MountPath, MountPathError};
+pub use path::{MountPath, MountPathError, Namespace, NamespaceError};
 pub use settings::{
-    ConnectionOptions, FoundToken, Namespace, ServerSettings, Setting, VariableKind, token_of_environment,
+    ConnectionOptions, FoundToken, ServerSettings, Setting, VariableKind, token_of_environment,
 };
 pub use source::SettingSource;
 pub use token::TokenStatus;

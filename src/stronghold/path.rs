@@ -1,4 +1,4 @@
-//! The path of a mounted auth method.
+//! The path of a mounted auth method, and the path of a namespace.
 
 use std::fmt;
 use std::str::FromStr;
@@ -47,6 +47,53 @@ impl FromStr for MountPath {
 impl fmt::Display for MountPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A namespace other than the root namespace: names separated by `/`.
+///
+/// ```
+/// use cc_auth::stronghold::Namespace;
+/// assert_eq!(Namespace::parse("/team/a/").unwrap().unwrap().as_str(), "team/a");
+/// assert_eq!(Namespace::parse("root").unwrap(), None);
+/// assert!(Namespace::parse("a//b").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespace(String);
+
+/// The error of a text that is not a [`Namespace`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid namespace {}: expected names separated by '/'", quote(.0))]
+pub struct NamespaceError(String);
+
+impl Namespace {
+    /// Parses a namespace; `/` at the beginning and the end are removed. The empty text and `root` are
+    /// the root namespace, which is `None`.
+    ///
+    /// # Errors
+    /// [`NamespaceError`].
+    pub fn parse(text: &str) -> Result<Option<Self>, NamespaceError> {
+        let path = text.trim_matches('/');
+        if matches!(path, "" | "root") {
+            return Ok(None);
+        }
+        // The header cannot have other characters.
+        if path.split('/').all(is_segment) && path.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+            return Ok(Some(Self(path.to_owned())));
+        }
+        Err(NamespaceError(text.to_owned()))
+    }
+
+    /// Returns the namespace as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the namespace above this one; `None` is the root namespace.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('/').map(|(parent, _)| Self(parent.to_owned()))
     }
 }
 

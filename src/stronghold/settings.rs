@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::error::StrongholdError;
-use super::path::is_segment;
+use super::path::Namespace;
 use super::source::SettingSource;
 use crate::http::{HttpTrust, display_url, parse_url};
 use crate::util::environment::Environment;
@@ -76,35 +76,6 @@ pub struct Setting<T> {
     pub source: SettingSource,
 }
 
-/// A namespace: names separated by `/`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Namespace(String);
-
-impl Namespace {
-    /// Parses a namespace; `/` at the beginning and the end are removed. The empty text and `root` are
-    /// the root namespace, which is `None`.
-    ///
-    /// # Errors
-    /// [`StrongholdError::InvalidNamespace`].
-    fn parse(text: &str, source: &SettingSource) -> Result<Option<Self>, StrongholdError> {
-        let path = text.trim_matches('/');
-        if matches!(path, "" | "root") {
-            return Ok(None);
-        }
-        // The header cannot have other characters.
-        if path.split('/').all(is_segment) && path.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
-            return Ok(Some(Self(path.to_owned())));
-        }
-        Err(StrongholdError::InvalidNamespace { setting: source.clone(), namespace: text.to_owned() })
-    }
-
-    /// Returns the namespace as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// What the command line sets. The default sets nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectionOptions {
@@ -157,7 +128,7 @@ impl ServerSettings {
             VariableKind::Namespace,
         );
         let namespace = match namespace {
-            Some((source, text)) => Namespace::parse(&text, &source)?.map(|value| Setting { value, source }),
+            Some((source, text)) => namespace_of(&text, source)?,
             None => None,
         };
         let ca = match &options.ca_file {
@@ -185,8 +156,7 @@ impl ServerSettings {
         let source = SettingSource::Session;
         Ok(Self {
             url: Setting { value: url.clone(), source: source.clone() },
-            namespace: Namespace::parse(namespace.unwrap_or_default(), &source)?
-                .map(|value| Setting { value, source: source.clone() }),
+            namespace: namespace_of(namespace.unwrap_or_default(), source.clone())?,
             ca: ca.map(|path| Setting { value: path.to_owned(), source }),
             connect_timeout: None,
             timeout: None,
@@ -214,6 +184,14 @@ impl ServerSettings {
         read_ca(value)
             .map(HttpTrust::Only)
             .map_err(|error| StrongholdError::CaFile { setting: source.clone(), source: error })
+    }
+}
+
+/// Parses a namespace; `None` is the root namespace.
+fn namespace_of(text: &str, source: SettingSource) -> Result<Option<Setting<Namespace>>, StrongholdError> {
+    match Namespace::parse(text) {
+        Ok(namespace) => Ok(namespace.map(|value| Setting { value, source })),
+        Err(error) => Err(StrongholdError::InvalidNamespace { setting: source, source: error }),
     }
 }
 

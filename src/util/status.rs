@@ -32,6 +32,8 @@ pub enum ExitStatus {
     NotFound,
     /// 0 to 3: the state of a Nagios plugin, only with `--nagios`.
     Nagios(u8),
+    /// The exit status of the command of `cc-login run`, or 128 and the number of the signal that ended it.
+    Command(u8),
 }
 
 impl ExitStatus {
@@ -52,7 +54,7 @@ impl ExitStatus {
             Self::Config => 78,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
-            Self::Nagios(state) => state,
+            Self::Nagios(state) | Self::Command(state) => state,
         }
     }
 

@@ -1,101 +1,10 @@
 //! `cc-login --method stronghold` against a running OpenBao: with a JWT, and its session.
 
-use std::fs;
-use std::time::SystemTime;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::key::parse::read_signing;
-use cc_auth::key::{Algorithm, KeyStrength};
-use cc_auth::util::note::Notes;
 use serde_json::{Value, json};
 
-use crate::openbao_server::OpenBao;
 use crate::prompts::spawn;
-use crate::support::{Run, TestEnv, has};
-
-/// The audience of the JWTs.
-const AUDIENCE: &str = "https://vault.example";
-
-fn seconds() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// Signs a JWT of alice for an hour.
-fn jwt() -> String {
-    let key = include_bytes!("../data/login-roles/ed25519.key.pem");
-    let key = read_signing(key, KeyStrength::Enforce, &mut Notes::new()).unwrap();
-    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let now = seconds();
-    let claims = json!({"sub": "alice", "aud": AUDIENCE, "iat": now - 5, "nbf": now - 5, "exp": now + 3600});
-    let message = format!("{}.{}", part(json!({"alg": "EdDSA", "typ": "JWT"})), part(claims));
-    let signature = key.sign(Algorithm::EdDsa, message.as_bytes()).unwrap();
-    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
-}
-
-/// A server whose mount `jwt` has the role demo, and an empty directory with the file `jwt`.
-struct Site {
-    bao: OpenBao,
-    directory: TestEnv,
-}
-
-impl Site {
-    fn start() -> Self {
-        let bao = OpenBao::start();
-        bao.set("sys/auth/jwt", &json!({"type": "jwt"}));
-        configure(&bao, "");
-        let directory = TestEnv::new();
-        directory.write("jwt", jwt());
-        directory.sh("chmod 600 jwt").ended(0);
-        Self { bao, directory }
-    }
-
-    fn role(&self, name: &str, more: &Value) {
-        let mut role = json!({"role_type": "jwt", "user_claim": "sub", "bound_audiences": [AUDIENCE]});
-        role.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.bao.set(&format!("auth/jwt/role/{name}"), &role);
-    }
-
-    fn sh(&self, line: &str) -> Run {
-        self.directory.sh(&format!("export BAO_ADDR={}; {line}", self.bao.url))
-    }
-
-    fn token(&self) -> String {
-        self.sh("cc-login token").ended(0).stdout.trim().to_owned()
-    }
-
-    /// Whether the server accepts a token.
-    fn accepts(&self, token: &str) -> bool {
-        self.bao.call_as(token, "GET", "auth/token/lookup-self", &Value::Null).0 == 200
-    }
-
-    /// The file of the only session.
-    fn session(&self) -> (std::path::PathBuf, Value) {
-        let sessions = self.directory.file(".home/.local/state/cc-auth/sessions");
-        let files = fs::read_dir(sessions).unwrap().map(|entry| entry.unwrap().path());
-        let mut files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        let path = files.next().unwrap();
-        let session = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        (path, session)
-    }
-
-    fn change_session(&self, member: &str, value: Value) {
-        let (path, mut session) = self.session();
-        session[member] = value;
-        fs::write(path, session.to_string()).unwrap();
-    }
-}
-
-fn configure(bao: &OpenBao, namespace: &str) {
-    let key = include_str!("../data/login-roles/ed25519.pub.pem");
-    let config = json!({"jwt_validation_pubkeys": [key], "default_role": "demo"});
-    bao.set(&format!("{namespace}auth/jwt/config"), &config);
-    let role =
-        json!({"role_type": "jwt", "user_claim": "sub", "bound_audiences": [AUDIENCE], "token_ttl": 600});
-    bao.set(&format!("{namespace}auth/jwt/role/demo"), &role);
-}
-
-const LOGIN: &str = "cc-login --method stronghold --token-file jwt";
+use crate::stronghold_site::{LOGIN, Site, configure, seconds};
+use crate::support::{TestEnv, has};
 
 #[test]
 fn jwt_login_gives_a_session_that_is_used_renewed_and_revoked() {
@@ -133,9 +42,10 @@ fn run_logs_in_with_the_identity_of_a_job_and_stores_no_session() {
     let site = Site::start();
     let job = "export CC_ID_TOKEN=$(cat jwt);";
     let login = "cc-login run --identity env:CC_ID_TOKEN --method vault --role demo";
-    let run = site.sh(&format!("{job} {login} -- sh -c 'printf %s \"$TOKEN\"'")).ended(0);
-    assert!(site.accepts(&run.stdout), "the command has the token of the server");
-    assert!(!run.stderr.contains(&run.stdout), "{}", run.stderr);
+    let command = "printf %s \"$TOKEN\"; BAO_TOKEN=$TOKEN bao token lookup > lookup";
+    let run = site.sh(&format!("{job} {login} -v -- sh -c '{command}'")).ended(0);
+    assert!(site.directory.read("lookup").contains("jwt-alice"), "the command has the token of the server");
+    assert!(!run.stdout.is_empty() && !run.stderr.contains(&run.stdout), "{}", run.stderr);
     assert!(!site.directory.file(".home/.local/state/cc-auth/sessions").exists());
     let by_option = format!("{job} BAO_ADDR= {login} --server {} --path jwt -- true", site.bao.url);
     site.sh(&by_option).ended(0);

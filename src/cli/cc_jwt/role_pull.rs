@@ -9,6 +9,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::style;
 use crate::login::stored::server_token;
+use crate::login::stronghold::settings_origin;
 use crate::stronghold::{
     ConnectionOptions, MountPath, ServerSettings, StrongholdClient, token_of_environment,
 };
@@ -139,8 +140,8 @@ fn token(pull: &Pull, client: &StrongholdClient, console: &mut Console) -> Resul
         log::info!("the token is from {}", found.source);
         return Ok(found.token);
     }
-    let url = &client.settings().url.value;
-    let token = server_token(url, Clock::System.now(), &environment, &mut notes);
+    let origin = settings_origin(client.settings());
+    let token = server_token(&origin, Clock::System.now(), &environment, &mut notes);
     console.notes(notes);
     Ok(token?)
 }

@@ -1,6 +1,7 @@
 //! `cc-login`: logins and sessions.
 
 mod browser;
+mod child;
 use super::candidates as complete;
 mod job;
 mod login;

@@ -163,16 +163,17 @@ pub(super) static PAGES: &[ManualPage] = &[
              certificates are trusted instead of those of the system. A second factor is asked for at a \
              prompt. With --wrap-ttl, the server wraps the token, and the command prints the wrapping token. When less than a \
              third of the lifetime of the token remains, 'cc-login token' and 'cc-login run' renew it first. 'cc-login logout' \
-             revokes it.",
+             revokes it, as does a login that replaces the session; a revocation that fails is a warning then.",
             "Several sessions can be stored side by side. A login with --session NAME stores the session under this name. \
              Without a name, it belongs to the server of --server or, for the other methods, to the directory of the server: \
              the directory of --config, otherwise of --env-file, otherwise of the database in --db, otherwise the current \
-             directory. A login replaces the session of the same name, server or directory, and no other one.",
+             directory. At Stronghold, it belongs to the namespace of the server, not to the mount or the role. A login replaces \
+             the session of the same name, server, namespace or directory, and no other one.",
             "All commands select a session by the same rule: --session, then CC_SESSION, then the session of this directory, \
              then the only session. A session with a name belongs to its directory as well, if there is no other one. If \
              several sessions remain, the command fails with exit status 2 and lists them. The expiry has no influence on the \
-             selection. 'cc-login sessions' lists the sessions. --session and CC_SESSION also accept the URL of a server or the \
-             absolute path of a directory. A name has at most 64 letters, digits, '.', '_' and '-'.",
+             selection. 'cc-login sessions' lists the sessions. --session and CC_SESSION also accept the URL of a server, with \
+             ?namespace=NAME for a namespace at Stronghold, or the absolute path of a directory. A name has at most 64 letters, digits, '.', '_' and '-'.",
             "A session of a directory is renewed only with the settings of this directory.",
             "After 5 failed logins within 15 minutes, a user has to wait; the exit status is 75. This program counts the logins \
              of the account that runs it, not in the server's database.",
@@ -366,7 +367,11 @@ pub(super) static PAGES: &[ManualPage] = &[
              CROSS_LOGIN_JWT_HS512_KEY, SESSION_KEY, LDAP_ADMIN_PASSWORD, OID_CLIENT_SECRET.",
             "With --identity or --client-credentials, the command logs in first, as cc-login does with the same options. The \
              session is in memory only, so that a job of a pipeline needs no directory for it.",
-            "The command replaces the process of cc-login: it gets all signals, and its exit status is that of cc-login. The \
+            "After a login at Stronghold with --identity, cc-login waits for the command, renews the token while the command \
+             runs, and revokes it afterwards. The command gets the signals HUP, INT, QUIT, TERM, USR1 and USR2 that cc-login \
+             gets. If a signal ends the command, the exit status is 128 and the number of the signal. A failed renewal or \
+             revocation is a warning. The signal KILL to cc-login prevents the revocation.",
+            "Otherwise the command replaces the process of cc-login: it gets all signals, and its exit status is that of cc-login. The \
              exit status is 127 if the command does not exist, and 126 if it cannot be executed. Without a valid token, the \
              command is not run, and the exit status is that of 'cc-login token'.",
         ],

@@ -123,6 +123,8 @@ pub(super) struct ListedSession<'a> {
     method: &'static str,
     /// The URL of the server that the session was created for; null for one on this computer.
     server: Option<String>,
+    /// The namespace at Stronghold; null for the root namespace and for other methods.
+    namespace: Option<&'a str>,
     /// The directory that the session was created for; null for a running server.
     directory: Option<String>,
     /// The time of the login.
@@ -151,7 +153,7 @@ impl<'a> SessionReport<'a> {
             session: session.key.name.as_ref().map(SessionName::as_str),
             server: session.key.server(),
             directory: session.key.directory(),
-            namespace: session.stronghold.as_ref().and_then(|grant| grant.namespace.as_deref()),
+            namespace: session.key.namespace(),
             policies: session.stronghold.as_ref().map_or(&[], |grant| &grant.policies),
             issued_at: session.issued_at.rfc3339(),
             expires_at: session.expires_at.map(Timestamp::rfc3339),
@@ -172,10 +174,12 @@ fn line(session: &Session, now: Timestamp) -> String {
         None => "never expires".to_owned(),
     };
     let server = session.key.server().map_or_else(String::new, |server| format!(" at {}", escape(&server)));
+    let namespace = session.key.namespace();
+    let namespace = namespace.map_or_else(String::new, |name| format!(", namespace {}", escape(name)));
     let name =
         session.key.name.as_ref().map_or_else(String::new, |name| format!(", session {}", name.as_str()));
     format!(
-        "{} ({rights}) by {}{server}{name}, {expiry}{}",
+        "{} ({rights}) by {}{server}{namespace}{name}, {expiry}{}",
         escape(&session.user.username),
         session.method.name(),
         if session.token.is_some() { "" } else { ", without a token" }
@@ -255,6 +259,7 @@ pub(super) fn sessions(list: &SessionList, now: Timestamp, console: &mut Console
             username: &session.user.username,
             method: session.method.name(),
             server: session.key.server(),
+            namespace: session.key.namespace(),
             directory: session.key.directory(),
             issued_at: session.issued_at.rfc3339(),
             expires_at: session.expires_at.map(Timestamp::rfc3339),

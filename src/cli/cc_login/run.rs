@@ -7,6 +7,7 @@ use std::process::Command;
 
 use clap::Args;
 
+use super::child::HeldSignals;
 use super::job::JobLoginOptions;
 use super::token::TokenDemandOptions;
 use super::ui::{TerminalUi, with_environment};
@@ -14,12 +15,14 @@ use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::SettingsOptions;
 use crate::config::Variable;
-use crate::login::{SessionPlace, SessionSelection, log_in, stored};
+use crate::login::stronghold::CommandToken;
+use crate::login::{SessionPlace, SessionSelection, SessionToken, log_in, stored};
 use crate::token::TokenFormat;
 use crate::util::diagnostic::{ExitStatus, diagnostics};
 use crate::util::environment::VariableName;
 use crate::util::file::reason;
 use crate::util::kind::Kind;
+use crate::util::note::Notes;
 use crate::util::quote::quote;
 
 /// Run a command with the token of the session in its environment
@@ -82,31 +85,70 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Failure> {
     let demand = run.demand.demand()?;
     let request = run.login.request(console.environment())?;
-    let token = with_environment(console, |environment, console| {
+    with_environment(console, |environment, console| {
         let mut ui = TerminalUi::without_secrets(console, settings);
         let Some(request) = request else {
-            return stored::fresh_token(selection, demand, environment, &mut ui);
+            let token = stored::fresh_token(selection, demand, environment, &mut ui)?;
+            return replace_process(run, &token, console);
         };
         let session = log_in(&request, SessionPlace::Memory, environment, &mut ui)?.session()?;
-        stored::token_in_memory(&session, demand, environment, &mut ui)
-    })?;
-    let token = TokenFormat::Plain.render(&token.token, token.expires_at)?;
-    console.flush()?;
-    let Some((mut command, name)) = command(&run.command) else { return Ok(ExitStatus::Success) };
-    command.env(run.env.as_str(), token.expose());
-    // The command replaces this process: it has its process ID, gets all signals, and its status is the
-    // status of this program.
+        match CommandToken::new(&session, environment) {
+            None => {
+                let token = stored::token_in_memory(&session, demand, environment, &mut ui)?;
+                replace_process(run, &token, console)
+            }
+            Some(mut command_token) => {
+                let outcome = stored::token_in_memory(&session, demand, environment, &mut ui)
+                    .and_then(|token| run_child(run, &token, &mut command_token, console));
+                let mut notes = Notes::new();
+                command_token.revoke(&mut notes);
+                console.notes(notes);
+                outcome
+            }
+        }
+    })
+}
+
+/// Runs the command in place of this process: it has its process ID, gets all signals, and its status is
+/// the status of this program.
+fn replace_process(run: &Run, token: &SessionToken, console: &mut Console) -> Result<ExitStatus, Failure> {
+    let Some((mut command, name)) = command(run, token, console)? else { return Ok(ExitStatus::Success) };
     Err(RunError::new(name, command.exec()).into())
 }
 
-/// Returns the command with the environment of this process, but without the keys and passwords of a
-/// server.
-fn command(words: &[OsString]) -> Option<(Command, &OsString)> {
-    let (name, arguments) = words.split_first()?;
+/// Runs the command as a child process, and renews its token until it ends.
+fn run_child(
+    run: &Run,
+    token: &SessionToken,
+    command_token: &mut CommandToken<'_>,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let Some((mut command, name)) = command(run, token, console)? else { return Ok(ExitStatus::Success) };
+    let failed = |source| RunError::new(name, source);
+    let running = HeldSignals::hold().and_then(|signals| signals.start(&mut command)).map_err(failed)?;
+    while !running.wait(command_token.next_renewal()) {
+        let mut notes = Notes::new();
+        command_token.renew(&mut notes);
+        console.notes(notes);
+    }
+    Ok(ExitStatus::Command(running.status().map_err(failed)?))
+}
+
+/// Returns the command and its name. It has the token and the environment of this process, but without the
+/// keys and passwords of a server.
+fn command<'a>(
+    run: &'a Run,
+    token: &SessionToken,
+    console: &mut Console,
+) -> Result<Option<(Command, &'a OsString)>, Failure> {
+    let token = TokenFormat::Plain.render(&token.token, token.expires_at)?;
+    console.flush()?;
+    let Some((name, arguments)) = run.command.split_first() else { return Ok(None) };
     let mut command = Command::new(name);
     command.args(arguments);
     for variable in Variable::ALL.iter().filter(|variable| !variable.is_public()) {
         command.env_remove(variable.name());
     }
-    Some((command, name))
+    command.env(run.env.as_str(), token.expose());
+    Ok(Some((command, name)))
 }

@@ -14,6 +14,7 @@ use crate::cli::prompt::{self, PasswordOptions};
 use crate::cli::quantity::{base_url, positive_duration};
 use crate::clustercockpit::{self, USERS_LIMIT, UserApi};
 use crate::http::{Client, HttpOptions, HttpTrust, Proxy};
+use crate::login::session_key::SessionOrigin;
 use crate::login::stored;
 use crate::token;
 use crate::util::file::{self, SETTINGS_LIMIT, shell_word};
@@ -255,7 +256,8 @@ impl CredentialOptions {
         let Some(path) = &self.token_file else {
             let mut notes = Notes::new();
             let now = Clock::System.now();
-            let token = stored::server_token(server, now, console.environment(), &mut notes);
+            let token =
+                stored::server_token(&SessionOrigin::server(server), now, console.environment(), &mut notes);
             console.notes(notes);
             return Ok(token?);
         };

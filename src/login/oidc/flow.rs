@@ -395,7 +395,8 @@ impl OidcLogin<'_> {
         mut notes: Notes,
         ui: &mut impl LoginUi,
     ) -> Result<Session, LoginError> {
-        let session = session.and_then(|session| self.target.save(&session, &mut notes).map(|()| session));
+        let session = session
+            .and_then(|session| self.target.save(&session, self.environment, &mut notes).map(|()| session));
         if let Ok(session) = &session {
             note_end_of_refresh(session, &mut notes);
         }

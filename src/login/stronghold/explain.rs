@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::error::StrongholdLoginError;
+use super::flow::settings_origin;
 use crate::login::stored;
 use crate::login::ui::LoginEnvironment;
 use crate::policy::login_role::{
@@ -54,9 +55,9 @@ fn token(client: &StrongholdClient, environment: &LoginEnvironment<'_>) -> Optio
         Ok(None) => {}
         Err(error) => log::info!("{error}"),
     }
-    let url = &client.settings().url.value;
+    let origin = settings_origin(client.settings());
     let now = environment.clock.now();
-    stored::server_token(url, now, environment.variables, &mut Notes::new()).ok()
+    stored::server_token(&origin, now, environment.variables, &mut Notes::new()).ok()
 }
 
 fn read_role(

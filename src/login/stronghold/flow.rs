@@ -32,7 +32,7 @@ pub fn log_in<U: LoginUi>(
     let client = settings
         .and_then(|settings| StrongholdClient::new(settings, environment.variables))
         .map_err(LoginError::from)?;
-    let origin = SessionOrigin::server(&client.settings().url.value);
+    let origin = settings_origin(client.settings());
     let target = SessionTarget::open(place, Some(&origin), environment.variables)?;
     let login = StrongholdLogin { client: &client, request, environment, target: &target };
     let (mount, answer) = match &request.flow {
@@ -44,6 +44,13 @@ pub fn log_in<U: LoginUi>(
         LoginAnswer::Token(issued) => Ok(LoginOutcome::Session(Box::new(login.store(issued, &mount, ui)?))),
         LoginAnswer::Mfa(_) => Err(LoginError::from(StrongholdLoginError::RepeatedMfa).into()),
     }
+}
+
+/// Returns the origin of the sessions of a server: its URL, and the namespace.
+#[must_use]
+pub fn settings_origin(settings: &ServerSettings) -> SessionOrigin {
+    let ServerSettings { url, namespace, .. } = settings;
+    SessionOrigin::namespace(&url.value, namespace.as_ref().map(|namespace| &namespace.value))
 }
 
 /// One login.
@@ -151,7 +158,7 @@ impl StrongholdLogin<'_> {
                 let (found, expected) = (session.user.username.clone(), expected.clone());
                 Err(LoginError::OtherSubject { found, expected })
             }
-            _ => self.target.save(&session, &mut notes),
+            _ => self.target.save(&session, self.environment, &mut notes),
         };
         if stored.is_err()
             && let Some(token) = &session.token

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::StrongholdLoginError;
+use super::flow::settings_origin;
 use super::token;
 use crate::login::error::LoginError;
 use crate::login::identity::Method;
@@ -10,7 +11,6 @@ use crate::login::selection::{SessionPlace, SessionSelection};
 use crate::login::session::{Session, StrongholdGrant};
 use crate::login::session_error::SessionError;
 use crate::login::session_file::SessionLock;
-use crate::login::session_key::{SessionOrigin, SessionRequest};
 use crate::login::session_store::{SessionStore, SessionTarget};
 use crate::login::stored;
 use crate::login::token_demand::TokenDemand;
@@ -28,8 +28,8 @@ fn settings(environment: &LoginEnvironment<'_>) -> Result<Option<ServerSettings>
     }
 }
 
-/// Returns the selection of a helper: the requested session, otherwise the one of the server in the
-/// variables.
+/// Returns the selection of a helper: the requested session, otherwise the one of the server and namespace
+/// in the variables.
 fn selection_of(
     selection: &SessionSelection,
     environment: &LoginEnvironment<'_>,
@@ -39,10 +39,10 @@ fn selection_of(
         None => settings(environment)?,
     };
     Ok(match server {
-        Some(settings) => SessionSelection {
-            request: Some(SessionRequest::Origin(SessionOrigin::server(&settings.url.value))),
-            here: None,
-        },
+        Some(settings) => {
+            let store = SessionStore::new(environment.variables)?;
+            stored::selection_in_namespace(&store, &settings_origin(&settings))?
+        }
         None => selection.clone(),
     })
 }
@@ -85,7 +85,7 @@ pub fn store_for_helper(
     let settings = settings(environment)?.ok_or(StrongholdLoginError::HelperWithoutServer)?;
     let client = StrongholdClient::new(settings, environment.variables)?;
     let status = client.look_up(&token)?;
-    let origin = SessionOrigin::server(&client.settings().url.value);
+    let origin = settings_origin(client.settings());
     let target = SessionTarget::open(SessionPlace::Stored(selection), Some(&origin), environment.variables)?;
     let namespace = client.settings().namespace.as_ref();
     let issued = IssuedToken {
@@ -108,7 +108,7 @@ pub fn store_for_helper(
     };
     let session =
         token::session_of(&client, issued, grant, target.key().clone(), environment.clock.now(), notes);
-    target.save(&session, notes)?;
+    target.save(&session, environment, notes)?;
     Ok(session)
 }
 

@@ -1,6 +1,7 @@
 //! Login at a Stronghold, OpenBao or Vault server: with a JWT or through its provider. The token that
 //! the server issues becomes the session.
 
+mod command_token;
 pub mod error;
 mod explain;
 mod flow;
@@ -11,6 +12,7 @@ mod redirected;
 mod request;
 pub(super) mod token;
 
-pub use flow::log_in;
+pub use command_token::CommandToken;
+pub use flow::{log_in, settings_origin};
 pub use helper::{erase_for_helper, store_for_helper, token_for_helper};
 pub use request::{JwtSource, ProviderLoginOptions, StrongholdFlow, StrongholdRequest};

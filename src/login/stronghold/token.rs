@@ -87,10 +87,14 @@ fn expiry(now: Timestamp, seconds: u64) -> Timestamp {
 /// Whether the token should be renewed at this time, although it is still valid: less than a third of its
 /// lifetime remains.
 pub(in crate::login) fn is_renewal_due(session: &Session, now: Timestamp) -> bool {
-    let Some(grant) = &session.stronghold else { return false };
-    let (Some(lifetime), Some(expires_at)) = (grant.lifetime, session.expires_at) else { return false };
-    let margin = GoDuration::from_seconds(i64::try_from(lifetime / RENEWAL_PART).unwrap_or_default());
-    session.can_be_renewed(now) && now.plus(margin) >= expires_at
+    session.can_be_renewed(now) && renewal_due_at(session).is_some_and(|due| now >= due)
+}
+
+/// Returns the time from which the token should be renewed; `None` if it never expires.
+pub(super) fn renewal_due_at(session: &Session) -> Option<Timestamp> {
+    let lifetime = session.stronghold.as_ref()?.lifetime?;
+    let margin = i64::try_from(lifetime / RENEWAL_PART).unwrap_or_default();
+    Some(session.expires_at?.plus_seconds(-margin))
 }
 
 /// Renews the token of a session at the server and returns the session with the new expiry time.
@@ -118,6 +122,17 @@ pub(in crate::login) fn renew(
     Ok(Session { expires_at, stronghold: Some(grant), ..session.clone() })
 }
 
+/// The outcome of a revocation.
+#[derive(Debug)]
+pub(super) enum Revocation {
+    /// The token is not valid any more: it is revoked now, or it has expired.
+    Done,
+    /// The server did not accept the token any more.
+    AlreadyInvalid,
+    /// The server rejects the revocation: a batch token is not stored there.
+    Rejected(StrongholdError),
+}
+
 /// Revokes the token of a session that has ended. A token that the server does not accept any more is not
 /// an error.
 pub(in crate::login) fn revoke(
@@ -126,20 +141,56 @@ pub(in crate::login) fn revoke(
     environment: &LoginEnvironment<'_>,
     notes: &mut Notes,
 ) -> Result<(), LoginError> {
+    match revocation(session, grant, environment)? {
+        Revocation::Done => {}
+        Revocation::AlreadyInvalid => {
+            notes.note("the server does not accept the token any more: it was revoked before");
+        }
+        Revocation::Rejected(error) => {
+            notes.warn("token-not-revoked", format!("the token remains valid until it expires: {error}"));
+        }
+    }
+    Ok(())
+}
+
+/// Revokes the token of a session that a login has replaced, because no command has it any more. A failure is
+/// only a warning: the new session is stored. The token of another program is not revoked, and a token that
+/// another program stores replaces one without revoking it: it may be a child of the replaced token.
+pub(in crate::login) fn revoke_replaced(
+    before: &Session,
+    after: &Session,
+    environment: &LoginEnvironment<'_>,
+    notes: &mut Notes,
+) {
+    let is_of_other_program =
+        |session: &Session| session.stronghold.as_ref().is_some_and(|grant| grant.mount.is_none());
+    let Some(grant) = &before.stronghold else { return };
+    if is_of_other_program(before) || is_of_other_program(after) || before.token == after.token {
+        return;
+    }
+    let reason = match revocation(before, grant, environment) {
+        Ok(Revocation::Done | Revocation::AlreadyInvalid) => return,
+        Ok(Revocation::Rejected(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let text = format!("the token of the replaced session remains valid until it expires: {reason}");
+    notes.warn("token-not-revoked", text);
+}
+
+/// Revokes the token of a session.
+pub(super) fn revocation(
+    session: &Session,
+    grant: &StrongholdGrant,
+    environment: &LoginEnvironment<'_>,
+) -> Result<Revocation, LoginError> {
     let Some(token) = session.token.as_ref().filter(|_| !session.is_expired(environment.clock.now())) else {
-        return Ok(());
+        return Ok(Revocation::Done);
     };
     match client_of(session, grant, environment)?.revoke(token) {
-        Err(StrongholdError::Denied { .. }) => {
-            notes.note("the server does not accept the token any more: it was revoked before");
-            Ok(())
-        }
-        // A batch token is not stored at the server.
-        Err(error @ StrongholdError::Rejected { .. }) => {
-            notes.warn("token-not-revoked", format!("the token remains valid until it expires: {error}"));
-            Ok(())
-        }
-        outcome => Ok(outcome?),
+        Ok(()) => Ok(Revocation::Done),
+        Err(StrongholdError::Denied { .. }) => Ok(Revocation::AlreadyInvalid),
+        Err(error @ StrongholdError::Rejected { .. }) => Ok(Revocation::Rejected(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -149,7 +200,7 @@ fn client_of(
     grant: &StrongholdGrant,
     environment: &LoginEnvironment<'_>,
 ) -> Result<StrongholdClient, LoginError> {
-    let Some(SessionOrigin::Server(url)) = &session.key.origin else {
+    let Some(SessionOrigin::Server(url) | SessionOrigin::Namespace(url, _)) = &session.key.origin else {
         return Err(StrongholdError::NoServer.into());
     };
     let settings = ServerSettings::of_session(url, grant.namespace.as_deref(), session.ca_file.as_deref())?;
