@@ -119,16 +119,20 @@ impl PasswordOptions {
     }
 }
 
+/// Opens the terminal of this process.
+///
+/// # Errors
+/// There is no terminal.
+pub(super) fn terminal() -> io::Result<File> {
+    std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty")
+}
+
 /// Prompts on the terminal, without echo.
 ///
 /// # Errors
 /// [`PromptError`]; empty input is an error.
 pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText, PromptError> {
-    let terminal = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")
-        .map_err(|_| PromptError::NoTerminal { what: what.to_owned(), options })?;
+    let terminal = terminal().map_err(|_| PromptError::NoTerminal { what: what.to_owned(), options })?;
     let _guard = EchoGuard::new(terminal);
     let answer = rpassword::prompt_password(format!("{prompt}: "))
         .inspect_err(|error| {

@@ -7,11 +7,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgrp, kill_process, waitid};
 use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::{Handle, Signals};
+
+use crate::cli::prompt;
 
 /// The signals that the command gets. None of them ends this process.
 const FORWARDED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
@@ -80,9 +81,7 @@ fn forward(signal: i32, pid: Pid) {
 
 /// Whether this process, and so the command, is in the foreground of a terminal.
 fn is_in_foreground() -> bool {
-    let terminal =
-        rustix::fs::open("/dev/tty", OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty());
-    terminal.is_ok_and(|terminal| tcgetpgrp(terminal) == Ok(getpgrp()))
+    prompt::terminal().is_ok_and(|terminal| tcgetpgrp(terminal) == Ok(getpgrp()))
 }
 
 /// A command that runs.

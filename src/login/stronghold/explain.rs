@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::error::StrongholdLoginError;
-use super::flow::settings_origin;
+use super::token::settings_origin;
 use crate::login::stored;
 use crate::login::ui::LoginEnvironment;
 use crate::policy::login_role::{

@@ -10,7 +10,7 @@ use crate::login::network::NetworkOptions;
 use crate::login::outcome::LoginOutcome;
 use crate::login::selection::{SessionPlace, SessionSelection};
 use crate::login::session::{Session, StrongholdGrant};
-use crate::login::session_key::{SessionOrigin, SessionRequest};
+use crate::login::session_key::SessionRequest;
 use crate::login::session_store::SessionTarget;
 use crate::login::ui::{LoginEnvironment, LoginUi};
 use crate::stronghold::{IssuedToken, JwtLogin, LoginAnswer, MountPath, ServerSettings, StrongholdClient};
@@ -32,7 +32,7 @@ pub fn log_in<U: LoginUi>(
     let client = settings
         .and_then(|settings| StrongholdClient::new(settings, environment.variables))
         .map_err(LoginError::from)?;
-    let origin = settings_origin(client.settings());
+    let origin = token::settings_origin(client.settings());
     let target = SessionTarget::open(place, Some(&origin), environment.variables)?;
     let login = StrongholdLogin { client: &client, request, environment, target: &target };
     let (mount, answer) = match &request.flow {
@@ -44,13 +44,6 @@ pub fn log_in<U: LoginUi>(
         LoginAnswer::Token(issued) => Ok(LoginOutcome::Session(Box::new(login.store(issued, &mount, ui)?))),
         LoginAnswer::Mfa(_) => Err(LoginError::from(StrongholdLoginError::RepeatedMfa).into()),
     }
-}
-
-/// Returns the origin of the sessions of a server: its URL, and the namespace.
-#[must_use]
-pub fn settings_origin(settings: &ServerSettings) -> SessionOrigin {
-    let ServerSettings { url, namespace, .. } = settings;
-    SessionOrigin::namespace(&url.value, namespace.as_ref().map(|namespace| &namespace.value))
 }
 
 /// One login.

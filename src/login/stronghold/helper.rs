@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::StrongholdLoginError;
-use super::flow::settings_origin;
-use super::token;
+use super::token::{self, settings_origin};
 use crate::login::error::LoginError;
 use crate::login::identity::Method;
 use crate::login::selection::{SessionPlace, SessionSelection};

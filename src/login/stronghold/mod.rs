@@ -13,6 +13,7 @@ mod request;
 pub(super) mod token;
 
 pub use command_token::CommandToken;
-pub use flow::{log_in, settings_origin};
+pub use flow::log_in;
 pub use helper::{erase_for_helper, store_for_helper, token_for_helper};
 pub use request::{JwtSource, ProviderLoginOptions, StrongholdFlow, StrongholdRequest};
+pub use token::settings_origin;

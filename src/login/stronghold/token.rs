@@ -17,6 +17,13 @@ use crate::util::time::Timestamp;
 /// A token is renewed when less than this part of its lifetime remains.
 const RENEWAL_PART: u64 = 3;
 
+/// Returns the origin of the sessions of a server: its URL, and the namespace.
+#[must_use]
+pub fn settings_origin(settings: &ServerSettings) -> SessionOrigin {
+    let ServerSettings { url, namespace, .. } = settings;
+    SessionOrigin::namespace(&url.value, namespace.as_ref().map(|namespace| &namespace.value))
+}
+
 /// Creates the session of a token that the server issued. The server is asked for the name of the user,
 /// unless each request uses up the token.
 pub(super) fn session_of(
