@@ -101,7 +101,7 @@ impl Metrics {
         }
     }
 
-    /// Counts the begin of a watch. Only the first one counts as an event: a watch that is started again and
+    /// Counts the start of a watch. Only the first one counts as an event: a watch that is started again and
     /// again and never delivers anything is silent.
     pub fn watch_started(&self, watch: &Collection) {
         add(&self.watch_restarts, watch.resource);
@@ -120,7 +120,7 @@ impl Metrics {
         events.insert(watch.clone(), WatchEvent::now());
     }
 
-    /// The watch that has been silent for longest, with the seconds from its last event to the last request that
+    /// The watch that has been silent the longest, with the seconds from its last event to the last request that
     /// succeeded: while the API server cannot be reached, a watch is not silent.
     pub fn most_silent_watch(&self) -> Option<(Collection, u64)> {
         let events = self.watch_events.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +150,7 @@ impl Metrics {
         page.counter("signatures_total", "Signatures by result.");
         page.sample(&[("result", "success")], self.signed.load(Ordering::Relaxed));
         page.sample(&[("result", "failure")], self.sign_failed.load(Ordering::Relaxed));
-        page.counter("api_errors_total", "Answers of the API server with an error; code 0: no answer.");
+        page.counter("api_errors_total", "Error responses of the API server; code 0: no response.");
         for ((verb, code), count) in self.api_errors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             page.sample(&[("verb", verb), ("code", &code.to_string())], count);
         }
@@ -160,9 +160,9 @@ impl Metrics {
         }
         page.gauge(
             "last_watch_event_timestamp_seconds",
-            "Time of the last event or bookmark of the watch that has been silent for longest.",
+            "Time of the last event or bookmark of the watch that has been silent the longest.",
         );
-        // Of the namespaces of a kind the one that has been silent for longest.
+        // Of the namespaces of a kind the one that has been silent the longest.
         let mut oldest: BTreeMap<&str, i64> = BTreeMap::new();
         for (watch, event) in self.watch_events.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let at = oldest.entry(watch.resource).or_insert(event.wall);

@@ -70,11 +70,11 @@ pub enum AccountsError {
     /// The file of disabled users cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The journal does not have the run; none if it does not have any.
-    #[error("the journal does not have {}", .0.as_ref().map_or_else(|| "a run".to_owned(), |run| format!("the run {}", quote(run.as_str()))))]
+    /// The run is not in the journal; `None` if the journal has no runs.
+    #[error("{}", unknown_run(.0.as_ref()))]
     UnknownRun(Option<RunId>),
-    /// Several IDs of runs begin with the text; one of them.
-    #[error("several runs begin with this ID{}", .0.as_ref().map_or_else(String::new, |run| format!(", such as {run}")))]
+    /// The IDs of several runs begin with the text; one of them.
+    #[error("ambiguous run: several IDs begin with this text{}", .0.as_ref().map_or_else(String::new, |run| format!(", such as {run}")))]
     AmbiguousRun(Option<RunId>),
     /// The LDAP search returned no entry.
     #[error("the LDAP search returned no users")]
@@ -119,6 +119,13 @@ pub enum AccountsError {
         /// The options that select the server, with a blank before each.
         options: String,
     },
+}
+
+fn unknown_run(run: Option<&RunId>) -> String {
+    run.map_or_else(
+        || "the journal has no runs".to_owned(),
+        |run| format!("the run {} is not in the journal", quote(run.as_str())),
+    )
 }
 
 impl From<HistoryError> for AccountsError {

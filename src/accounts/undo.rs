@@ -150,7 +150,7 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
         Ok::<_, AccountsErrors>(())
     })?;
     let had_admin = transaction.has_other_admin(&[])?;
-    let mut undone = Undone::default();
+    let mut undone = UndoProgress::default();
     for place in places.into_iter().rev() {
         if let Some(change) = journal.change(place)? {
             undone.change(&mut transaction, &change)?;
@@ -165,7 +165,7 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
     if loses_last_admin {
         notes.warn("last-admin", "no user has the role admin after this run was undone".to_owned());
     }
-    let Undone { mut restored, conflicts, without_password, .. } = undone;
+    let UndoProgress { mut restored, conflicts, without_password, .. } = undone;
     restored.sort_unstable();
     restored.dedup();
     Ok(UndoReport {
@@ -183,14 +183,14 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
 
 /// The changes that were undone.
 #[derive(Default)]
-struct Undone {
+struct UndoProgress {
     restored: Vec<String>,
     conflicts: Vec<UndoConflict>,
     conflicting: HashSet<String>,
     without_password: Vec<String>,
 }
 
-impl Undone {
+impl UndoProgress {
     fn change(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -213,7 +213,7 @@ impl Undone {
             (Some(before), None) => {
                 transaction.insert_stored(&row_of(&change.user, before, StoredValue::Null))?;
                 if before.password != PasswordState::None {
-                    self.lose_password(before, &username);
+                    self.note_lost_password(before, &username);
                 }
             }
             (Some(before), Some(row)) => {
@@ -223,7 +223,7 @@ impl Undone {
                 let password = match earlier_password(change, before, &row) {
                     Some(password) => password,
                     None => {
-                        self.lose_password(before, &username);
+                        self.note_lost_password(before, &username);
                         StoredValue::Null
                     }
                 };
@@ -241,7 +241,7 @@ impl Undone {
         Ok(())
     }
 
-    fn lose_password(&mut self, before: &RowImage, username: &str) {
+    fn note_lost_password(&mut self, before: &RowImage, username: &str) {
         if before.auth_source() == AuthSource::Local {
             self.without_password.push(username.to_owned());
         }
@@ -257,12 +257,12 @@ impl Undone {
         for conflict in self.conflicts.iter().take(SHOWN) {
             notes.warn(
                 "undo-conflict",
-                format!("{} was {}, and is not changed", quote(&conflict.username), conflict.reason.text()),
+                format!("skipped {}: {}", quote(&conflict.username), conflict.reason.text()),
             );
         }
         let more = self.conflicts.len().saturating_sub(SHOWN);
         if more > 0 {
-            notes.warn("undo-conflict", format!("{} more are not changed (--json lists all)", users(more)));
+            notes.warn("undo-conflict", format!("skipped {} more (--json lists all)", users(more)));
         }
         if let Some(first) = self.without_password.first() {
             let names: Vec<String> =
@@ -272,7 +272,7 @@ impl Undone {
             notes.warn_with(
                 "password-not-restored",
                 format!(
-                    "local users without a password now, because the journal does not contain passwords: {}{rest}",
+                    "local users without a password now, because the journal contains no passwords: {}{rest}",
                     names.join(", ")
                 ),
                 format!("cc-user passwd {}", shell_word(first)),

@@ -6,7 +6,7 @@ use crate::util::redact::redact_argument;
 use crate::util::shell::word;
 use crate::util::time::Clock;
 
-/// The most bytes of a command in the journal.
+/// The maximum size of a command in the journal, in bytes.
 const COMMAND_LIMIT: usize = 1000;
 
 /// Returns the author of the changes of this process.
@@ -33,7 +33,7 @@ fn account() -> String {
     }
 }
 
-/// The begin of a long command.
+/// The beginning of a long command.
 fn limited(mut command: String) -> String {
     if command.len() > COMMAND_LIMIT {
         let end = (0..=COMMAND_LIMIT).rev().find(|end| command.is_char_boundary(*end)).unwrap_or(0);

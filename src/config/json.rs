@@ -16,7 +16,7 @@ pub(super) struct SyntaxError {
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) root: JsonNode,
-    /// Whether it begins with a byte order mark, which the server rejects.
+    /// Whether the file begins with a byte order mark, which the server rejects.
     pub(super) mark: bool,
     pub(super) junk: Option<SyntaxError>,
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::error::ConsumerError;
 use crate::util::file;
 
-/// The most bytes of a file of names.
+/// The maximum size of a file of names, in bytes.
 const NAMES_LIMIT: u64 = 64 << 20;
 
 /// An account or group in a renewal file.

@@ -1,4 +1,4 @@
-//! The command after a change, and the marker of a command that did not succeed yet.
+//! The command after a change, and the marker of a command that has not succeeded yet.
 //!
 //! The marker is written before the file is replaced and deleted after the command succeeded. So a kill at
 //! any moment between them leaves the marker, and the next run repeats the command.
@@ -49,7 +49,8 @@ impl PendingMarker {
             keeps_access: false,
             sweeps: false,
         };
-        self.0.write(b"The command after the change of the file beside this one did not succeed yet.\n", how)
+        self.0
+            .write(b"The command after the change of the file beside this one has not succeeded yet.\n", how)
     }
 
     pub(super) fn remove(&self) -> Result<(), FileError> {

@@ -88,7 +88,7 @@ pub enum ConsumerError {
         file: &'static str,
     },
     /// The command after a change failed.
-    #[error("{}: the token is new, but the command {} {failure}; the next run repeats it", quote_path(.path), quote(.command))]
+    #[error("{}: the token was renewed, but the command {} {failure}; the next run repeats it", quote_path(.path), quote(.command))]
     Command {
         /// The file.
         path: PathBuf,
@@ -105,14 +105,14 @@ pub enum CommandFailure {
     /// It cannot be started.
     #[error("cannot be started: {0}")]
     Start(String),
-    /// It ended with another exit status than 0.
-    #[error("ended with status {0}")]
+    /// Its exit status is not 0.
+    #[error("exited with status {0}")]
     Status(i32),
-    /// A signal ended it.
-    #[error("was ended by signal {0}")]
+    /// A signal terminated it.
+    #[error("was terminated by signal {0}")]
     Signal(i32),
-    /// It took longer than its time limit and was ended.
-    #[error("took longer than {} and was ended", GoDuration::from_seconds(i64::try_from(.0.as_secs()).unwrap_or(i64::MAX)))]
+    /// It exceeded its time limit and was terminated.
+    #[error("did not end within {} and was terminated", GoDuration::from_seconds(i64::try_from(.0.as_secs()).unwrap_or(i64::MAX)))]
     Timeout(Duration),
 }
 

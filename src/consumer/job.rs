@@ -223,7 +223,7 @@ impl ConsumerRenewer<'_> {
     }
 }
 
-/// The marker of a file, if its command did not succeed yet.
+/// The marker of a file whose command has not succeeded yet.
 fn pending_marker(job: &ConsumerFile) -> Result<Option<PendingMarker>, ConsumerError> {
     let location = job.output.locate(Location::find)?;
     let marker = PendingMarker::beside(&location)?;

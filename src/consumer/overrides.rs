@@ -1,4 +1,4 @@
-//! What a program reads in the place of a member: a variable that wins over the file, or another member.
+//! What a program reads instead of a member: a variable that overrides the file, or another member.
 
 use std::path::Path;
 

@@ -194,10 +194,10 @@ impl RenewalEntry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntriesError {
     /// Two entries have the same target.
-    #[error("{} is renewed twice", quote_path(Path::new(.0)))]
+    #[error("duplicate target {}", quote_path(Path::new(.0)))]
     DuplicateTarget(String),
     /// The entries of a file expect another owner, group or mode.
-    #[error("{}: its renewals expect different owners, groups or modes", quote_path(.0))]
+    #[error("{}: the renewals of this file have different owners, groups or modes", quote_path(.0))]
     DifferentAccess(PathBuf),
 }
 

@@ -38,11 +38,11 @@ impl Connection {
         progress: &mut dyn FnMut(u64),
     ) -> Result<GroupDirectory, LdapError> {
         let mut directory = self.find_groups(ldap, map, users, scope, progress)?;
-        if directory.faults.is_empty() { Ok(directory) } else { Err(directory.faults.remove(0)) }
+        if directory.errors.is_empty() { Ok(directory) } else { Err(directory.errors.remove(0)) }
     }
 
     /// Reads the groups as [`Connection::read_groups`], but every group that is missing, ambiguous or
-    /// unreadable is one of [`GroupDirectory::into_faults`].
+    /// unreadable is one of [`GroupDirectory::into_errors`].
     ///
     /// # Errors
     /// [`LdapError`] if the LDAP server fails or its answer is incomplete.
@@ -72,8 +72,8 @@ impl Connection {
         reader.read_ranges()?;
         reader.resolve()?;
         let mut directory = reader.directory;
-        if directory.faults.is_empty() {
-            directory.faults.extend(directory.unreadable(&map.search));
+        if directory.errors.is_empty() {
+            directory.errors.extend(directory.unreadable(&map.search));
         }
         log::info!(
             "the LDAP server returned {} groups with {} memberships",
@@ -188,11 +188,11 @@ impl GroupReader<'_> {
         }
     }
 
-    /// Adds the error of one rule to the faults.
+    /// Adds the error of one rule to the errors.
     fn collect(&mut self, selected: Result<(), LdapError>) -> Result<(), LdapError> {
         match selected {
             Err(error @ (LdapError::GroupMissing { .. } | LdapError::GroupAmbiguous { .. })) => {
-                self.directory.faults.push(error);
+                self.directory.errors.push(error);
                 Ok(())
             }
             other => other,
@@ -304,7 +304,7 @@ impl GroupReader<'_> {
         let mut visit = |entry: Entry| {
             let number = directory.add(&entry, search, users, *requires_members, rule)?;
             // A duplicate entry means that the answer was tampered with or is corrupt.
-            if seen.insert(number) { Ok(()) } else { Err(LdapError::Malformed("an entry occurs twice")) }
+            if seen.insert(number) { Ok(()) } else { Err(LdapError::Malformed("duplicate entry")) }
         };
         connection.read_entries(&request, &mut visit, progress)
     }
@@ -357,7 +357,9 @@ impl GroupReader<'_> {
                 };
                 match connection.read_entries(&request, &mut visit, &mut |_| {}) {
                     Ok(_) => {}
-                    Err(LdapError::SearchBase(_)) => return Err(truncated("the group is gone".to_owned())),
+                    Err(LdapError::SearchBase(_)) => {
+                        return Err(truncated("the group no longer exists".to_owned()));
+                    }
                     Err(error) => return Err(error),
                 }
                 match end {

@@ -4,10 +4,10 @@ use super::config::LdapConfig;
 use super::filter::Filter;
 use super::user_index::{IndexedAttribute, UserIndex};
 use crate::config::{GroupMapSettings, Settings, Value};
-use crate::policy::role_map::{MapFault, RoleMap, Selector};
+use crate::policy::role_map::{RoleMap, RoleMapError, Selector};
 use crate::util::dn::DistinguishedName;
 
-/// The most steps below a mapped group.
+/// The maximum depth of groups below a mapped group.
 pub const MAX_DEPTH: u64 = 20;
 
 /// The filter of all groups: the object classes of RFC 4519, RFC 2307bis, RFC 2307 and Active Directory, and dynamic
@@ -73,24 +73,24 @@ impl GroupMap {
     /// Reads the section. Returns `None` if there is none.
     ///
     /// # Errors
-    /// Every fault of the section.
-    pub fn from_settings(settings: &Settings) -> Result<Option<Self>, Vec<MapFault>> {
+    /// Every error of the section.
+    pub fn from_settings(settings: &Settings) -> Result<Option<Self>, Vec<RoleMapError>> {
         let section = settings.ldap.as_ref().and_then(|ldap| ldap.group_map.as_deref());
         section.map(Self::from_section).transpose()
     }
 
-    fn from_section(section: &GroupMapSettings) -> Result<Self, Vec<MapFault>> {
-        let mut faults = Vec::new();
+    fn from_section(section: &GroupMapSettings) -> Result<Self, Vec<RoleMapError>> {
+        let mut errors = Vec::new();
         let rules = RoleMap::from_settings(section).unwrap_or_else(|found| {
-            faults.extend(found);
+            errors.extend(found);
             RoleMap { rules: Vec::new(), default_role: None, is_authoritative: false }
         });
         for rule in &rules.rules {
             if let Selector::Filter(filter) = &rule.selector {
-                read_filter(&format!("{}.{}.filter", section.key, rule.key), filter, &mut faults);
+                read_filter(&format!("{}.{}.filter", section.key, rule.key), filter, &mut errors);
             }
         }
-        let search = GroupSearch::from_section(section, &rules, &mut faults);
+        let search = GroupSearch::from_section(section, &rules, &mut errors);
         let locked_accounts = section.locked_accounts.as_ref().and_then(|preset| {
             let filter = match preset.value.as_str() {
                 "freeipa" | "389ds" => LOCKED_389,
@@ -98,15 +98,15 @@ impl GroupMap {
                 filter if filter.trim_start().starts_with('(') => filter,
                 _ => {
                     let why = "expected 'freeipa', '389ds', 'active-directory' or a filter in parentheses";
-                    faults.push(setting(section, "locked-accounts", why));
+                    errors.push(setting(section, "locked-accounts", why));
                     return None;
                 }
             };
-            read_filter(&format!("{}.locked-accounts", section.key), filter, &mut faults)
+            read_filter(&format!("{}.locked-accounts", section.key), filter, &mut errors)
         });
         match search {
-            Some(search) if faults.is_empty() => Ok(Self { rules, search, locked_accounts }),
-            _ => Err(faults),
+            Some(search) if errors.is_empty() => Ok(Self { rules, search, locked_accounts }),
+            _ => Err(errors),
         }
     }
 
@@ -142,29 +142,33 @@ impl GroupMap {
 }
 
 impl GroupSearch {
-    fn from_section(section: &GroupMapSettings, rules: &RoleMap, faults: &mut Vec<MapFault>) -> Option<Self> {
-        let bases = bases(section, rules, faults);
+    fn from_section(
+        section: &GroupMapSettings,
+        rules: &RoleMap,
+        errors: &mut Vec<RoleMapError>,
+    ) -> Option<Self> {
+        let bases = bases(section, rules, errors);
         let filter = section.group_filter.as_ref().map_or(DEFAULT_FILTER, |filter| filter.value.as_str());
-        let filter = read_filter(&format!("{}.group-filter", section.key), filter, faults);
-        let membership = membership(section, faults);
+        let filter = read_filter(&format!("{}.group-filter", section.key), filter, errors);
+        let membership = membership(section, errors);
         let in_chain = section.in_chain.value;
         let depth = section.nesting_depth.as_ref().map_or(0, |depth| depth.value);
         if depth > MAX_DEPTH {
-            faults.push(setting(section, "nesting-depth", "expected a number from 0 to 20"));
+            errors.push(setting(section, "nesting-depth", "expected a number from 0 to 20"));
         }
         if in_chain && section.nesting_depth.is_some() {
-            faults.push(setting(section, "in-chain", "expected either 'in-chain' or 'nesting-depth'"));
+            errors.push(setting(section, "in-chain", "expected either 'in-chain' or 'nesting-depth'"));
         }
         if matches!(membership, Some(Membership::MemberName(_))) && (in_chain || depth > 0) {
             let key = if in_chain { "in-chain" } else { "nesting-depth" };
-            faults.push(setting(section, key, "groups with 'member-name' cannot be members of groups"));
+            errors.push(setting(section, key, "groups with 'member-name' cannot be members of groups"));
         }
-        attribute_name(section, "group-name-attr", &section.group_name_attr.value, faults);
+        attribute_name(section, "group-name-attr", &section.group_name_attr.value, errors);
         for (rule, attribute) in
             section.rules.iter().filter_map(|rule| Some((rule, rule.attribute.as_ref()?)))
         {
             if !is_attribute_name(&attribute.value) {
-                faults.push(MapFault::Setting {
+                errors.push(RoleMapError::Setting {
                     key: format!("{}.attribute", rule.key),
                     why: "expected the name of an attribute".to_owned(),
                 });
@@ -181,14 +185,14 @@ impl GroupSearch {
     }
 }
 
-fn bases(section: &GroupMapSettings, rules: &RoleMap, faults: &mut Vec<MapFault>) -> Vec<String> {
+fn bases(section: &GroupMapSettings, rules: &RoleMap, errors: &mut Vec<RoleMapError>) -> Vec<String> {
     let texts = section.group_base.as_ref().map(|bases| bases.value.as_slice()).unwrap_or_default();
     let bases: Vec<String> =
         texts.iter().map(|base| base.trim().to_owned()).filter(|base| !base.is_empty()).collect();
     for base in &bases {
         if let Err(error) = DistinguishedName::parse(base) {
             let key = format!("{}.group-base", section.key);
-            faults.push(MapFault::Dn { key, dn: base.clone(), error });
+            errors.push(RoleMapError::Dn { key, dn: base.clone(), error });
         }
     }
     let needs_search =
@@ -196,16 +200,16 @@ fn bases(section: &GroupMapSettings, rules: &RoleMap, faults: &mut Vec<MapFault>
     let follows_groups =
         section.nesting_depth.as_ref().is_some_and(|depth| depth.value > 0) && rules.needs_groups();
     if bases.is_empty() && (follows_groups || rules.rules.iter().any(|rule| needs_search(&rule.selector))) {
-        faults.push(setting(section, "group-base", "expected the search base of the groups"));
+        errors.push(setting(section, "group-base", "expected the search base of the groups"));
     }
     bases
 }
 
-fn membership(section: &GroupMapSettings, faults: &mut Vec<MapFault>) -> Option<Membership> {
+fn membership(section: &GroupMapSettings, errors: &mut Vec<RoleMapError>) -> Option<Membership> {
     let text = |value: &Option<Value<String>>| value.as_ref().map(|value| value.value.clone());
     let attribute = text(&section.member_attr);
     if let Some(attribute) = &attribute {
-        attribute_name(section, "member-attr", attribute, faults);
+        attribute_name(section, "member-attr", attribute, errors);
     }
     let or = |default: &str| attribute.clone().unwrap_or_else(|| default.to_owned());
     match section.membership.as_ref().map_or("member-dn", |membership| membership.value.as_str()) {
@@ -214,7 +218,7 @@ fn membership(section: &GroupMapSettings, faults: &mut Vec<MapFault>) -> Option<
         "member-of" => Some(Membership::MemberOf(or("memberOf"))),
         _ => {
             let why = "expected 'member-dn', 'member-name' or 'member-of'";
-            faults.push(setting(section, "membership", why));
+            errors.push(setting(section, "membership", why));
             None
         }
     }
@@ -230,9 +234,9 @@ impl Membership {
     }
 }
 
-fn attribute_name(section: &GroupMapSettings, key: &str, name: &str, faults: &mut Vec<MapFault>) {
+fn attribute_name(section: &GroupMapSettings, key: &str, name: &str, errors: &mut Vec<RoleMapError>) {
     if !is_attribute_name(name) {
-        faults.push(setting(section, key, "expected the name of an attribute"));
+        errors.push(setting(section, key, "expected the name of an attribute"));
     }
 }
 
@@ -242,16 +246,16 @@ fn is_attribute_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
 }
 
-fn read_filter(key: &str, filter: &str, faults: &mut Vec<MapFault>) -> Option<Filter> {
+fn read_filter(key: &str, filter: &str, errors: &mut Vec<RoleMapError>) -> Option<Filter> {
     match Filter::parse(filter) {
         Ok(filter) => Some(filter),
         Err(error) => {
-            faults.push(MapFault::Setting { key: key.to_owned(), why: error.to_string() });
+            errors.push(RoleMapError::Setting { key: key.to_owned(), why: error.to_string() });
             None
         }
     }
 }
 
-fn setting(section: &GroupMapSettings, name: &str, why: &str) -> MapFault {
-    MapFault::Setting { key: format!("{}.{name}", section.key), why: why.to_owned() }
+fn setting(section: &GroupMapSettings, name: &str, why: &str) -> RoleMapError {
+    RoleMapError::Setting { key: format!("{}.{name}", section.key), why: why.to_owned() }
 }

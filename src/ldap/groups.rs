@@ -52,7 +52,7 @@ pub struct GroupDirectory {
     pub(super) memberships: usize,
     pub(super) unknown_members: u64,
     /// The groups that are missing, ambiguous or unreadable.
-    pub(super) faults: Vec<LdapError>,
+    pub(super) errors: Vec<LdapError>,
 }
 
 /// Which memberships are needed.
@@ -114,8 +114,8 @@ impl GroupDirectory {
 
     /// Returns the groups that are missing, ambiguous or unreadable.
     #[must_use]
-    pub fn into_faults(self) -> Vec<LdapError> {
-        self.faults
+    pub fn into_errors(self) -> Vec<LdapError> {
+        self.errors
     }
 
     /// Returns an error for each group that counts, must have a member and does not have one.

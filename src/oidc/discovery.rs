@@ -140,7 +140,7 @@ diagnostics! { DiscoveryError:
     Self::OtherIssuer { found, .. } => Kind::ProviderOtherIssuer,
         format!("if this is the right provider, configure the issuer as {}", quote(found));
     Self::Template { placeholder, .. } => Kind::ProviderIssuerTemplate, format!(
-                "configure the URL of one organization, with its own value in the place of {}",
+                "configure the URL of one organization, with its own value instead of {}",
                 quote(placeholder)
             );
     Self::Endpoint { .. } | Self::Downgrade { .. } => Kind::ProviderEndpointUnsafe;
@@ -371,7 +371,7 @@ mod tests {
         ];
         for error in errors {
             assert!(error.to_string().contains("is a template: '{tenantid}'"), "{error}");
-            assert!(error.hint().unwrap().contains("in the place of '{tenantid}'"));
+            assert!(error.hint().unwrap().contains("instead of '{tenantid}'"));
         }
         let error = found.find(ProviderEndpoint::Keys, &client()).unwrap_err();
         assert!(

@@ -102,16 +102,16 @@ impl fmt::Display for RenewReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("the token file does not exist or is empty"),
-            Self::EmptyMember => f.write_str("it does not have a token"),
+            Self::EmptyMember => f.write_str("no token found"),
             Self::InvalidToken(why) => write!(f, "the file does not contain a token: {}", escape(why)),
-            Self::Expired(at) => write!(f, "the token ended at {}", at.rfc3339()),
+            Self::Expired(at) => write!(f, "the token expired at {}", at.rfc3339()),
             Self::ExpiresSoon(at) => write!(f, "the token expires at {}", at.rfc3339()),
-            Self::NotYetValid(at) => write!(f, "the token begins at {} only", at.rfc3339()),
+            Self::NotYetValid(at) => write!(f, "the token is not valid before {}", at.rfc3339()),
             Self::KeyChanged => f.write_str("the token was signed by another key"),
             Self::ResourceChanged(field) => write!(f, "{field} changed"),
             Self::NoExpiry => f.write_str("the token never expires"),
             Self::ClaimsChanged(what) => write!(f, "{what} changed"),
-            Self::CommandPending => f.write_str("the command after the last change did not succeed yet"),
+            Self::CommandPending => f.write_str("the command after the last change has not succeeded yet"),
             Self::Forced => f.write_str("a renewal was requested"),
         }
     }

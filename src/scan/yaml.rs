@@ -58,7 +58,7 @@ pub(super) fn fields(text: &str) -> Vec<Field> {
     found.into_fields()
 }
 
-/// Ends a value of the innermost mapping or sequence; a value in the place of a name is the name.
+/// Ends a value of the innermost mapping or sequence; a value where a name is expected is the name.
 fn end_of_value(open: &mut [Frame], name: Option<&str>) {
     match open.last_mut() {
         Some(Frame::Mapping(next @ None)) => *next = Some(name.unwrap_or_default().to_owned()),

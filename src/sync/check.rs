@@ -38,11 +38,11 @@ pub struct RuleReport {
     pub users: u64,
 }
 
-/// Checks the LDAP settings: every fault of the section `group-map`, then the connection, the search for
+/// Checks the LDAP settings: every error of the section `group-map`, then the connection, the search for
 /// users, and each group of the rules. Nothing is changed.
 ///
 /// # Errors
-/// Every fault that was found.
+/// Every error that was found.
 pub fn check(
     settings: &Settings,
     options: &LdapOptions,
@@ -50,8 +50,8 @@ pub fn check(
 ) -> Result<CheckReport, Vec<SyncError>> {
     let (ldap, map) = match ldap_and_map(settings, options, notes) {
         Ok(found) => found,
-        Err(SyncError::GroupMap(GroupMapErrors(faults))) => {
-            return Err(faults.into_iter().map(|fault| GroupMapErrors(vec![fault]).into()).collect());
+        Err(SyncError::GroupMap(GroupMapErrors(errors))) => {
+            return Err(errors.into_iter().map(|error| GroupMapErrors(vec![error]).into()).collect());
         }
         Err(error) => return Err(vec![error]),
     };
@@ -85,9 +85,9 @@ fn check_groups(ldap: &LdapConfig, map: &GroupMap, notes: &mut Notes) -> Result<
         users: counts.get(rule.key.as_str()).copied().unwrap_or_default(),
     });
     let report = CheckReport { users: snapshot.entries(), groups: summary.groups, rules: rules.collect() };
-    let faults = directory.into_faults();
-    if !faults.is_empty() {
-        return Err(faults.into_iter().map(SyncError::Ldap).collect());
+    let errors = directory.into_errors();
+    if !errors.is_empty() {
+        return Err(errors.into_iter().map(SyncError::Ldap).collect());
     }
     super::rights_report::add_group_notes(&summary, notes);
     Ok(report)

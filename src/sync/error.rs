@@ -3,7 +3,7 @@
 use crate::config::ConfigError;
 use crate::history::HistoryError;
 use crate::ldap::LdapError;
-use crate::policy::role_map::MapFault;
+use crate::policy::role_map::RoleMapError;
 use crate::slurm::SlurmError;
 use crate::user_db::UserDbError;
 use crate::util::diagnostic::{Diagnostic, diagnostics};
@@ -56,22 +56,22 @@ diagnostics! { SyncError:
     Self::Rejected(error) => error.kind(), error.hint();
 }
 
-/// The faults of the section `group-map`.
+/// The errors of the section `group-map`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", first_fault(.0))]
-pub struct GroupMapErrors(pub Vec<MapFault>);
+#[error("{}", first_error(.0))]
+pub struct GroupMapErrors(pub Vec<RoleMapError>);
 
-fn first_fault(faults: &[MapFault]) -> String {
-    let first = faults.first().map(ToString::to_string).unwrap_or_default();
-    match faults.len().saturating_sub(1) {
+fn first_error(errors: &[RoleMapError]) -> String {
+    let first = errors.first().map(ToString::to_string).unwrap_or_default();
+    match errors.len().saturating_sub(1) {
         0 => first,
         more => format!("{first} ({more} more)"),
     }
 }
 
 diagnostics! { GroupMapErrors:
-    Self(faults) if faults.len() > 1 => Kind::GroupMapInvalid, "cc-user sync-ldap --check";
-    Self(faults) => Kind::GroupMapInvalid, faults.first().and_then(Diagnostic::hint);
+    Self(errors) if errors.len() > 1 => Kind::GroupMapInvalid, "cc-user sync-ldap --check";
+    Self(errors) => Kind::GroupMapInvalid, errors.first().and_then(Diagnostic::hint);
 }
 
 /// Why a plan must not be executed.
@@ -104,7 +104,7 @@ pub enum PlanRejection {
     },
     /// Roles or projects would be removed, but an attribute of the map is absent everywhere.
     #[error(
-        "no answer of the LDAP server has the attribute {}; refusing to remove {removals} roles and projects: \
+        "no LDAP entry has the attribute {}; refusing to remove {removals} roles and projects: \
          nothing was changed",
         quote(.attribute)
     )]

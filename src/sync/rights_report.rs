@@ -124,7 +124,7 @@ pub(super) fn add_notes(
         notes.warn(
             "manager-not-removed",
             format!(
-                "no group gives the role manager any longer, but these users keep it for projects set by hand: {}",
+                "no group or account gives the role manager to these users now; it remains for projects set by hand: {}",
                 listed(names, kept_managers.len() as u64)
             ),
         );
@@ -134,7 +134,7 @@ pub(super) fn add_notes(
         notes.warn(
             "last-admin-not-removed",
             format!(
-                "no group gives the role admin any longer, but no other administrator would remain: {}",
+                "no group or account gives the role admin to these users now; it remains because there would be no administrator: {}",
                 listed(names, kept_admins.len() as u64)
             ),
         );
@@ -147,22 +147,18 @@ pub(super) fn add_group_notes(groups: &GroupSummary, notes: &mut Notes) {
         notes.warn("group-rule-empty", format!("no LDAP group matches {} of 'group-map'", escape(rule)));
     }
     if let Some(attribute) = &groups.absent_attribute {
-        notes.warn(
-            "group-members-absent",
-            format!("no answer of the LDAP server has the attribute {}", quote(attribute)),
-        );
+        notes.warn("group-members-absent", format!("no LDAP entry has the attribute {}", quote(attribute)));
     }
     if !groups.invalid_projects.is_empty() {
         let names = groups.invalid_projects.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
-        notes.warn(
-            "project-name-invalid",
-            format!("not the names of projects, so no user gets them: {names}"),
-        );
+        notes.warn("project-name-invalid", format!("invalid names of projects, which no user gets: {names}"));
     }
     if groups.unknown_members > 0 {
         let members = if groups.unknown_members == 1 { "member is" } else { "members are" };
-        notes
-            .note(format!("{} {members} neither a user nor a group of the searches", groups.unknown_members));
+        notes.note(format!(
+            "{} group {members} neither a user nor a group that the searches found",
+            groups.unknown_members
+        ));
     }
 }
 

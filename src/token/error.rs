@@ -138,7 +138,7 @@ pub enum TokenError {
     #[error("no key to verify the token with")]
     NoKey,
     /// No key supports the token's algorithm. The keys decide, never the header (RFC 8725 3.1).
-    #[error("the token says {}, the key is for {expected}", quote(.found))]
+    #[error("the token has 'alg' {}, the key is for {expected}", quote(.found))]
     AlgorithmMismatch {
         /// The header's `alg`.
         found: String,
@@ -180,9 +180,7 @@ pub enum TokenError {
 
 fn parts_message(parts: usize) -> String {
     match parts {
-        1 => {
-            "this is not a token: it has no points, expected three parts with a point between them".to_owned()
-        }
+        1 => "this is not a token: it has no dots, expected three parts separated by dots".to_owned(),
         2 => "the token has 2 parts, expected 3: its signature is missing, or it was truncated".to_owned(),
         many => format!("the token has {many} parts, expected 3"),
     }
@@ -248,7 +246,7 @@ impl Diagnostic for TokenError {
                 Self::Empty | Self::TooLong(_) => return None,
                 Self::NoKey => "give a key with --key, --jwks or --discovery",
                 Self::Encrypted => "only its receiver's private key opens it: ask the issuer for a signed token",
-                Self::Parts(1 | 2) => "copy the whole token, with both points",
+                Self::Parts(1 | 2) => "copy the whole token, with both dots",
                 Self::Several(_) => "verify each line with --stream, or give one token",
                 Self::TooManyKeys { .. } => "give the keys key IDs (kid), and the token the ID of its key",
                 Self::Incomplete(_) | Self::Parts(_) | Self::Base64 { .. } | Self::Json { .. } => {

@@ -93,16 +93,12 @@ impl<'a> Parts<'a> {
         if text.len() > MAX_BYTES {
             return Err(TokenError::TooLong(text.len()));
         }
-        let points = text.bytes().filter(|byte| *byte == b'.').count();
+        let dots = text.bytes().filter(|byte| *byte == b'.').count();
         let parts = text.rsplit_once('.').and_then(|(signed, signature)| {
             signed.split_once('.').map(|(header, payload)| (signed, header, payload, signature))
         });
-        let (Some((signed, header, payload, signature)), 2) = (parts, points) else {
-            return Err(if is_encrypted(text) {
-                TokenError::Encrypted
-            } else {
-                TokenError::Parts(points + 1)
-            });
+        let (Some((signed, header, payload, signature)), 2) = (parts, dots) else {
+            return Err(if is_encrypted(text) { TokenError::Encrypted } else { TokenError::Parts(dots + 1) });
         };
         let header = Header::check(decode(header, TokenPart::Header)?.object(TokenPart::Header)?)?;
         let payload = decode(payload, TokenPart::Claims)?;

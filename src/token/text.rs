@@ -74,7 +74,7 @@ pub fn one_of_file<'a>(path: &Path, text: &'a str) -> Result<TextToken<'a>, File
     let found = one(text).map_err(|error| error.in_file(path))?;
     match found.token.matches('.').count() {
         2 | 4 => Ok(found),
-        points => Err(TextError::from(TokenError::Parts(points + 1)).in_file(path)),
+        dots => Err(TextError::from(TokenError::Parts(dots + 1)).in_file(path)),
     }
 }
 

@@ -265,7 +265,7 @@ kinds! {
     RoleMissing: "role-missing", Usage, "no role was given";
     RoleUnknown: "role-unknown", Usage, "a role is unknown";
     RunAmbiguous: "run-ambiguous", Usage, "the IDs of several runs begin with the text";
-    RunNotFound: "run-not-found", Negative, "the journal does not have the run";
+    RunNotFound: "run-not-found", Negative, "the run is not in the journal";
     ScopeOperationUnknown: "scope-operation-unknown", Usage, "the operation of a scope is unknown";
     ScopePathInvalid: "scope-path-invalid", Usage, "the path of a scope is invalid";
     ScopePathNotAllowed: "scope-path-not-allowed", Usage, "the operation of a scope does not have a path";

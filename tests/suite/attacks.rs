@@ -259,13 +259,13 @@ fn forged(all: &mut Attacks) {
         ("a point at the end", format!("{good}."), "4 parts"),
         ("a point at the start", format!(".{good}"), "4 parts"),
         ("standard alphabet", format!("{header}.{claims}.{}", "+/".repeat(43)), "standard alphabet"),
-        ("header alone", header.to_owned(), "no points"),
+        ("header alone", header.to_owned(), "no dots"),
         ("twice", format!("{good},{good}"), "parts"),
         ("full-width letters", format!("{header}.{claims}.{}", "Ａ".repeat(86)), "base64url"),
         (
             "flattened JSON",
             format!(r#"{{"protected":"{header}","payload":"{claims}","signature":"{signature}"}}"#),
-            "no points",
+            "no dots",
         ),
     ] {
         all.push((what.into(), token, reason));

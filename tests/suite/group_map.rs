@@ -331,7 +331,7 @@ fn group_map_last_admin_keeps_the_role_and_the_limit_counts_removals() {
     let server = Slapd::start(&ldif, &Manner::default());
     let directory = directory_for(&server.url(), settings.clone());
     let refused = sync(&directory, "").ended(78);
-    assert!(refused.stderr.contains("the role 'admin' needs 'allow-admin'"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("the role 'admin' requires 'allow-admin'"), "{}", refused.stderr);
     settings["group-map"]["allow-admin"] = json!(true);
     configure(&directory, &server.url(), settings.clone());
     sync(&directory, "").ended(0);

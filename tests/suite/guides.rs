@@ -138,7 +138,7 @@ fn agrees(shown: &[&str], seen: &[&str]) -> bool {
         })
 }
 
-/// What a guide's commands need from this computer in the place of the site that the guide shows:
+/// What a guide's commands need from this computer instead of the site that the guide shows:
 /// pairs of the text in the guide and the text that a command gets.
 #[derive(Default)]
 struct Site {

@@ -129,7 +129,7 @@ fn undo_leaves_users_who_changed_later_and_reports_them() {
         .collect();
     assert_eq!(found, ["b changed", "a deleted"]);
     assert_eq!(directory.sh("cc-user list --names").stdout, "b\n");
-    assert!(report.stderr.contains("'b' was changed after the run, and is not changed"), "{}", report.stderr);
+    assert!(report.stderr.contains("skipped 'b': changed after the run"), "{}", report.stderr);
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn id_token_not_signed_by_the_provider_is_rejected() {
     let signed = |signed| Behavior { signed, ..Behavior::default() };
     refused(signed(Signed::Not), 1, "is not signed");
     refused(signed(Signed::ByAnother), 1, "the signature does not fit");
-    refused(signed(Signed::WithThePublicKey), 1, "the token says 'HS256'");
+    refused(signed(Signed::WithThePublicKey), 1, "the token has 'alg' 'HS256'");
     refused(signed(Signed::ByUnannounced), 1, "signed with EdDSA: expected ES256");
     let behavior = Behavior {
         tokens: Box::new(|tokens| {

@@ -228,7 +228,7 @@ fn failed_renewal_leaves_the_old_token_and_prints_its_expiry() {
     let old = directory.read("token");
     directory.write("r.yaml", example().replace("MHcCAQEEIIphQal", "MHcCAQEEIIphQam"));
     let run = directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-o", "token", "--force"]).ended(65);
-    assert!(run.stderr.contains("the old token remains and expires"), "{}", run.stderr);
+    assert!(run.stderr.contains("the file still contains the old token, which expires"), "{}", run.stderr);
     assert_eq!(directory.read("token"), old);
 }
 
@@ -240,7 +240,11 @@ fn unreadable_resource_leaves_the_old_token_and_prints_its_expiry() {
     directory.write("r.yaml", "kind: JWT\n");
     for (spec, status) in [("r.yaml", 65), ("missing.yaml", 66)] {
         let run = directory.run("cc-jwt", &["renew", "--spec", spec, "-o", "token"]).ended(status);
-        assert!(run.stderr.contains("'token': the old token remains and expires"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("'token': the file still contains the old token, which expires"),
+            "{}",
+            run.stderr
+        );
         assert_eq!(directory.read("token"), old);
     }
 }

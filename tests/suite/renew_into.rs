@@ -270,7 +270,7 @@ fn change_of_user_key_or_lifetime_is_a_reason_and_a_lost_user_keeps_the_old_toke
     directory.sh("cc-user disable collector -q").ended(0);
     let failed = directory.sh(&format!("{RENEW} --force")).ended(1);
     assert!(failed.stderr.contains("the user 'collector' is disabled"), "{}", failed.stderr);
-    assert!(failed.stderr.contains("the old token remains"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("contains the old token"), "{}", failed.stderr);
     directory.sh("cc-user enable collector -q && cc-user del collector -q").ended(0);
     let failed = directory.sh(&format!("{RENEW} --force")).ended(1);
     assert!(failed.stderr.contains("the user 'collector' does not exist"), "{}", failed.stderr);
@@ -290,10 +290,10 @@ fn failed_command_is_repeated_by_the_next_run() {
         directory.sh(&format!("{RENEW} --command '{command}' --command-timeout 1s {more}"))
     };
     for (command, reason) in [
-        ("exit 3", "ended with status 3"),
-        ("kill -9 $$", "was ended by signal 9"),
-        ("sleep 60", "took longer than 1s and was ended"),
-        ("/no/such/program", "ended with status 127"),
+        ("exit 3", "exited with status 3"),
+        ("kill -9 $$", "was terminated by signal 9"),
+        ("sleep 60", "did not end within 1s and was terminated"),
+        ("/no/such/program", "exited with status 127"),
     ] {
         let run = renew(command, "--force").ended(75);
         assert!(run.stderr.contains(reason) && run.stderr.contains("the token is new"), "{}", run.stderr);
@@ -464,10 +464,10 @@ fn renewal_file_with_errors_is_rejected_with_all_of_them() {
             "- {user: a, into: x, command-timeout: 3s}\n",
             "r.yaml:1: command-timeout: expected together with command",
         ),
-        ("- {user: a, into: x}\n- {user: b, into: ./x}\n", "is renewed twice"),
+        ("- {user: a, into: x}\n- {user: b, into: ./x}\n", "duplicate target"),
         (
             "- {user: a, into: 'x#A'}\n- {user: b, into: 'x#B', mode: '0600'}\n",
-            "expect different owners, groups or modes",
+            "have different owners, groups or modes",
         ),
         ("user: a\n", "expected a list of renewals"),
         ("", "expected a list of renewals"),

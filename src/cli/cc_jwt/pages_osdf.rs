@@ -98,7 +98,7 @@ pub(super) const RENEW: ManualPage = ManualPage {
         (".NAME.lock", "beside each token: locked by the process that renews it"),
         (
             ".NAME.pending",
-            "beside a file with a command: exists until the command has succeeded after a change",
+            "beside a file with a command: exists from a change of the file until the command has succeeded",
         ),
     ],
     environment: &[DISCOVERY[1], DISCOVERY[2], ("NOTIFY_SOCKET", "the notification socket of systemd")],

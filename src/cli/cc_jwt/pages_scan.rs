@@ -42,7 +42,7 @@ pub(super) const SCAN: ManualPage = ManualPage {
                  10,000 items. Symbolic links in directories are not followed without --follow-symlinks. FIFOs, sockets, \
                  devices and the file systems of the kernel, such as /proc, are skipped. A file that a member names, such as \
                  sinks-file, is searched as well.",
-                "UTF-16 is read if it begins with a byte order mark. Other text with NUL bytes is binary and skipped. \
+                "UTF-16 is read if the file begins with a byte order mark. Other text with NUL bytes is binary and skipped. \
                  Compressed files are skipped: pipe them, as in zcat FILE | cc-jwt scan -. An uncompressed tar \
                  archive is searched.",
                 "Outside of Secrets, base64 is decoded only if it is a token by itself. A token that is split over several \

@@ -193,12 +193,12 @@ pub(super) const ROLE_PULL: ManualPage = ManualPage {
         Example {
             command: "cc-jwt verify --login-role login-roles/roles/demo.json --role-config login-roles/role-config.json \
                       --token-file token.txt",
-            explains: "Does the role demo accept this token?",
+            explains: "Check whether the role demo accepts this token",
             test: ExampleTest::Parses,
         },
         Example {
             command: "cc-jwt role pull --server https://vault.example.org --check",
-            explains: "Do the files equal the roles of the server?",
+            explains: "Check whether the files match the roles of the server",
             test: ExampleTest::Parses,
         },
     ],

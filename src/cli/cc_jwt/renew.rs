@@ -18,7 +18,7 @@ use crate::token::bearer_discovery;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::quote_path;
 
-/// The options of the tokens of users, in the place of resources.
+/// The options for tokens of users instead of resources.
 const INTO: [&str; 3] = ["user", "into", "renewal_file"];
 
 /// Renew tokens in files: of resources, or of the server's users

@@ -42,7 +42,7 @@ pub(super) struct IntoOptions {
     #[arg(long, value_name = "DURATION")]
     ttl: Option<String>,
 
-    /// Renew the token so long before it expires [default: a third of the lifetime]
+    /// Renew the token this long before it expires [default: a third of the lifetime]
     #[arg(long, value_name = "DURATION")]
     renew_before: Option<String>,
 
@@ -50,7 +50,7 @@ pub(super) struct IntoOptions {
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
 
-    /// End the command after DURATION [default: 30s]
+    /// Terminate the command after DURATION [default: 30s]
     #[arg(long, value_name = "DURATION")]
     command_timeout: Option<String>,
 

@@ -82,9 +82,9 @@ pub(super) fn note_old_token(name: &str, expires_at: Option<Timestamp>, console:
     console.warn(
         "token-in-file",
         &if ends <= now {
-            format!("{name}: the old token is still there and has ended {}", ends.relative_to(now))
+            format!("{name}: the file still contains the old token, which expired {}", ends.relative_to(now))
         } else {
-            format!("{name}: the old token remains and expires {}", ends.human(now))
+            format!("{name}: the file still contains the old token, which expires {}", ends.human(now))
         },
     );
 }
@@ -99,17 +99,19 @@ fn show(
         return Ok(console.json(&RenewEvent::of(subject, renewal, now))?);
     }
     let name = quote(&subject.label);
-    let ends =
-        renewal.expires_at.map_or_else(String::new, |ends| format!("; it expires {}", ends.human(now)));
+    let ends = renewal
+        .expires_at
+        .map_or_else(String::new, |ends| format!("; the token expires {}", ends.human(now)));
     let command = if renewal.command.is_some() { "; the command succeeded" } else { "" };
     let line = match &renewal.action {
         RenewAction::Fresh => {
-            let renewed =
-                renewal.renew_at.map_or_else(String::new, |at| format!(", renewed {}", at.relative_to(now)));
+            let renewed = renewal
+                .renew_at
+                .map_or_else(String::new, |at| format!(", to be renewed {}", at.relative_to(now)));
             format!("{name} is fresh{ends}{renewed}{command}")
         }
         RenewAction::Due(reason) => format!("{name} is due: {reason}"),
-        RenewAction::Renewed(reason) => format!("{name} was signed: {reason}{ends}{command}"),
+        RenewAction::Renewed(reason) => format!("{name} was renewed: {reason}{ends}{command}"),
     };
     let is_negative = matches!(renewal.action, RenewAction::Due(_));
     if is_negative {

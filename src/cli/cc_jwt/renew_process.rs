@@ -18,7 +18,7 @@ use crate::util::file::{FileError, reason};
 use crate::util::note::Notes;
 use crate::util::time::Clock;
 
-/// Reads the jobs of the files again.
+/// Reads the files with the jobs again.
 type Reload<'a, J> = dyn FnMut(&mut Notes, &mut Console) -> Result<Vec<J>, Failure> + 'a;
 
 struct Process<'a, J> {
@@ -48,7 +48,7 @@ pub(super) fn run_watch<'a, R: Renewer>(
 /// The signals, in the order in which they arrive.
 fn listen() -> Result<Receiver<i32>, Failure> {
     let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT])
-        .map_err(|error| UsageError::new(format!("cannot listen to signals: {}", reason(&error))))?;
+        .map_err(|error| UsageError::new(format!("cannot handle signals: {}", reason(&error))))?;
     let (sender, receiver) = channel();
     std::thread::Builder::new()
         .name("signals".to_owned())

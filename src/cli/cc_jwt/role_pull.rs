@@ -47,7 +47,7 @@ pub(super) struct Pull {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ca_file: Option<PathBuf>,
 
-    /// Read the token from FILE [default: STRONGHOLD_TOKEN, BAO_TOKEN or VAULT_TOKEN, ~/.vault-token, or the
+    /// Read the token from FILE [default: STRONGHOLD_TOKEN, BAO_TOKEN or VAULT_TOKEN, ~/.vault-token or the
     /// session of this server]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     token_file: Option<PathBuf>,
@@ -77,7 +77,7 @@ pub(super) struct RolePullReport<'a> {
     server: &'a str,
     /// The path of the mount
     path: &'a str,
-    /// Whether the files equal the server; after a pull only a gone role is a difference
+    /// Whether the files match the server; after a pull, only a role that the server does not have is a difference
     current: bool,
     /// The files
     files: &'a [PulledFile],

@@ -31,7 +31,7 @@ pub(super) struct StrongholdLoginOptions {
           conflicts_with_all = ["token_file", "identity", "password_stdin", "password_file"])]
     pub(super) from_session: Option<String>,
 
-    /// Print a wrapping token that can be exchanged once for the token, until DURATION is over; no
+    /// Print a wrapping token that can be exchanged once for the token within DURATION; no
     /// session is saved
     #[arg(long, value_name = "DURATION")]
     pub(super) wrap_ttl: Option<String>,

@@ -15,19 +15,19 @@ use crate::util::time::Clock;
 /// Print the runs that changed users
 #[derive(Debug, Args)]
 pub(super) struct Log {
-    /// Only runs that changed this user, with these changes
+    /// Print only runs that changed this user, with the changes
     #[arg(value_name = "NAME", add = complete::usernames())]
     name: Option<String>,
 
-    /// Only the run with this ID, or whose ID begins with it, with all changes
+    /// Print only the runs whose ID is or begins with ID, with all changes
     #[arg(long, value_name = "RUN")]
     run: Option<RunId>,
 
-    /// Only runs since this time, such as 2026-11-21 or -2d
+    /// Print only runs since this time, such as 2026-11-21 or -2d
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
 
-    /// Number of runs, the last ones; 0 prints all
+    /// Maximum number of runs, the latest ones; 0 prints all runs
     #[arg(long, value_name = "NUMBER", default_value = "20",
           value_parser = whole_number::<u64>(0..=u64::MAX))]
     limit: u64,
@@ -63,7 +63,7 @@ pub(super) fn run(
         );
     }
     if is_empty {
-        console.note("the journal does not have such a run");
+        console.note("the journal does not contain this run");
     } else if count.older > 0 {
         console.note(&format!("{} older runs are not shown: --limit 0 prints all", count.older));
     }
@@ -74,8 +74,8 @@ fn print(report: &RunReport, console: &mut Console) -> Result<(), Failure> {
     let RunReport { run, time, account, program, command, end, changes, users } = report;
     let end = match end {
         Some(RunEnd::Committed) => "",
-        Some(RunEnd::RolledBack) => "  (interrupted, not made)",
-        Some(RunEnd::Unknown) => "  (interrupted, unknown whether made)",
+        Some(RunEnd::RolledBack) => "  (interrupted, no changes)",
+        Some(RunEnd::Unknown) => "  (interrupted, changes unknown)",
         None => "  (interrupted or running)",
     };
     let users_changed = if *changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };

@@ -326,7 +326,7 @@ pub(super) static PAGES: &[ManualPage] = &[
             example("cc-user show fritz", "A user", 0),
             example("cc-user show fritz unknown", "Two users, the second does not exist", 1),
             example("cc-user show fritz --json", "The same for a program", 0),
-            parses("cc-user show fritz --why", "Why the user has roles and projects"),
+            parses("cc-user show fritz --why", "Print why the user has roles and projects"),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY

@@ -30,7 +30,7 @@ pub(super) const LOG: ManualPage = ManualPage {
         Example { command: "cc-user log", explains: "Print the last 20 runs", test: ExampleTest::Parses },
         Example {
             command: "cc-user log fritz --since -7d",
-            explains: "Print what changed a user in the last week",
+            explains: "Print the changes of a user in the last week",
             test: ExampleTest::Parses,
         },
     ],
@@ -55,7 +55,7 @@ pub(super) const UNDO: ManualPage = ManualPage {
     examples: &[
         Example {
             command: "cc-user undo LAST --dry-run",
-            explains: "Print what an undo of the last run would change",
+            explains: "Print the users that an undo of the last run would change",
             test: ExampleTest::Parses,
         },
         Example {

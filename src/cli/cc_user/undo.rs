@@ -11,7 +11,7 @@ use crate::util::diagnostic::ExitStatus;
 /// Undo all changes of a run
 #[derive(Debug, Args)]
 pub(super) struct Undo {
-    /// The ID of the run as 'cc-user log' prints it, or the begin of the ID, or LAST for the last run
+    /// ID of the run as 'cc-user log' prints it, the beginning of an ID, or LAST for the last run
     #[arg(value_name = "RUN")]
     run: RunSelector,
 

@@ -13,7 +13,7 @@ use crate::scan::lines::{assignment, section_name, words};
 pub(super) fn of_environment_file(text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
     let file = dotenv::read(text.as_bytes()).map_err(|errors| {
         let reason = errors.into_iter().next().map_or_else(String::new, |error| error.to_string());
-        EditProblem::Malformed(format!("it is not an environment file: {reason}"))
+        EditProblem::Malformed(format!("invalid environment file: {reason}"))
     })?;
     Ok(file
         .entries()

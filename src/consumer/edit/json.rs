@@ -16,7 +16,7 @@ enum Frame {
 
 /// Reads a document as its program does: strictly.
 pub(super) fn members(text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
-    all_members(text).map_err(|error| EditProblem::Malformed(format!("it is not JSON: {error}")))?;
+    all_members(text).map_err(|error| EditProblem::Malformed(format!("invalid JSON: {error}")))?;
     let mut open: Vec<Frame> = Vec::new();
     let mut found = Vec::new();
     for (at, token) in positions(text) {

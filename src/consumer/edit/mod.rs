@@ -78,7 +78,7 @@ impl Format {
 
     fn members(self, text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
         if self != Self::Plain && text.starts_with('\u{feff}') {
-            return Err(EditProblem::Malformed("it begins with a byte order mark".to_owned()));
+            return Err(EditProblem::Malformed("the file begins with a byte order mark".to_owned()));
         }
         match self {
             Self::Json => json::members(text),

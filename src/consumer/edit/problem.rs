@@ -7,7 +7,7 @@ use crate::util::quote::quote;
 use crate::util::redact::redact_member;
 use crate::util::suggest::nearest;
 
-/// The most members that a message lists.
+/// The maximum number of members in a message.
 const MAX_LISTED: usize = 8;
 
 /// Why a value in a file cannot be replaced.
@@ -93,21 +93,21 @@ impl fmt::Display for EditProblem {
             Self::Missing { parent, members, .. } => {
                 let place = if parent.is_empty() { "the file".to_owned() } else { quote(parent) };
                 if members.is_empty() {
-                    return write!(f, "it does not exist: {place} does not have members");
+                    return write!(f, "not found: {place} has no members");
                 }
                 let listed: Vec<String> = members.iter().take(MAX_LISTED).map(|name| quote(name)).collect();
-                write!(f, "it does not exist: {place} has {}", listed.join(", "))?;
+                write!(f, "not found: {place} has {}", listed.join(", "))?;
                 match members.len().saturating_sub(MAX_LISTED) {
                     0 => Ok(()),
                     more => write!(f, " and {more} more"),
                 }
             }
-            Self::Duplicate(count) => write!(f, "the file has it {count} times: expected one"),
+            Self::Duplicate(count) => write!(f, "found {count} times: expected once"),
             Self::NotText(kind) => write!(f, "expected a string, found {kind}"),
             Self::Unsafe(why) => write!(f, "the value {why}"),
             Self::NotAToken => f.write_str("the value is not a token"),
             Self::Verification => {
-                f.write_str("the file with the new value would have other members: nothing was written")
+                f.write_str("the new value would change other members: nothing was written")
             }
         }
     }

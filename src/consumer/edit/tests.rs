@@ -89,9 +89,9 @@ fn value_that_cannot_be_replaced_safely_is_rejected() {
     for (target, text, reason) in [
         ("a.json#/a", "{\"a\": 1}", "expected a string, found a number"),
         ("a.json#/a", "{\"a\": {}}", "expected a string, found an object"),
-        ("a.json#/a", "{\"a\": \"x\", \"a\": \"y\"}", "the file has it 2 times: expected one"),
-        ("a.json#/a", "{\"a\": \"x\", // c\n}", "it is not JSON: "),
-        ("a.json#/a", "\u{feff}{\"a\": \"x\"}", "it begins with a byte order mark"),
+        ("a.json#/a", "{\"a\": \"x\", \"a\": \"y\"}", "found 2 times: expected once"),
+        ("a.json#/a", "{\"a\": \"x\", // c\n}", "invalid JSON: "),
+        ("a.json#/a", "\u{feff}{\"a\": \"x\"}", "the file begins with a byte order mark"),
         ("a.yaml#/a", "a: |\n  x\n", "the value is a block (| or >): write it on the line of its name"),
         ("a.yaml#/a", "a: x\n  y\n", "the value spans several lines: write it on one line"),
         ("a.yaml#/a", "a: \"x\n  y\"\n", "the value spans several lines: write it on one line"),
@@ -99,10 +99,10 @@ fn value_that_cannot_be_replaced_safely_is_rejected() {
         ("a.yaml#/a", "b: &x y\na: *x\n", "expected a string, found an alias"),
         ("a.yaml#/a", "a: &x y\nb: *x\n", "the value has an anchor: its aliases would change as well"),
         ("a.yaml#/a", "a: !!str x\n", "the value has a tag: write it without one"),
-        ("a.yaml#/a", "a: [\n", "it is not YAML: line "),
+        ("a.yaml#/a", "a: [\n", "invalid YAML: line "),
         (".env#A", "A=\"$B\"\n", "the value contains the value of another variable"),
         (".env#A", "A=\"x\\ny\"\n", "the value contains escapes"),
-        (".env#A", "A=1\nA=2\n", "the file has it 2 times: expected one"),
+        (".env#A", "A=1\nA=2\n", "found 2 times: expected once"),
         ("default#A", "A=x # y\n", "the value has blanks and is not in quotes"),
         ("default#A", "A=\"x\" y\n", "the value is followed by other text"),
         ("default#A", "A=\"x\n", "the value does not have a closing quote on its line"),
@@ -119,22 +119,17 @@ fn missing_member_is_described_by_its_neighbors() {
         (
             "a.json#/cc/jtw",
             "{\"cc\": {\"type\": \"http\", \"jwt\": \"x\"}, \"b\": 1}",
-            "it does not exist: '/cc' has 'type', 'jwt'",
+            "not found: '/cc' has 'type', 'jwt'",
             Some("/cc/jwt"),
         ),
-        (
-            "a.json#/sink/jwt",
-            "{\"cc\": {\"jwt\": \"x\"}}",
-            "it does not exist: the file has 'cc'",
-            Some("/cc/jwt"),
-        ),
-        ("a.json#/a/b", "{\"a\": {}}", "it does not exist: '/a' does not have members", None),
-        ("a.yaml#/a/2", "a: [x, y]\n", "it does not exist: '/a' has '0', '1'", None),
-        ("x.env#TOKN", "TOKEN=1\nB=2\n", "it does not exist: the file has 'TOKEN', 'B'", Some("TOKEN")),
+        ("a.json#/sink/jwt", "{\"cc\": {\"jwt\": \"x\"}}", "not found: the file has 'cc'", Some("/cc/jwt")),
+        ("a.json#/a/b", "{\"a\": {}}", "not found: '/a' has no members", None),
+        ("a.yaml#/a/2", "a: [x, y]\n", "not found: '/a' has '0', '1'", None),
+        ("x.env#TOKN", "TOKEN=1\nB=2\n", "not found: the file has 'TOKEN', 'B'", Some("TOKEN")),
         (
             "a.json#/x",
             "{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1}",
-            "it does not exist: the file has 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 1 more",
+            "not found: the file has 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 1 more",
             Some("/a"),
         ),
     ] {
@@ -147,7 +142,7 @@ fn missing_member_is_described_by_its_neighbors() {
     }
     let text = format!("{{\"{TOKEN}\": 1, \"a\": 2}}");
     let message = replace("a.json#/x", &text, TOKEN).expect_err("missing").to_string();
-    assert_eq!(message, "it does not exist: the file has 'a'", "a name that is a token is not printed");
+    assert_eq!(message, "not found: the file has 'a'", "a name that is a token is not printed");
 }
 
 #[test]

@@ -29,14 +29,14 @@ pub(super) fn members(text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
         let (event, span) = event.map_err(|error| {
             let marker = error.marker();
             EditProblem::Malformed(format!(
-                "it is not YAML: line {} column {}",
+                "invalid YAML: line {} column {}",
                 marker.line(),
                 marker.col() + 1
             ))
         })?;
         match event {
             Event::MappingStart(..) | Event::SequenceStart(..) if open.len() >= MAX_DEPTH => {
-                return Err(EditProblem::Malformed("it is nested too deeply".to_owned()));
+                return Err(EditProblem::Malformed("nested too deeply".to_owned()));
             }
             Event::MappingStart(..) => {
                 found.push(DocumentMember {
@@ -138,7 +138,7 @@ fn quoted_length(text: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// Ends a value of the innermost mapping or sequence; a value in the place of a name is the name.
+/// Ends a value of the innermost mapping or sequence; a value where a name is expected is the name.
 fn end_of_value(open: &mut [Frame], name: Option<&str>) {
     match open.last_mut() {
         Some(Frame::Mapping(next @ None)) => *next = Some(name.unwrap_or_default().to_owned()),

@@ -240,7 +240,7 @@ fn signature<'a>(config: &RoleConfig, token: Result<&'a Verified, &TokenError>) 
             let name = verified.header().algorithm();
             if name != verified.algorithm().name() {
                 return Err(Failure::new(format!(
-                    "the token says {}, the reference server knows only {}",
+                    "the token has 'alg' {}, the reference server supports only {}",
                     quote(name),
                     verified.algorithm()
                 )));

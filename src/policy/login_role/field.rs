@@ -68,7 +68,7 @@ impl<'a> Fields<'a> {
         for name in self.members.keys().filter(|name| !known.contains(&name.as_str())) {
             let near = nearest(name, known.iter().copied());
             let near = near.and_then(|near| known.iter().copied().find(|candidate| *candidate == near));
-            // A secret may have been written in the place of a name.
+            // A secret may have been written instead of a name.
             let shown = PrintableText::member(name);
             let path = if shown.as_str() == name {
                 member_path(&self.path, name)

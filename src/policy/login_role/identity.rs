@@ -88,13 +88,13 @@ pub(super) fn metadata(
             }
             Some(other) => {
                 let failure = Failure::new(format!(
-                    "{}, to be kept as {}, is {}: expected a string",
+                    "{}, mapped to the metadata {}, is {}: expected a string",
                     quote(source),
                     quote(target),
                     describe(other)
                 ));
                 return Err(if source == "aud" {
-                    failure.hint("aud is always seen as a list; \"/aud\" is seen as it stands")
+                    failure.hint("'aud' is always read as an array; '/aud' is read unchanged")
                 } else {
                     failure
                 });
@@ -102,8 +102,8 @@ pub(super) fn metadata(
         }
     }
     let reason = match role.claim_mappings.len() {
-        0 => "the role keeps no claim".to_owned(),
-        expected => format!("{} of {expected} claims kept", metadata.len() - 1),
+        0 => "the role maps no claims to metadata".to_owned(),
+        expected => format!("{} of {expected} claims mapped to metadata", metadata.len() - 1),
     };
     Ok(Pass::new(metadata, reason))
 }
@@ -125,7 +125,7 @@ pub(super) fn check_limits(
     }
     if metadata.len() > MAX_PAIRS {
         return Err(Failure::new(format!(
-            "{} claims would be kept, with the role's name more than the {MAX_PAIRS} the reference server keeps",
+            "{} claims are mapped to metadata: with the name of the role, more than the {MAX_PAIRS} pairs that the reference server permits",
             metadata.len() - 1
         )));
     }
@@ -138,21 +138,17 @@ fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Failure>
     let problem = if target.len() > MAX_KEY_BYTES {
         format!("has {} bytes, expected at most {MAX_KEY_BYTES}", target.len())
     } else if !target.chars().all(is_plain) {
-        "has a character beyond letters, digits and = / + _ -".to_owned()
+        "has a character other than letters, digits and = / + _ -".to_owned()
     } else if target.starts_with(RESERVED) {
         format!("begins with '{RESERVED}', which is reserved")
     } else if text.len() > MAX_VALUE_BYTES {
         let what = format!("{} has {} bytes", quote(source), text.len());
-        return Err(Failure::new(format!("{what}, expected at most {MAX_VALUE_BYTES} to be kept")));
+        return Err(Failure::new(format!("{what}, expected at most {MAX_VALUE_BYTES} in metadata")));
     } else {
         return Ok(());
     };
-    Err(Failure::new(format!(
-        "the key {}, under which {} is to be kept, {problem}",
-        quote(target),
-        quote(source)
-    ))
-    .hint("name another key in the role's claim_mappings"))
+    Err(Failure::new(format!("the metadata key {} of the claim {} {problem}", quote(target), quote(source)))
+        .hint("name another key in the role's claim_mappings"))
 }
 
 /// The check `groups`. A missing claim fails; an empty array passes.

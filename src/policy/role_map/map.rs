@@ -58,9 +58,9 @@ pub struct RoleMap {
     pub is_authoritative: bool,
 }
 
-/// A fault of the section.
+/// An error of the section.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MapFault {
+pub enum RoleMapError {
     /// There are no rules.
     #[error("{}: expected at least one rule", quote(.0))]
     NoRules(String),
@@ -84,10 +84,10 @@ pub enum MapFault {
         error: RoleError,
     },
     /// A role that no user of a directory can have.
-    #[error("{}: the role 'anonymous' is not for users", quote(.0))]
+    #[error("{}: the role 'anonymous' cannot be given to a user", quote(.0))]
     Anonymous(String),
     /// The role admin without the permission.
-    #[error("{}: the role 'admin' needs 'allow-admin' in the section", quote(.0))]
+    #[error("{}: the role 'admin' requires 'allow-admin' in the section", quote(.0))]
     AdminNotAllowed(String),
     /// An invalid DN.
     #[error("{}: invalid DN {}: {error}", quote(.key), quote(.dn))]
@@ -116,7 +116,7 @@ pub enum MapFault {
         error: ProjectTemplateError,
     },
     /// `$1` in a rule that captures nothing.
-    #[error("{}: $1 needs a pattern with (.*)", quote(.0))]
+    #[error("{}: $1 requires a pattern with (.*)", quote(.0))]
     NoCapture(String),
     /// A setting with another value than the possible ones, or in a combination that is not possible.
     #[error("{}: {why}", quote(.key))]
@@ -128,7 +128,7 @@ pub enum MapFault {
     },
 }
 
-diagnostics! { MapFault:
+diagnostics! { RoleMapError:
     Self::Role { error, .. } => Kind::GroupMapInvalid, format!("the roles are {}", known_roles(error));
     Self::AdminNotAllowed(_) => Kind::GroupMapInvalid,
         "with \"allow-admin\": true the LDAP directory decides who is an administrator";
@@ -151,21 +151,21 @@ impl RoleMap {
     /// Reads the rules from the settings.
     ///
     /// # Errors
-    /// Every fault of the rules.
-    pub fn from_settings(settings: &GroupMapSettings) -> Result<Self, Vec<MapFault>> {
-        let mut faults = Vec::new();
+    /// Every error of the rules.
+    pub fn from_settings(settings: &GroupMapSettings) -> Result<Self, Vec<RoleMapError>> {
+        let mut errors = Vec::new();
         if settings.rules.is_empty() {
-            faults.push(MapFault::NoRules(format!("{}.rules", settings.key)));
+            errors.push(RoleMapError::NoRules(format!("{}.rules", settings.key)));
         }
         let may_give_admin = settings.allow_admin.value;
         let rules: Vec<MapRule> =
-            settings.rules.iter().filter_map(|rule| read_rule(rule, may_give_admin, &mut faults)).collect();
+            settings.rules.iter().filter_map(|rule| read_rule(rule, may_give_admin, &mut errors)).collect();
         let default_role = settings.default_role.as_ref().and_then(|role| {
             let key = format!("{}.default-role", settings.key);
-            read_role(&key, &role.value, false, &mut faults)
+            read_role(&key, &role.value, false, &mut errors)
         });
-        if !faults.is_empty() {
-            return Err(faults);
+        if !errors.is_empty() {
+            return Err(errors);
         }
         Ok(Self { rules, default_role, is_authoritative: settings.authoritative.value })
     }
@@ -199,18 +199,18 @@ impl Selector {
 fn read_rule(
     settings: &GroupRuleSettings,
     may_give_admin: bool,
-    faults: &mut Vec<MapFault>,
+    errors: &mut Vec<RoleMapError>,
 ) -> Option<MapRule> {
-    let before = faults.len();
+    let before = errors.len();
     let key = &settings.key;
     let member = |name: &str| format!("{key}.{name}");
-    let selector = read_selector(settings, faults);
+    let selector = read_selector(settings, errors);
     let texts = |list: &Option<Value<Vec<String>>>| -> Vec<String> {
         list.as_ref().map(|list| list.value.clone()).unwrap_or_default()
     };
     let mut roles = Vec::new();
     for name in texts(&settings.roles) {
-        let role = read_role(&member("roles"), &name, may_give_admin, faults);
+        let role = read_role(&member("roles"), &name, may_give_admin, errors);
         roles.extend(role.filter(|role| !roles.contains(role)));
     }
     let mut projects: Vec<ProjectTemplate> = Vec::new();
@@ -221,19 +221,19 @@ fn read_rule(
                 let is_whole = matches!(&selector, Some(Selector::Attribute { pattern: None, .. }));
                 let pattern = selector.as_ref().and_then(Selector::pattern);
                 if selector.is_some() && !is_whole && !project.fits(pattern) {
-                    faults.push(MapFault::NoCapture(member("projects")));
+                    errors.push(RoleMapError::NoCapture(member("projects")));
                 }
                 projects.push(project);
             }
-            Err(error) => faults.push(MapFault::Project { key: member("projects"), error }),
+            Err(error) => errors.push(RoleMapError::Project { key: member("projects"), error }),
         }
     }
     if settings.roles.is_none() && settings.projects.is_none()
-        || faults.len() == before && roles.is_empty() && projects.is_empty()
+        || errors.len() == before && roles.is_empty() && projects.is_empty()
     {
-        faults.push(MapFault::Nothing(key.clone()));
+        errors.push(RoleMapError::Nothing(key.clone()));
     }
-    (faults.len() == before).then_some(()).and(selector).map(|selector| MapRule {
+    (errors.len() == before).then_some(()).and(selector).map(|selector| MapRule {
         key: settings.name.clone(),
         selector,
         roles,
@@ -241,7 +241,7 @@ fn read_rule(
     })
 }
 
-fn read_selector(settings: &GroupRuleSettings, faults: &mut Vec<MapFault>) -> Option<Selector> {
+fn read_selector(settings: &GroupRuleSettings, errors: &mut Vec<RoleMapError>) -> Option<Selector> {
     let GroupRuleSettings { key, dn, cn, filter, pattern, attribute, .. } = settings;
     let text = |value: &Option<Value<String>>| value.as_ref().map(|value| value.value.clone());
     let members: Vec<&str> =
@@ -253,7 +253,7 @@ fn read_selector(settings: &GroupRuleSettings, faults: &mut Vec<MapFault>) -> Op
         None => None,
         Some(Ok(pattern)) => Some(pattern),
         Some(Err(error)) => {
-            faults.push(MapFault::Pattern { key: format!("{key}.pattern"), error });
+            errors.push(RoleMapError::Pattern { key: format!("{key}.pattern"), error });
             return None;
         }
     };
@@ -262,7 +262,7 @@ fn read_selector(settings: &GroupRuleSettings, faults: &mut Vec<MapFault>) -> Op
             let text = text(dn).unwrap_or_default();
             match DistinguishedName::parse(&text) {
                 Ok(dn) => return Some(Selector::Dn { text, dn }),
-                Err(error) => faults.push(MapFault::Dn { key: format!("{key}.dn"), dn: text, error }),
+                Err(error) => errors.push(RoleMapError::Dn { key: format!("{key}.dn"), dn: text, error }),
             }
         }
         ["cn"] => return text(cn).map(Selector::Name),
@@ -276,19 +276,19 @@ fn read_selector(settings: &GroupRuleSettings, faults: &mut Vec<MapFault>) -> Op
                 [] => "none".to_owned(),
                 several => several.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" and "),
             };
-            faults.push(MapFault::Selector { key: key.clone(), found });
+            errors.push(RoleMapError::Selector { key: key.clone(), found });
         }
     }
     None
 }
 
-fn read_role(key: &str, name: &str, may_give_admin: bool, faults: &mut Vec<MapFault>) -> Option<Role> {
+fn read_role(key: &str, name: &str, may_give_admin: bool, errors: &mut Vec<RoleMapError>) -> Option<Role> {
     let key = key.to_owned();
     match name.parse::<Role>() {
-        Ok(Role::Anonymous) => faults.push(MapFault::Anonymous(key)),
-        Ok(Role::Admin) if !may_give_admin => faults.push(MapFault::AdminNotAllowed(key)),
+        Ok(Role::Anonymous) => errors.push(RoleMapError::Anonymous(key)),
+        Ok(Role::Admin) if !may_give_admin => errors.push(RoleMapError::AdminNotAllowed(key)),
         Ok(role) => return Some(role),
-        Err(error) => faults.push(MapFault::Role { key, error }),
+        Err(error) => errors.push(RoleMapError::Role { key, error }),
     }
     None
 }

@@ -13,6 +13,6 @@ mod project_template;
 
 pub use decision::{Authority, CurrentRights, RightsChange, decide};
 pub use grants::{Grant, Grants, GrantsBuilder, Reason, ReasonId, Right, UserId};
-pub use map::{MapFault, MapRule, RoleMap, Selector};
+pub use map::{MapRule, RoleMap, RoleMapError, Selector};
 pub use name_pattern::{NamePattern, NamePatternError};
 pub use project_template::{ProjectTemplate, ProjectTemplateError};

@@ -30,7 +30,7 @@ pub struct JsonLinesReader<'bytes> {
 }
 
 impl<'bytes> JsonLinesReader<'bytes> {
-    /// A reader at the begin of the file.
+    /// A reader at the beginning of the file.
     #[must_use]
     pub fn new(bytes: &'bytes [u8]) -> Self {
         Self { rest: Some(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)), line: 0 }

@@ -69,7 +69,7 @@ pub(super) fn print_check(report: &CheckReport, console: &mut Console) -> Result
         let users = if *users == 1 { "1 user".to_owned() } else { format!("{users} users") };
         console.line(&format!("{rule:<9} {groups:<10} {users:<11} {}", escape(selector)))?;
     }
-    console.line(&format!("{} entries of users, {} groups", report.users, report.groups))?;
+    console.line(&format!("{} user entries, {} groups", report.users, report.groups))?;
     Ok(())
 }
 
