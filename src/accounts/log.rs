@@ -19,7 +19,7 @@ pub struct LogRequest {
     pub run: Option<String>,
     /// Only runs since this time.
     pub since: Option<Timestamp>,
-    /// The most runs, the last ones; all of them without a limit.
+    /// The maximum number of runs, the last ones; all of them without a limit.
     pub limit: Option<usize>,
 }
 

@@ -133,7 +133,7 @@ pub enum ServerError {
         /// The credentials.
         credentials: RejectedCredentials,
     },
-    /// The credentials do not permit to manage users (status 403).
+    /// The credentials do not permit the management of users (status 403).
     #[error("the server at {} does not permit {} to manage users: the role admin is missing", quote(.url), .credentials.describe())]
     NotAdmin {
         /// The URL of the server.

@@ -1,7 +1,7 @@
 //! A configuration as JSON with all members, duplicate ones included: which of them wins is
 //! decided where they are read.
 
-use crate::util::json::{self, JsonError, JsonNode, JsonProblem};
+use crate::util::json::{self, JsonError, JsonErrorKind, JsonNode};
 use crate::util::printable::PrintableText;
 
 /// Where a text stops being JSON.
@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str) -> Result<Document, SyntaxError> {
 fn syntax_error(error: &JsonError) -> SyntaxError {
     let what = error.problem.to_string().replace('`', "'");
     let what = match error.problem {
-        JsonProblem::EarlyEnd(_) => what.replacen("EOF", "the file ends", 1),
+        JsonErrorKind::EarlyEnd(_) => what.replacen("EOF", "the file ends", 1),
         _ => what,
     };
     SyntaxError { line: error.line.max(1), column: error.column.max(1), what }

@@ -15,7 +15,7 @@ pub struct SlurmSettings {
     pub saved_output: Option<Value<PathBuf>>,
     /// The clusters whose accounts are projects; all clusters if it is not set.
     pub clusters: Option<Value<Vec<String>>>,
-    /// Patterns of accounts that are no projects.
+    /// Patterns of accounts that are not projects.
     pub exclude_accounts: Option<Value<Vec<String>>>,
     /// Whether managers get the accounts as well of which they are members only.
     pub member_projects: Value<bool>,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::edit::EditProblem;
+use super::edit::EditError;
 use crate::accounts::AccountsError;
 use crate::config::ConfigError;
 use crate::issue::IssueError;
@@ -65,7 +65,7 @@ pub enum ConsumerError {
         /// The member.
         member: String,
         /// The reason.
-        problem: EditProblem,
+        problem: EditError,
     },
     /// The owner, group or mode of the file is not the expected one.
     #[error("{}: expected {expected}, found {found}: nothing was written", quote_path(.path))]
@@ -132,15 +132,15 @@ diagnostics! { ConsumerError:
         format!("add one: cc-user role add {} api", shell_word(user));
     Self::NoLifetime => Kind::RenewalNoLifetime, "give --ttl 24h, or set auth.jwts.max-age";
     Self::RenewBefore { .. } => Kind::RenewalTimes;
-    Self::Edit { path, problem: EditProblem::Missing { similar: Some(similar), .. }, .. } =>
+    Self::Edit { path, problem: EditError::Missing { similar: Some(similar), .. }, .. } =>
         Kind::TargetMissing, format!(
             "did you mean --into {}",
             shell_word(&format!("{}#{similar}", path.to_string_lossy()))
         );
-    Self::Edit { problem: EditProblem::Missing { .. }, .. } => Kind::TargetMissing;
-    Self::Edit { problem: EditProblem::NotAToken, .. } =>
+    Self::Edit { problem: EditError::Missing { .. }, .. } => Kind::TargetMissing;
+    Self::Edit { problem: EditError::NotAToken, .. } =>
         Kind::TargetNotAToken, "if the token belongs there, make the value empty first";
-    Self::Edit { problem: EditProblem::Malformed(_), .. } => Kind::TargetMalformed;
+    Self::Edit { problem: EditError::Malformed(_), .. } => Kind::TargetMalformed;
     Self::Edit { .. } => Kind::TargetNotEditable;
     Self::Access { .. } => Kind::TargetAccess;
     Self::UnknownAccount { .. } => Kind::AccountUnknown;

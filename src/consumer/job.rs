@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::access::ExpectedAccess;
 use super::command::{ChangeCommand, CommandRunner, PendingMarker};
-use super::edit::{EditProblem, FoundValue};
+use super::edit::{EditError, FoundValue};
 use super::error::ConsumerError;
 use super::issuer::{TokenIssuer, TokenSpec};
 use super::overrides;
@@ -65,7 +65,7 @@ impl ConsumerFile {
         &self.output.path
     }
 
-    fn edit_error(&self, member: &TargetMember, problem: EditProblem) -> ConsumerError {
+    fn edit_error(&self, member: &TargetMember, problem: EditError) -> ConsumerError {
         ConsumerError::Edit { path: self.path().to_owned(), member: member.to_string(), problem }
     }
 
@@ -157,7 +157,7 @@ impl ConsumerRenewer<'_> {
             let spec = issuer.current(&token.spec)?;
             let found = job.find(&text, token)?;
             let value = TokenValue::of(&found.value)
-                .ok_or_else(|| job.edit_error(&token.member, EditProblem::NotAToken))?;
+                .ok_or_else(|| job.edit_error(&token.member, EditError::NotAToken))?;
             overrides::warn(
                 job.path(),
                 &token.member,

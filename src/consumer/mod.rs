@@ -18,7 +18,7 @@ mod value;
 
 pub use access::{AccountName, ExpectedAccess};
 pub use command::{ChangeCommand, CommandRunner};
-pub use edit::EditProblem;
+pub use edit::EditError;
 pub use error::{CommandFailure, ConsumerError};
 pub use issuer::TokenSpec;
 pub use job::{ConsumerFile, ConsumerRenewer, ConsumerToken};

@@ -13,7 +13,7 @@ use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 use crate::util::shell::word as shell_word;
 
-/// The most users that a finding names.
+/// The maximum number of users that a finding names.
 const MOST_NAMED: usize = 5;
 
 /// Opens the database without writing anything, and checks its schema, its files and its rows.
@@ -77,7 +77,7 @@ fn check_files(path: &Path, findings: &mut SourceFindings<'_>) {
 
 /// What the rows of the user table lack.
 #[derive(Default)]
-struct RowProblems {
+struct RowFindings {
     count: u64,
     has_admin: bool,
     invalid: Vec<UserDbError>,
@@ -96,7 +96,7 @@ fn check_rows(db: &UserDb, findings: &mut SourceFindings<'_>) -> Result<u64, Use
             DisabledUsers::default()
         }
     };
-    let mut problems = RowProblems::default();
+    let mut problems = RowFindings::default();
     db.for_each(&UserFilter::default(), |record| {
         problems.add(record, &disabled);
         Ok::<(), UserDbError>(())
@@ -105,7 +105,7 @@ fn check_rows(db: &UserDb, findings: &mut SourceFindings<'_>) -> Result<u64, Use
     Ok(problems.count)
 }
 
-impl RowProblems {
+impl RowFindings {
     fn add(&mut self, record: UserRecord, disabled: &DisabledUsers) {
         self.count += 1;
         let user = &record.user;

@@ -16,7 +16,7 @@ use crate::util::json;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote_path};
 
-/// The most bytes of a file that is searched.
+/// The maximum size in bytes of a file that is searched.
 const FILE_LIMIT: u64 = 64 << 20;
 
 /// The time limit of the search.

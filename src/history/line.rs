@@ -55,7 +55,7 @@ struct Run<'run> {
     command: &'run str,
 }
 
-/// The begin of each line of a run, up to the members of the change.
+/// The start of each line of a run, up to the members of the change.
 pub(super) fn begin_of_lines(run: &RunId, author: &Author) -> String {
     let members = Run {
         run: run.as_str(),

@@ -16,7 +16,7 @@ use super::{ROTATION_COUNT, SUFFIX};
 use crate::user::exchange::StoredValue;
 use crate::util::file::{FileError, beside, open_beside, tail};
 
-/// The most bytes of a line.
+/// The maximum size in bytes of a line.
 const LINE_LIMIT: u64 = 16 << 20;
 
 /// The bytes at the end of the journal in which the last change and the last end are searched.

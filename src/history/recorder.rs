@@ -20,7 +20,7 @@ use crate::util::file::{AppendFile, FileError, beside};
 /// The bytes of a run that are kept in memory; more are written to the journal during the run.
 const BUFFER: usize = 4 << 20;
 
-/// The most bytes of the last line of a run.
+/// The maximum size in bytes of the last line of a run.
 const END_LINE: u64 = 4096;
 
 /// The member of the last line of a run that no other line has.
@@ -36,7 +36,7 @@ pub struct Recorder {
     metadata: Metadata,
     author: Author,
     run: RunId,
-    /// The begin of each line.
+    /// The start of each line.
     begin: String,
     lines: Vec<u8>,
     changes: u64,

@@ -11,7 +11,7 @@ use crate::util::file::{self, Existing, FileError};
 use crate::util::json;
 use crate::util::note::Notes;
 
-/// The most bytes of a file of the state.
+/// The maximum size in bytes of a file of the state.
 const LIMIT: u64 = 256 << 20;
 
 /// The permissions that a file of the state takes over from the database: other accounts never write it.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::error::HttpError;
 use super::freshness::http_date;
 use super::urls::display_url;
-use crate::util::json::{self, JsonProblem};
+use crate::util::json::{self, JsonErrorKind};
 use crate::util::quote::escape;
 use crate::util::time::Timestamp;
 
@@ -141,11 +141,11 @@ impl Response {
     pub fn secret_json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
         json::typed(&self.body).map_err(|error| {
             let what = match error.problem {
-                JsonProblem::Syntax(_) | JsonProblem::NotUtf8 => "syntax error",
-                JsonProblem::EarlyEnd(_) => "eof error",
-                JsonProblem::Type(_) => "data error",
-                JsonProblem::DuplicateMember(_) => "duplicate member",
-                JsonProblem::TooDeep => "nested too deeply",
+                JsonErrorKind::Syntax(_) | JsonErrorKind::NotUtf8 => "syntax error",
+                JsonErrorKind::EarlyEnd(_) => "eof error",
+                JsonErrorKind::Type(_) => "data error",
+                JsonErrorKind::DuplicateMember(_) => "duplicate member",
+                JsonErrorKind::TooDeep => "nested too deeply",
             };
             self.not_json(&format!("{what} in line {}", error.line), false)
         })

@@ -23,7 +23,7 @@ pub enum LdapError {
     InvalidUrl {
         /// The URL.
         url: String,
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
     /// A setting is missing or invalid.
@@ -46,7 +46,7 @@ pub enum LdapError {
     Untrusted {
         /// The server.
         url: String,
-        /// Why.
+        /// The reason.
         why: String,
         /// Whether only the issuer is not trusted.
         unknown_issuer: bool,
@@ -160,7 +160,7 @@ pub enum LdapError {
     GroupTruncated {
         /// The DN of the group.
         group: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// A group without members that must have one.

@@ -69,7 +69,7 @@ pub struct Session {
     pub token: Option<SecretText>,
     /// The refresh token; `None` if the session cannot be renewed.
     pub refresh: Option<RefreshGrant>,
-    /// The time at which the provider rejected the refresh token, which is not stored any longer.
+    /// The time at which the provider rejected the refresh token, which is no longer stored.
     pub refresh_rejected_at: Option<Timestamp>,
     /// The ID token, which a provider expects at a logout.
     pub id_token: Option<SecretText>,

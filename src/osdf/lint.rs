@@ -55,7 +55,7 @@ pub(super) fn write_note(resource: &Resource) -> Option<String> {
         return None;
     }
     Some(format!(
-        "{}: no scope permits to read at the path of {}: XRootD before 5.6 then rejects uploads by xrdcp and \
+        "{}: no scope permits reading at the path of {}: XRootD before 5.6 then rejects uploads by xrdcp and \
          deletions, which ask for the status of the file first",
         quote(&resource.name),
         writes.join(", ")

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::location::{FieldError, FieldPath, ResourceError, SourceName};
 use super::yaml::{YamlContent, YamlKey, YamlNode, scalar};
 use crate::key::Algorithm;
-use crate::util::json::{self, JsonError, JsonProblem, MAX_DEPTH};
+use crate::util::json::{self, JsonError, JsonErrorKind, MAX_DEPTH};
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 
@@ -105,7 +105,7 @@ impl FieldOverride {
             return Err(OverrideError::Form);
         }
         // Any other error means that the value is text.
-        if let Err(JsonError { problem: JsonProblem::DuplicateMember(name), .. }) =
+        if let Err(JsonError { problem: JsonErrorKind::DuplicateMember(name), .. }) =
             json::unique(value, MAX_DEPTH)
         {
             return Err(OverrideError::DuplicateMember(name));

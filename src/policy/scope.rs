@@ -179,7 +179,7 @@ impl Scopes {
         })
     }
 
-    /// Returns the parts that permit writing to a path that no part permits to read. XRootD reads the status
+    /// Returns the parts that permit writing to a path at which no part permits reading. XRootD reads the status
     /// of a file before it writes or deletes it, which requires the right to read.
     #[must_use]
     pub fn writes_without_read(&self) -> Vec<&str> {

@@ -33,7 +33,7 @@ pub enum Due {
     Fresh(TokenTimes),
     /// The token is due.
     Now {
-        /// Why.
+        /// The reason.
         reason: RenewReason,
         /// The expiry of the current token, if it is still valid.
         expires_at: Option<Timestamp>,

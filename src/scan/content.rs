@@ -45,7 +45,7 @@ pub(super) enum ContentEnd {
 /// The limits of a scan.
 #[derive(Clone, Copy)]
 pub(super) struct Limits<'a> {
-    /// The most bytes of a source.
+    /// The maximum size in bytes of a source.
     pub(super) bytes: u64,
     /// Returns whether the time is over.
     pub(super) is_over: &'a (dyn Fn() -> bool + Sync),

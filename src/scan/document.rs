@@ -17,10 +17,10 @@ use crate::util::secret::SecretBytes;
 /// The largest document whose members are read, in bytes. Larger text is searched by form only.
 pub(super) const MAX_DOCUMENT: usize = 4 << 20;
 
-/// The most documents within each other, such as a file in a Secret in a manifest in an annotation.
+/// The maximum number of nested documents, such as a file in a Secret in a manifest in an annotation.
 const MAX_NESTED: usize = 4;
 
-/// The most items of a document. More of them is a log or a list of tokens, not a configuration.
+/// The maximum number of items of a document. More of them is a log or a list of tokens, not a configuration.
 pub(super) const MAX_ITEMS: usize = 10_000;
 
 /// An item in a document.

@@ -2,13 +2,13 @@
 
 use zeroize::Zeroizing;
 
-/// The most members of a document that are read. More text is searched without its structure.
+/// The maximum number of members of a document that are read. More text is searched without its structure.
 const MAX_FIELDS: usize = 200_000;
 
 /// The most memory of the paths of all members, in bytes: a long name may be above many members.
 const MAX_PATH_BYTES: usize = 64 << 20;
 
-/// The most levels of a path; deeper members have the path of the level above them.
+/// The maximum number of levels of a path; deeper members have the path of the level above them.
 pub(super) const MAX_PATH: usize = 64;
 
 /// A member with a text value.

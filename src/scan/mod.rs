@@ -73,7 +73,7 @@ pub struct ScanRequest {
     pub max_age: Option<GoDuration>,
     /// Whether symbolic links are followed.
     pub follows_links: bool,
-    /// The most bytes of a file.
+    /// The maximum size in bytes of a file.
     pub max_bytes: u64,
     /// The number of threads.
     pub threads: usize,

@@ -66,10 +66,10 @@ pub(super) struct Walk {
     pub(super) is_timed_out: bool,
 }
 
-/// The most errors that are reported one by one.
+/// The maximum number of errors that are reported one by one.
 const SHOWN_ERRORS: usize = 10;
 
-/// The most steps from a file to a file that it names, and on.
+/// The maximum number of steps from a file to a file that it names, and on.
 const MAX_REFERENCES: usize = 3;
 
 /// The magic numbers of file systems that have no files: proc, sysfs, cgroup, debugfs, tracefs,

@@ -24,7 +24,7 @@ pub enum SlurmError {
     NotStarted {
         /// The program.
         program: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// The command failed.
@@ -61,7 +61,7 @@ pub enum SlurmError {
     Malformed {
         /// The number of the line, from 1.
         line: usize,
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
     /// Rows are missing.

@@ -38,7 +38,7 @@ enum SlurmOrigin {
 pub struct SlurmRules {
     /// The clusters whose accounts are projects; all of them if empty.
     pub clusters: Vec<String>,
-    /// Accounts that are no projects, in addition to `root`.
+    /// Accounts that are not projects, in addition to `root`.
     pub excluded: Vec<NamePattern>,
     /// Whether members get their accounts as projects; only managers have projects.
     pub member_projects: bool,

@@ -6,7 +6,7 @@ use crate::ldap::{GroupDirectory, GroupMap, LdapError, UserIndex};
 use crate::policy::role_map::{Grants, GrantsBuilder, MapRule, ReasonId, Selector, UserId};
 use crate::user::{ProjectName, RightsSource, Role};
 
-/// The most names that one list in a warning has.
+/// The maximum number of names in one list of a warning.
 const LISTED: usize = 10;
 
 /// Maximum number of different chains of groups.

@@ -99,9 +99,9 @@ pub struct SyncReport<'plan> {
     pub set_by_hand: Vec<RightsByHand<'plan>>,
     /// The usernames of managers who no longer get the role by a group; they keep it for projects
     /// set by hand.
-    pub kept_managers: &'plan [String],
+    pub managers_not_removed: &'plan [String],
     /// The usernames of the last administrators, who no longer get the role by a group and keep it.
-    pub kept_admins: &'plan [String],
+    pub admins_not_removed: &'plan [String],
     /// The skipped entries; at most 1000.
     pub skipped: &'plan [SkippedEntry],
     /// Pairs of usernames that differ only in case or blanks, of which at least one is added; at
@@ -247,8 +247,8 @@ impl<'plan> SyncReport<'plan> {
                 .collect(),
             rights: RightsList::new(plan),
             set_by_hand: if duration.is_none() { rights_report::by_hand(plan) } else { Vec::new() },
-            kept_managers: plan.kept_managers(),
-            kept_admins: plan.kept_admins(),
+            managers_not_removed: plan.kept_managers(),
+            admins_not_removed: plan.kept_admins(),
             groups: plan.groups(),
             without_manager: plan.without_manager(),
             skipped: plan.skipped(),
@@ -278,7 +278,12 @@ impl<'plan> SyncReport<'plan> {
         if let Some(groups) = self.groups {
             rights_report::add_group_notes(groups, &mut notes);
         }
-        rights_report::add_notes(self.kept_managers, self.kept_admins, self.without_manager, &mut notes);
+        rights_report::add_notes(
+            self.managers_not_removed,
+            self.admins_not_removed,
+            self.without_manager,
+            &mut notes,
+        );
         if !self.dry_run {
             self.note_unchanged(&mut notes);
         }

@@ -8,7 +8,7 @@ use super::rights::GivenBy;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 
-/// The most usernames that one note lists; the report has all of them.
+/// The maximum number of usernames that one note lists; the report has all of them.
 pub(super) const LISTED_NAMES: usize = 10;
 
 /// A user whose roles or projects changed.

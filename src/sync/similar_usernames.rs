@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use crate::ldap::LdapSnapshot;
 use crate::user::normalized;
 
-/// The most pairs that are reported.
+/// The maximum number of pairs that are reported.
 const MAX_PAIRS: usize = 100;
 
 /// Finds pairs of usernames that differ only in case or blanks, of which at least one is added.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::MAX_DEPTH;
 use super::error::{TokenError, TokenPart};
-use crate::util::json::{self, DuplicateMember, JsonError, JsonProblem, kind};
+use crate::util::json::{self, DuplicateMember, JsonError, JsonErrorKind, kind};
 
 /// Parses a JSON object; a duplicate member at any depth is an error.
 ///
@@ -15,10 +15,10 @@ pub fn object(bytes: &[u8], part: TokenPart) -> Result<Map<String, Value>, Token
     match json::unique(text, MAX_DEPTH) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(other) => Err(TokenError::NotObject { part, found: kind(&other) }),
-        Err(JsonError { problem: JsonProblem::DuplicateMember(name), .. }) => {
+        Err(JsonError { problem: JsonErrorKind::DuplicateMember(name), .. }) => {
             Err(TokenError::Duplicate { part, name })
         }
-        Err(JsonError { problem: JsonProblem::TooDeep, .. }) => Err(TokenError::TooDeep(part)),
+        Err(JsonError { problem: JsonErrorKind::TooDeep, .. }) => Err(TokenError::TooDeep(part)),
         // The search for surrogates runs only if the text is not JSON.
         Err(error) => Err(match without_lone_surrogates(text).map(|text| object(text.as_bytes(), part)) {
             Some(Ok(_)) => TokenError::Surrogate(part),
@@ -66,8 +66,8 @@ pub fn any(text: &str) -> Result<(Value, Vec<DuplicateMember>), String> {
 /// Returns the message without the line number, since a token's part has one line.
 fn problem(error: &JsonError) -> String {
     match &error.problem {
-        JsonProblem::TooDeep => format!("nested deeper than {MAX_DEPTH} levels"),
-        JsonProblem::EarlyEnd(_) => format!("it ends too early at character {}", error.column),
+        JsonErrorKind::TooDeep => format!("nested deeper than {MAX_DEPTH} levels"),
+        JsonErrorKind::EarlyEnd(_) => format!("it ends too early at character {}", error.column),
         other => format!("{other} at character {}", error.column),
     }
 }

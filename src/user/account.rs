@@ -46,7 +46,7 @@ pub enum AccountError {
         /// The name.
         name: String,
         /// The reason.
-        why: TextProblem,
+        why: UserTextError,
     },
     /// A full name or mail address.
     #[error("invalid {field} {}: {why}", quote(.text))]
@@ -56,7 +56,7 @@ pub enum AccountError {
         /// The invalid text.
         text: String,
         /// The reason.
-        why: TextProblem,
+        why: UserTextError,
     },
     /// A mail address without anything before or after its `@`.
     #[error("invalid email address {}: expected NAME@DOMAIN", quote(.0))]
@@ -65,7 +65,7 @@ pub enum AccountError {
 
 /// Why a text of a user is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TextProblem {
+pub enum UserTextError {
     /// It is empty.
     #[error("it is empty")]
     Empty,
@@ -83,7 +83,7 @@ pub enum TextProblem {
     Invisible,
 }
 
-impl TextProblem {
+impl UserTextError {
     /// Returns why no text of a user can be this one.
     fn of_text(text: &str) -> Option<Self> {
         let length = text.chars().count();
@@ -262,7 +262,7 @@ impl FromStr for EmailAddress {
 }
 
 fn check_text(field: &'static str, text: &str) -> Result<(), AccountError> {
-    match TextProblem::of_text(text) {
+    match UserTextError::of_text(text) {
         Some(why) => Err(AccountError::InvalidText { field, text: text.to_owned(), why }),
         None => Ok(()),
     }
@@ -285,7 +285,7 @@ impl FromStr for ProjectName {
     type Err = AccountError;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match TextProblem::of_project(name) {
+        match UserTextError::of_project(name) {
             Some(why) => Err(AccountError::InvalidProject { name: name.to_owned(), why }),
             None => Ok(Self(name.to_owned())),
         }
@@ -338,13 +338,13 @@ mod tests {
     fn each_problem_of_a_project_has_its_own_message() {
         let long = "x".repeat(256);
         for (name, why) in [
-            ("", TextProblem::Empty),
-            (long.as_str(), TextProblem::TooLong(256)),
-            ("a,b", TextProblem::Comma),
-            (" a", TextProblem::OuterBlank),
-            ("a\t", TextProblem::OuterBlank),
-            ("a\u{200b}b", TextProblem::Invisible),
-            ("a\u{1b}b", TextProblem::Invisible),
+            ("", UserTextError::Empty),
+            (long.as_str(), UserTextError::TooLong(256)),
+            ("a,b", UserTextError::Comma),
+            (" a", UserTextError::OuterBlank),
+            ("a\t", UserTextError::OuterBlank),
+            ("a\u{200b}b", UserTextError::Invisible),
+            ("a\u{1b}b", UserTextError::Invisible),
         ] {
             let error = name.parse::<ProjectName>().unwrap_err();
             assert_eq!(error, AccountError::InvalidProject { name: name.to_owned(), why });

@@ -12,7 +12,7 @@ mod pattern;
 pub mod rights;
 pub mod role;
 
-pub use account::{AccountDraft, AccountError, EmailAddress, FullName, ProjectName, TextProblem};
+pub use account::{AccountDraft, AccountError, EmailAddress, FullName, ProjectName, UserTextError};
 pub use name::{Username, UsernameError, normalized};
 pub use password::{PasswordError, PasswordHash};
 pub use pattern::UsernamePattern;

@@ -77,7 +77,7 @@ impl UserDb {
     ///
     /// # Errors
     /// [`UserDbError::Locked`] when another process has the lock for longer than the waiting time,
-    /// [`UserDbError::ReadOnly`], and all that SQLite can run into.
+    /// [`UserDbError::ReadOnly`], and the errors of SQLite.
     pub fn transaction(&mut self) -> Result<Transaction<'_>, UserDbError> {
         let author = self.author.clone();
         let mut transaction = self.dry_run_transaction()?;

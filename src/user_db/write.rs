@@ -17,7 +17,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// [`UserDbError::UserExists`]; [`UserDbError::NoProjects`] for one with projects in a database
-    /// that cannot hold them; all that SQLite can run into.
+    /// that cannot hold them; the errors of SQLite.
     pub fn add(&mut self, user: &User, password: Option<&PasswordHash>) -> Result<(), UserDbError> {
         let Layout { table, has_projects: projects } = self.context.layout;
         let (more, place) = if projects { (", projects", ", ?7") } else { ("", "") };

@@ -221,7 +221,7 @@ fn secrets_are_not_printed_with_vv() {
     }
 }
 
-/// PyJWT reads ours and we its, EdDSA and HMAC.
+/// PyJWT reads the tokens of cc-jwt, and cc-jwt those of PyJWT, EdDSA and HMAC.
 #[test]
 fn pyjwt_and_we_agree() {
     if !has_python("jwt") || !has_python("cryptography") {
@@ -263,7 +263,7 @@ else:
     directory.run("cc-jwt", &["verify", hs512, "-e", "jwt-login"]).ended(0);
 }
 
-/// npm jose reads ours and we its, EdDSA, ES256, RS256 and HMAC.
+/// npm jose reads the tokens of cc-jwt, and cc-jwt those of jose, EdDSA, ES256, RS256 and HMAC.
 #[test]
 fn jose_and_we_agree() {
     if !has_npm("jose") {

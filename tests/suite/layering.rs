@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 6] = [
     &["cli"],
 ];
 
-/// The most lines of a file below `src`: more than that is more than one subject.
+/// The maximum number of lines of a file below `src`: more than that is more than one subject.
 const LINES: usize = 500;
 
 /// The position of a module: its layer, and its place within the layer.

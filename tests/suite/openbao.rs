@@ -1,4 +1,4 @@
-//! Login roles against a live OpenBao: it decides and we decide.
+//! Login roles against a running OpenBao, whose decisions are compared with those of cc-jwt.
 //!
 //! The cases are made here, out of the rules, not out of rows. `cargo test --test suite record --
 //! --ignored` runs all of them against `bao server -dev` and writes what it answered into
@@ -43,7 +43,7 @@ struct Case {
     claims: Value,
     /// The file of the key, without its ending.
     key: &'static str,
-    /// Whether the server decides by accident here, so that we may be stricter.
+    /// Whether the server decides by accident here, so that cc-jwt may be stricter.
     quirk: bool,
 }
 

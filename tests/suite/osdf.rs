@@ -86,7 +86,7 @@ impl Issuer {
         Self { directory }
     }
 
-    /// Tokens by PyJWT, for claims and headers we would not sign ourselves.
+    /// Tokens by PyJWT, for claims and headers that cc-jwt does not sign.
     fn sign(&self, cases: &[Value]) -> Vec<String> {
         self.directory.write("sign.py", SIGN);
         let lines: String = cases.iter().map(|case| format!("{case}\n")).collect();
@@ -336,7 +336,7 @@ fn tokens_rejected_by_validators_are_rejected_for_the_same_reason() {
         let refuse = answer["python"][0] == false || answer["cpp"][0] == false;
         let printed = answer.to_string().to_lowercase();
         if !fails.iter().any(|failed| failed == check) || !refuse || !printed.contains(word) {
-            wrong.push(format!("{what}: we {fails:?}, they {answer}"));
+            wrong.push(format!("{what}: cc-jwt {fails:?}, XRootD {answer}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -643,7 +643,7 @@ fn write_scope_without_a_read_scope_gets_a_note() {
     ] {
         let run = directory
             .run("cc-jwt", &["spec", "check", "r.yaml", "--set", &format!("spec.data.scope={scope}")]);
-        let is_reported = run.stderr.contains("no scope permits to read at the path of");
+        let is_reported = run.stderr.contains("no scope permits reading at the path of");
         assert_eq!(is_reported, is_noted, "{scope}: {}", run.stderr);
     }
 }

@@ -337,7 +337,7 @@ fn logins_by_token_and_cookie_accept_what_the_server_accepted() {
         let verdict = decide(endpoint, &token, &keys, &rules, users, at);
         count.add(&format!("{name}: {case}"), server, &verdict);
     }
-    assert_eq!(other_matters, 134, "rows that are no question of a token");
+    assert_eq!(other_matters, 134, "rows that do not depend on the token");
     count.end(
         "login.jsonl",
         192,

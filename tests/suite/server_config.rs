@@ -233,7 +233,7 @@ fn verify_session_key_missing_or_malformed_means_that_the_server_does_not_start(
         let run = server.verify("token.txt --endpoint api").ended(1);
         assert!(run.stdout.contains(reason), "{session:?}: {}", run.stdout);
     }
-    // Spare bits are no reason for the server.
+    // The server ignores spare bits.
     server.env(&[pair[0], pair[1], ("SESSION_KEY", "AB==")]);
     server.verify("token.txt --endpoint api").ended(0);
 }
@@ -353,7 +353,7 @@ fn verify_address_is_compared_as_text_for_api_only() {
 }
 
 #[test]
-fn verify_jobs_over_nats_are_no_part_of_the_rest_api() {
+fn verify_jobs_over_nats_are_not_part_of_the_rest_api() {
     let server = Server::new();
     let main = json!({"api-allowed-ips": ["*"], "api-subjects": {"subject-job-event": "a"}});
     server.config(&json!({"main": main, "auth": {"jwts": {}}}));

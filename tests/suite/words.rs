@@ -81,24 +81,58 @@ const WORDS: &[(&str, &str)] = &[
 
 /// Constructions with their replacement.
 const PHRASES: &[(&str, &str)] = &[
+    ("/// why.", "/// The reason."),
+    ("allows to", "allows X, permits X"),
+    ("any longer", "no longer"),
+    ("are no", "are not; invalid X: expected Y"),
+    ("aren't", "are not"),
+    ("can run into", "the errors of"),
     ("can't", "cannot"),
+    ("didn't", "did not"),
+    ("doesn't", "does not"),
+    ("don't", "do not"),
     ("for ever", "never expires"),
     ("has not a", "does not have"),
     ("has not the", "does not have"),
     ("have not the", "do not have"),
     ("holds from", "valid from"),
     ("has not got", "does not have"),
+    ("in the place of", "instead of"),
     ("is no", "is not a; invalid X: expected Y"),
     ("is not there", "does not exist"),
+    ("isn't", "is not"),
     ("meant for", "for"),
+    ("no points", "no dots"),
+    ("not succeed yet", "has not succeeded yet"),
     ("passed over", "skipped"),
+    ("permit to", "permit X"),
+    ("permits to", "permits X"),
     ("shared key", "HMAC secret"),
+    ("silent for longest", "silent the longest"),
+    ("so long before", "this long before"),
     ("stands for itself", "is not a wildcard"),
     ("stands twice", "duplicate"),
     ("stood twice", "duplicate"),
+    ("the begin of", "the beginning of, the start of"),
+    ("the most bytes", "the maximum size in bytes"),
+    ("the most entries", "the maximum number of entries"),
+    ("the most members", "the maximum number of members"),
+    ("the most names", "the maximum number of names"),
+    ("the most users", "the maximum number of users"),
+    ("the token says", "the token has, the claim is"),
     ("turned away", "rejected"),
     ("whoever is on the way", "an on-path attacker"),
+    ("wins over", "overrides"),
     ("won't", "does not"),
+];
+
+/// Suffixes of types with their replacement.
+const SUFFIXES: &[(&str, &str)] = &[
+    ("Fault", "Error"),
+    ("Faults", "Errors"),
+    ("Problem", "Error, ErrorKind"),
+    ("Problems", "Errors, Findings"),
+    ("Refusal", "Error, Rejection"),
 ];
 
 /// Where a word is right, and why: a path or the beginning of one, the word, the reason.
@@ -193,10 +227,22 @@ fn found_in(line: &str) -> Vec<(&'static str, &'static str)> {
             let is_other_phrase = before.ends_with("there ") || after.starts_with(" longer");
             is_end(before.chars().next_back())
                 && is_end(after.chars().next())
-                && !(*phrase == "is no" && is_other_phrase)
+                && !(["is no", "are no"].contains(phrase) && is_other_phrase)
         })
     });
     replaced.chain(phrases).copied().collect()
+}
+
+/// The name of the type that a line defines, if its suffix has a replacement, with this replacement.
+fn replaced_suffix(line: &str) -> Option<(&str, &'static str)> {
+    let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let name = words
+        .windows(2)
+        .find(|pair| ["struct", "enum", "trait", "type"].contains(&pair[0]))
+        .map(|pair| pair[1])
+        .filter(|name| name.starts_with(char::is_uppercase))?;
+    let (_, replacement) = SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix))?;
+    Some((name, replacement))
 }
 
 #[test]
@@ -211,6 +257,9 @@ fn words_of_the_glossary_are_used() {
                     let shown: String = line.trim().chars().take(120).collect();
                     found.push(format!("{name}:{}: '{word}' (say {replacement}): {shown}", count + 1));
                 }
+            }
+            if let Some((word, replacement)) = replaced_suffix(line).filter(|_| name.ends_with(".rs")) {
+                found.push(format!("{name}:{}: the type '{word}' (say {replacement})", count + 1));
             }
         }
         for (word, replacement) in found_in(name) {
@@ -228,12 +277,33 @@ fn words_are_found_in_prose_and_identifiers() {
     {
         assert_eq!(found_in(line).len(), 1, "{line}");
     }
-    assert_eq!(found_in("'x' is no duration").len(), 1);
-    for line in ["there is no token", "It is no longer valid", "is nothing"] {
+    for line in
+        ["'x' is no duration", "Keys are no tokens.", "The begin of a line.", "It has no points.", "/// Why."]
+    {
+        assert_eq!(found_in(line).len(), 1, "{line}");
+    }
+    for line in [
+        "there is no token",
+        "It is no longer valid",
+        "is nothing",
+        "there are no keys",
+        "they are not",
+        "Why.",
+    ] {
         assert!(found_in(line).is_empty(), "{line}: {:?}", found_in(line));
     }
     for line in ["broomstick", "tolerant", "the wholesale", "cant", "a shared keyboard"] {
         assert!(found_in(line).is_empty(), "{line}: {:?}", found_in(line));
+    }
+}
+
+#[test]
+fn words_of_types_are_read_by_their_suffix() {
+    for line in ["pub enum MapFault {", "struct RowProblems;", "    pub(crate) trait Refusal: Sized {"] {
+        assert!(replaced_suffix(line).is_some(), "{line}");
+    }
+    for line in ["enum MapError {", "/// type of a problem", "struct Problematic;", "a Fault"] {
+        assert!(replaced_suffix(line).is_none(), "{line}");
     }
 }
 

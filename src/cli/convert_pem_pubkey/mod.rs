@@ -362,7 +362,7 @@ fn write(
     if console.environment().get(name).is_some() {
         console.warn(
             "environment-overrides",
-            &format!("{name} is set in the environment, which wins over {}", quote_path(&path)),
+            &format!("{name} is set in the environment, which overrides {}", quote_path(&path)),
         );
     }
     if console.is_json() {

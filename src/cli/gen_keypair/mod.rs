@@ -322,7 +322,7 @@ fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> R
         if console.environment().get(name).is_some() {
             console.warn(
                 "environment-overrides",
-                &format!("{name} is set in the environment, which wins over {}", quote_path(path)),
+                &format!("{name} is set in the environment, which overrides {}", quote_path(path)),
             );
         }
     }

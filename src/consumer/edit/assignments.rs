@@ -5,15 +5,15 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::{Content, DocumentMember, EditProblem, Quoting};
+use super::{Content, DocumentMember, EditError, Quoting};
 use crate::config::dotenv;
 use crate::scan::lines::{assignment, section_name, words};
 
 /// Reads an environment file as the server does.
-pub(super) fn of_environment_file(text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
+pub(super) fn of_environment_file(text: &str) -> Result<Vec<DocumentMember>, EditError> {
     let file = dotenv::read(text.as_bytes()).map_err(|errors| {
         let reason = errors.into_iter().next().map_or_else(String::new, |error| error.to_string());
-        EditProblem::Malformed(format!("invalid environment file: {reason}"))
+        EditError::Malformed(format!("invalid environment file: {reason}"))
     })?;
     Ok(file
         .entries()

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Content, DocumentMember, EditProblem, Quoting};
+use super::{Content, DocumentMember, EditError, Quoting};
 use crate::util::json::{JsonNode, all_members};
 use crate::util::json_text::positions;
 
@@ -15,8 +15,8 @@ enum Frame {
 }
 
 /// Reads a document as its program does: strictly.
-pub(super) fn members(text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
-    all_members(text).map_err(|error| EditProblem::Malformed(format!("invalid JSON: {error}")))?;
+pub(super) fn members(text: &str) -> Result<Vec<DocumentMember>, EditError> {
+    all_members(text).map_err(|error| EditError::Malformed(format!("invalid JSON: {error}")))?;
     let mut open: Vec<Frame> = Vec::new();
     let mut found = Vec::new();
     for (at, token) in positions(text) {
@@ -39,7 +39,7 @@ pub(super) fn members(text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
             },
             ":" => {}
             token if token.starts_with('"') => {
-                let value: String = serde_json::from_str(token).map_err(|_| EditProblem::Verification)?;
+                let value: String = serde_json::from_str(token).map_err(|_| EditError::Verification)?;
                 if let Some(Frame::Object(name @ None)) = open.last_mut() {
                     *name = Some(value);
                 } else {

@@ -14,7 +14,7 @@ use std::ops::Range;
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
-pub use problem::EditProblem;
+pub use problem::EditError;
 
 use super::target::TargetStep;
 
@@ -76,9 +76,9 @@ impl Format {
         }
     }
 
-    fn members(self, text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
+    fn members(self, text: &str) -> Result<Vec<DocumentMember>, EditError> {
         if self != Self::Plain && text.starts_with('\u{feff}') {
-            return Err(EditProblem::Malformed("the file begins with a byte order mark".to_owned()));
+            return Err(EditError::Malformed("the file begins with a byte order mark".to_owned()));
         }
         match self {
             Self::Json => json::members(text),
@@ -121,17 +121,17 @@ pub(super) struct FoundValue {
 
 impl FoundValue {
     /// Finds the value of the member that the steps lead to. `name` is the name of the file.
-    pub(super) fn find(text: &str, name: &str, steps: &[TargetStep]) -> Result<Self, EditProblem> {
+    pub(super) fn find(text: &str, name: &str, steps: &[TargetStep]) -> Result<Self, EditError> {
         let mut levels: Vec<Level> = Vec::new();
         let mut value = Zeroizing::new(text.to_owned());
         let mut name = name.to_owned();
         for step in steps {
             let level = Level::find(value, &name, step)?;
             let Content::Text { value: text, quoting, .. } = level.content() else {
-                return Err(EditProblem::Unsafe("is not a string"));
+                return Err(EditError::Unsafe("is not a string"));
             };
             if let Quoting::Fixed(why) = quoting {
-                return Err(EditProblem::Unsafe(why));
+                return Err(EditError::Unsafe(why));
             }
             value = if level.is_base64 { decoded(text)? } else { text.clone() };
             name = level.path().last().cloned().unwrap_or_default();
@@ -158,7 +158,7 @@ impl FoundValue {
     }
 
     /// Returns the text of the file with another value.
-    pub(super) fn replaced(&self, value: &str) -> Result<Zeroizing<String>, EditProblem> {
+    pub(super) fn replaced(&self, value: &str) -> Result<Zeroizing<String>, EditError> {
         let mut value = Zeroizing::new(value.to_owned());
         for level in self.levels.iter().rev() {
             if level.is_base64 {
@@ -171,7 +171,7 @@ impl FoundValue {
 }
 
 impl Level {
-    fn find(text: Zeroizing<String>, name: &str, step: &TargetStep) -> Result<Self, EditProblem> {
+    fn find(text: Zeroizing<String>, name: &str, step: &TargetStep) -> Result<Self, EditError> {
         let format = Format::of(&text, name, step);
         let members = format.members(&text)?;
         let matching: Vec<usize> = members
@@ -182,14 +182,14 @@ impl Level {
             .collect();
         let index = match matching.as_slice() {
             [] => {
-                return Err(EditProblem::missing(step, members.iter().map(|member| member.path.as_slice())));
+                return Err(EditError::missing(step, members.iter().map(|member| member.path.as_slice())));
             }
             [only] => *only,
-            several => the_only_header(several, &members).ok_or(EditProblem::Duplicate(several.len()))?,
+            several => the_only_header(several, &members).ok_or(EditError::Duplicate(several.len()))?,
         };
-        let Some(member) = members.get(index) else { return Err(EditProblem::Verification) };
+        let Some(member) = members.get(index) else { return Err(EditError::Verification) };
         if let Content::Other(kind) = member.content {
-            return Err(EditProblem::NotText(kind));
+            return Err(EditError::NotText(kind));
         }
         let is_base64 = is_secret_value(&member.path, &members);
         Ok(Self { text, format, members, index, is_base64 })
@@ -208,13 +208,13 @@ impl Level {
     }
 
     /// Puts a value into the text and reads it again.
-    fn replaced(&self, value: &str) -> Result<Zeroizing<String>, EditProblem> {
+    fn replaced(&self, value: &str) -> Result<Zeroizing<String>, EditError> {
         let Content::Text { range, quoting, .. } = self.content() else {
-            return Err(EditProblem::Verification);
+            return Err(EditError::Verification);
         };
         let written = written(value, *quoting)?;
         let (Some(before), Some(after)) = (self.text.get(..range.start), self.text.get(range.end..)) else {
-            return Err(EditProblem::Verification);
+            return Err(EditError::Verification);
         };
         let new = Zeroizing::new([before, written.as_str(), after].concat());
         self.verify(&new, value)?;
@@ -222,8 +222,8 @@ impl Level {
     }
 
     /// Checks that a new text has the same members as the old one, except for the value.
-    fn verify(&self, new: &str, value: &str) -> Result<(), EditProblem> {
-        let members = self.format.members(new).map_err(|_| EditProblem::Verification)?;
+    fn verify(&self, new: &str, value: &str) -> Result<(), EditError> {
+        let members = self.format.members(new).map_err(|_| EditError::Verification)?;
         let is_same = members.len() == self.members.len()
             && members.iter().zip(&self.members).enumerate().all(|(index, (new, old))| {
                 let text = |member: &DocumentMember| match &member.content {
@@ -237,7 +237,7 @@ impl Level {
         if is_same && (self.format != Format::Json || json::differs_only_at(&self.text, new, self.path())) {
             Ok(())
         } else {
-            Err(EditProblem::Verification)
+            Err(EditError::Verification)
         }
     }
 }
@@ -271,17 +271,17 @@ fn is_secret_value(path: &[String], members: &[DocumentMember]) -> bool {
     })
 }
 
-fn decoded(text: &str) -> Result<Zeroizing<String>, EditProblem> {
+fn decoded(text: &str) -> Result<Zeroizing<String>, EditError> {
     BASE64
         .decode(text.trim().as_bytes())
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .map(Zeroizing::new)
-        .ok_or(EditProblem::Unsafe("is not base64 of a text on one line, as the value of a Secret must be"))
+        .ok_or(EditError::Unsafe("is not base64 of a text on one line, as the value of a Secret must be"))
 }
 
 /// Writes a value in the same way as the old one.
-fn written(value: &str, quoting: Quoting) -> Result<Zeroizing<String>, EditProblem> {
+fn written(value: &str, quoting: Quoting) -> Result<Zeroizing<String>, EditError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || " -._~+/=:".contains(c);
     match quoting {
         Quoting::Double => Ok(Zeroizing::new(serde_json::Value::from(value).to_string())),
@@ -290,9 +290,9 @@ fn written(value: &str, quoting: Quoting) -> Result<Zeroizing<String>, EditProbl
         }
         Quoting::Verbatim if value.chars().all(is_plain) => Ok(Zeroizing::new(value.to_owned())),
         Quoting::Single | Quoting::Verbatim => {
-            Err(EditProblem::Unsafe("is not in double quotes and contains characters that need them"))
+            Err(EditError::Unsafe("is not in double quotes and contains characters that need them"))
         }
-        Quoting::Fixed(why) => Err(EditProblem::Unsafe(why)),
+        Quoting::Fixed(why) => Err(EditError::Unsafe(why)),
     }
 }
 

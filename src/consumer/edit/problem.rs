@@ -12,7 +12,7 @@ const MAX_LISTED: usize = 8;
 
 /// Why a value in a file cannot be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EditProblem {
+pub enum EditError {
     /// The file is not of the format that the target needs; the reason.
     Malformed(String),
     /// The member does not exist.
@@ -36,7 +36,7 @@ pub enum EditProblem {
     Verification,
 }
 
-impl EditProblem {
+impl EditError {
     /// Describes a member that does not exist by its neighbors.
     pub(super) fn missing<'a>(step: &TargetStep, paths: impl Iterator<Item = &'a [String]> + Clone) -> Self {
         let empty = Vec::new();
@@ -86,7 +86,7 @@ impl EditProblem {
     }
 }
 
-impl fmt::Display for EditProblem {
+impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(why) => f.write_str(why),

@@ -6,7 +6,7 @@ use crate::consumer::Target;
 const TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJuZXcifQ.bmV3";
 
 /// Replaces the value of a target `FILE#MEMBER` in a text.
-fn replace(target: &str, text: &str, value: &str) -> Result<String, EditProblem> {
+fn replace(target: &str, text: &str, value: &str) -> Result<String, EditError> {
     let target = Target::parse(target).unwrap();
     let found = FoundValue::find(text, &target.file.to_string_lossy(), target.member.steps())?;
     Ok(found.replaced(value)?.to_string())
@@ -135,7 +135,7 @@ fn missing_member_is_described_by_its_neighbors() {
     ] {
         let problem = replace(target, text, TOKEN).expect_err(target);
         assert_eq!(problem.to_string(), message);
-        let EditProblem::Missing { similar: found, .. } = problem else { panic!("{target}") };
+        let EditError::Missing { similar: found, .. } = problem else { panic!("{target}") };
         if similar != Some("/a") {
             assert_eq!(found.as_deref(), similar, "{target}");
         }
@@ -154,7 +154,7 @@ fn header_of_a_curl_configuration_is_the_one_with_a_token() {
     let value = format!("Authorization: Bearer {TOKEN}");
     assert_eq!(replace("curlrc#header", &text(old), &value).unwrap(), text(TOKEN));
     let two = text(old) + &text(old);
-    assert_eq!(replace("curlrc#header", &two, &value), Err(EditProblem::Duplicate(4)));
+    assert_eq!(replace("curlrc#header", &two, &value), Err(EditError::Duplicate(4)));
 }
 
 /// A document as a tree of members, written in several ways.
@@ -206,7 +206,7 @@ fn changes_only_values(text: &str, name: &str, tree: &serde_json::Value) -> usiz
         let found = match FoundValue::find(text, name, std::slice::from_ref(&step)) {
             Ok(found) => found,
             // YAML writes some texts on several lines; these are rejected.
-            Err(EditProblem::Unsafe(_)) if name.ends_with("yaml") => continue,
+            Err(EditError::Unsafe(_)) if name.ends_with("yaml") => continue,
             Err(other) => panic!("{path:?} in {text}: {other}"),
         };
         let expected = path.iter().fold(tree, |value, name| match value {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use zeroize::Zeroizing;
 
-use super::{Content, DocumentMember, EditProblem, Quoting};
+use super::{Content, DocumentMember, EditError, Quoting};
 
 /// The deepest nesting.
 const MAX_DEPTH: usize = 1_000;
@@ -20,7 +20,7 @@ enum Frame {
 
 /// Reads a stream. As in a scan, the paths of the documents after the first begin with the number of the
 /// document.
-pub(super) fn members(text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
+pub(super) fn members(text: &str) -> Result<Vec<DocumentMember>, EditError> {
     let offsets = Offsets::new(text);
     let mut open: Vec<Frame> = Vec::new();
     let mut found = Vec::new();
@@ -28,15 +28,11 @@ pub(super) fn members(text: &str) -> Result<Vec<DocumentMember>, EditProblem> {
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let marker = error.marker();
-            EditProblem::Malformed(format!(
-                "invalid YAML: line {} column {}",
-                marker.line(),
-                marker.col() + 1
-            ))
+            EditError::Malformed(format!("invalid YAML: line {} column {}", marker.line(), marker.col() + 1))
         })?;
         match event {
             Event::MappingStart(..) | Event::SequenceStart(..) if open.len() >= MAX_DEPTH => {
-                return Err(EditProblem::Malformed("nested too deeply".to_owned()));
+                return Err(EditError::Malformed("nested too deeply".to_owned()));
             }
             Event::MappingStart(..) => {
                 found.push(DocumentMember {

@@ -20,7 +20,7 @@ use super::signing::SigningKey;
 use super::verifying::{VerifyingKey, hash_bytes};
 pub use write::{write_hmac_secret, write_private, write_public};
 
-use crate::util::json::{self, JsonError, JsonNode, JsonProblem};
+use crate::util::json::{self, JsonError, JsonErrorKind, JsonNode};
 use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
@@ -123,7 +123,7 @@ impl Drop for Jwk {
 /// Returns the error for a text that is not JSON, with the position but without the content.
 pub(super) fn not_json(error: &JsonError) -> KeyError {
     let what = match error.problem {
-        JsonProblem::EarlyEnd(_) => "it ends too early",
+        JsonErrorKind::EarlyEnd(_) => "it ends too early",
         _ => "a syntax error",
     };
     KeyError::Json(PrintableText::concat([

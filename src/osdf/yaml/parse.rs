@@ -13,9 +13,9 @@ use crate::util::quote::escape;
 
 /// The deepest nesting.
 const MAX_DEPTH: usize = 64;
-/// The most entries of a stream: about 3000 resources.
+/// The maximum number of entries of a stream: about 3000 resources.
 const MAX_ENTRIES: usize = 200_000;
-/// The most entries that the aliases of a stream unfold to.
+/// The maximum number of entries that the aliases of a stream unfold to.
 const MAX_UNFOLDED: usize = 10_000;
 
 /// The most that anchors and aliases copy, in MiB: few entries can be long ones.

@@ -71,9 +71,9 @@ pub struct RightsChange {
     pub removed_projects: Vec<String>,
     /// The projects that a source gives, but the user does not get without the role manager.
     pub projects_without_manager: Vec<String>,
-    /// Whether no source gives the role manager any longer, but it remains for projects set by hand.
+    /// Whether the role manager, which no source gives now, remains for projects set by hand.
     pub keeps_manager_for_projects: bool,
-    /// Whether no source gives the role admin any longer, but the last administrators keep it.
+    /// Whether the role admin, which no source gives now, remains because the user is a last administrator.
     pub keeps_admin: bool,
     /// The roles and projects set by hand that an authoritative map would remove.
     pub set_by_hand: GivenRights,
@@ -117,7 +117,7 @@ struct SourceState<'a> {
 ///
 /// - A role or project that a source gives and the user does not have is added, and recorded as given.
 /// - One that the user already has without a record was set by hand and stays so.
-/// - One with a record that no source gives any longer is removed. A source without [`Grants`] was not
+/// - One with a record that no source gives now is removed. A source without [`Grants`] was not
 ///   asked and still gives what it gave before.
 /// - An authoritative map removes what it names and no source gives.
 /// - Only a manager has projects. A manager who loses the role keeps it while projects set by hand
@@ -294,7 +294,7 @@ struct Side<'a> {
     /// What is given or was given by a source, and not set by hand.
     ours: Names<'a>,
     added: Names<'a>,
-    /// Given earlier, and no source gives it any longer.
+    /// Given earlier; no source gives it now.
     withdrawn: Names<'a>,
     /// Set by hand, named by the map, and no source gives it.
     by_hand: Names<'a>,

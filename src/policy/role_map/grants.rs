@@ -41,7 +41,7 @@ pub struct UserId(u32);
 pub struct Grant<'grants> {
     /// The role or project.
     pub right: Right<'grants>,
-    /// Why.
+    /// The reason.
     pub reason: &'grants Reason,
 }
 

@@ -123,7 +123,7 @@ pub enum RoleMapError {
     Setting {
         /// The key.
         key: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
 }

@@ -85,7 +85,7 @@ pub enum EntryError {
     /// The password hash.
     #[error("invalid 'password_hash'{}: {error}", .found.map(|found| format!(" ({found})")).unwrap_or_default())]
     InvalidHash {
-        /// Why.
+        /// The reason.
         error: HashError,
         /// What kind of hash it seems to be.
         found: Option<&'static str>,

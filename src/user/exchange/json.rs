@@ -17,7 +17,7 @@ use super::entry::{self, Column, UserEntry};
 use super::error::{EntryError, resembles};
 use super::row::StoredRow;
 use super::value::{ExactValue, StoredValue, list};
-use crate::util::json::{self, JsonError, JsonProblem};
+use crate::util::json::{self, JsonError, JsonErrorKind};
 use crate::util::json_text::serialize_json;
 use crate::util::quote::{escape_json, is_hidden};
 
@@ -99,7 +99,7 @@ impl<'text> Cursor<'text> {
                 self.at = begin + length;
                 Ok(self.text.get(begin..self.at).unwrap_or_default())
             }
-            Err(JsonError { problem: JsonProblem::EarlyEnd(_), .. }) => {
+            Err(JsonError { problem: JsonErrorKind::EarlyEnd(_), .. }) => {
                 self.at = self.text.len();
                 Err(self.error("the line ends inside a value"))
             }

@@ -15,7 +15,7 @@ use super::location::Location;
 use super::write::Temporary;
 use crate::util::file::Existing;
 
-/// The most bytes of the names of all attributes, and of one value, as in Linux.
+/// The maximum size in bytes of the names of all attributes, and of one value, as in Linux.
 const MAX_ATTRIBUTE: usize = 64 << 10;
 
 /// A regular file that was read and can be replaced.

@@ -26,7 +26,7 @@ pub const MAX_DEPTH: usize = 127;
 #[error("{problem} at line {line} column {column}")]
 pub struct JsonError {
     /// What is wrong.
-    pub problem: JsonProblem,
+    pub problem: JsonErrorKind,
     /// The line, from 1; 0 where the text is empty or no position is known.
     pub line: usize,
     /// The column in bytes, from 1; 0 before the first byte of a line. A duplicate member and a limit
@@ -36,7 +36,7 @@ pub struct JsonError {
 
 /// What is wrong with a JSON document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JsonProblem {
+pub enum JsonErrorKind {
     /// A syntax error, in the words of the parser; they contain nothing of the document.
     #[error("{0}")]
     Syntax(String),
@@ -64,10 +64,10 @@ impl From<serde_json::Error> for JsonError {
         let what = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text).to_owned();
         let problem = match error.classify() {
             // The parser's own limit is the one at MAX_DEPTH.
-            Category::Syntax if what == "recursion limit exceeded" => JsonProblem::TooDeep,
-            Category::Eof => JsonProblem::EarlyEnd(what),
-            Category::Data => JsonProblem::Type(what),
-            Category::Syntax | Category::Io => JsonProblem::Syntax(what),
+            Category::Syntax if what == "recursion limit exceeded" => JsonErrorKind::TooDeep,
+            Category::Eof => JsonErrorKind::EarlyEnd(what),
+            Category::Data => JsonErrorKind::Type(what),
+            Category::Syntax | Category::Io => JsonErrorKind::Syntax(what),
         };
         Self { problem, line, column }
     }
@@ -203,13 +203,13 @@ pub fn all_members_of_first(text: &str) -> Result<(JsonNode, Option<JsonError>),
 /// Reads a document in which every member is unique, also where the type ignores it.
 ///
 /// # Errors
-/// [`JsonError`]: as [`unique`], and [`JsonProblem::Type`] for another structure.
+/// [`JsonError`]: as [`unique`], and [`JsonErrorKind::Type`] for another structure.
 pub fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        JsonError { problem: JsonProblem::NotUtf8, line, column: before.len() - line_start + 1 }
+        JsonError { problem: JsonErrorKind::NotUtf8, line, column: before.len() - line_start + 1 }
     })?;
     // Read twice: serde's derived readers do not see duplicate members that they ignore.
     whole(text, MAX_DEPTH, UniqueNames)?;
@@ -249,8 +249,8 @@ fn whole<T: Tree>(text: &str, max_depth: usize, tree: T) -> Result<T::Node, Json
 mod tests {
     use super::*;
 
-    fn duplicate(name: &str) -> JsonProblem {
-        JsonProblem::DuplicateMember(name.to_owned())
+    fn duplicate(name: &str) -> JsonErrorKind {
+        JsonErrorKind::DuplicateMember(name.to_owned())
     }
 
     #[test]
@@ -275,12 +275,12 @@ mod tests {
         for depth in [1, 2, 64, MAX_DEPTH] {
             assert!(unique(&nested(depth), depth).is_ok(), "{depth}");
             let error = unique(&nested(depth + 1), depth).unwrap_err();
-            assert_eq!((error.problem, error.line), (JsonProblem::TooDeep, 1), "{depth}");
+            assert_eq!((error.problem, error.line), (JsonErrorKind::TooDeep, 1), "{depth}");
         }
         assert!(all_members(&nested(MAX_DEPTH)).is_ok());
         for depth in [MAX_DEPTH + 1, 100_000] {
-            assert_eq!(all_members(&nested(depth)).unwrap_err().problem, JsonProblem::TooDeep);
-            assert_eq!(last_wins(&nested(depth), MAX_DEPTH).unwrap_err().problem, JsonProblem::TooDeep);
+            assert_eq!(all_members(&nested(depth)).unwrap_err().problem, JsonErrorKind::TooDeep);
+            assert_eq!(last_wins(&nested(depth), MAX_DEPTH).unwrap_err().problem, JsonErrorKind::TooDeep);
         }
     }
 
@@ -297,7 +297,7 @@ mod tests {
         let error = typed::<Value>(b"{\n\"a\xff\"}").unwrap_err();
         assert_eq!(error.to_string(), "invalid UTF-8 at line 2 column 3");
         let error = typed::<Vec<u8>>(b"{}").unwrap_err();
-        assert!(matches!(error.problem, JsonProblem::Type(_)), "{error}");
+        assert!(matches!(error.problem, JsonErrorKind::Type(_)), "{error}");
     }
 
     #[test]

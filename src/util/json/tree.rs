@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::{DuplicateMember, JsonError, JsonNode, JsonProblem};
+use super::{DuplicateMember, JsonError, JsonErrorKind, JsonNode};
 
 /// Reads the next value of a text, at most `max_depth` levels deep.
 pub(super) fn read<'de, T: Tree>(
@@ -151,11 +151,11 @@ struct Reader<'a, T> {
     tree: T,
     /// How many levels are left.
     depth: usize,
-    rejected: &'a RefCell<Option<JsonProblem>>,
+    rejected: &'a RefCell<Option<JsonErrorKind>>,
 }
 
 impl<T: Tree> Reader<'_, T> {
-    fn reject<E: serde::de::Error>(self, problem: JsonProblem) -> E {
+    fn reject<E: serde::de::Error>(self, problem: JsonErrorKind) -> E {
         *self.rejected.borrow_mut() = Some(problem);
         E::custom("rejected")
     }
@@ -163,7 +163,7 @@ impl<T: Tree> Reader<'_, T> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.depth.checked_sub(1) {
             Some(depth) => Ok(Self { depth, ..self }),
-            None => Err(self.reject(JsonProblem::TooDeep)),
+            None => Err(self.reject(JsonErrorKind::TooDeep)),
         }
     }
 }
@@ -222,7 +222,7 @@ impl<'de, T: Tree> Visitor<'de> for Reader<'_, T> {
         let mut object = T::Members::default();
         while let Some(name) = members.next_key::<String>()? {
             if self.tree.rejects(&object, &name) {
-                return Err(self.reject(JsonProblem::DuplicateMember(name)));
+                return Err(self.reject(JsonErrorKind::DuplicateMember(name)));
             }
             let value = members.next_value_seed(inner)?;
             self.tree.add(&mut object, name, value);

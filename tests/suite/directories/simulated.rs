@@ -24,7 +24,7 @@ enum Flaw {
     RangeStartsLate,
     /// The second range is that of another attribute.
     RangeOfOther,
-    /// The server does not know the cookie of the second page any longer.
+    /// The server no longer knows the cookie of the second page.
     CookieIsLost,
     /// The server ends the second page at its limit.
     PageIsCut,
