@@ -126,7 +126,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("won't", "does not"),
 ];
 
-/// Suffixes of types with their replacement.
+/// Suffixes of types of `src` with their replacement.
 const SUFFIXES: &[(&str, &str)] = &[
     ("Fault", "Error"),
     ("Faults", "Errors"),
@@ -258,7 +258,7 @@ fn words_of_the_glossary_are_used() {
                     found.push(format!("{name}:{}: '{word}' (say {replacement}): {shown}", count + 1));
                 }
             }
-            if let Some((word, replacement)) = replaced_suffix(line).filter(|_| name.ends_with(".rs")) {
+            if let Some((word, replacement)) = replaced_suffix(line).filter(|_| name.starts_with("src/")) {
                 found.push(format!("{name}:{}: the type '{word}' (say {replacement})", count + 1));
             }
         }
