@@ -124,7 +124,7 @@ pub(super) fn add_notes(
         notes.warn(
             "manager-not-removed",
             format!(
-                "no group or account gives the role manager to these users now; it remains for projects set by hand: {}",
+                "the role manager is not removed from users with projects set by hand: {}",
                 listed(names, kept_managers.len() as u64)
             ),
         );
@@ -134,7 +134,7 @@ pub(super) fn add_notes(
         notes.warn(
             "last-admin-not-removed",
             format!(
-                "no group or account gives the role admin to these users now; it remains because there would be no administrator: {}",
+                "the role admin is not removed, because no other administrator would remain: {}",
                 listed(names, kept_admins.len() as u64)
             ),
         );

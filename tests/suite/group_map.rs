@@ -200,7 +200,11 @@ fn group_map_removes_only_what_it_gave() {
     assert!(dry.stdout.contains("by hand   clara             support, hand (set by hand;"), "{}", dry.stdout);
     let run = sync(&directory, "").ended(0);
     assert!(run.stdout.contains("removed   role support of anna\n"), "{}", run.stdout);
-    assert!(run.stderr.contains("keep it for projects set by hand: 'clara'"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("is not removed from users with projects set by hand: 'clara'"),
+        "{}",
+        run.stderr
+    );
     let rows = table(&directory);
     assert_eq!(rows[0], r#"anna|1|Anna|["user","api"]|[]"#);
     assert_eq!(rows[2], r#"clara|1|Clara|["user","manager","support"]|["hand"]"#);

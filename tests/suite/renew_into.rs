@@ -296,7 +296,11 @@ fn failed_command_is_repeated_by_the_next_run() {
         ("/no/such/program", "exited with status 127"),
     ] {
         let run = renew(command, "--force").ended(75);
-        assert!(run.stderr.contains(reason) && run.stderr.contains("the token is new"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains(reason) && run.stderr.contains("the token was renewed"),
+            "{}",
+            run.stderr
+        );
         assert!(!run.stderr.contains("old token"), "{}", run.stderr);
     }
     assert!(directory.file(".sinks.json.pending").exists());
