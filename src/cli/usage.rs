@@ -13,6 +13,13 @@ use super::failure::UsageError;
 use super::suggest;
 use crate::util::printable::PrintableText;
 
+/// The other forms of a command, which the parser does not list: the command, the arguments that the parser
+/// reports as missing, and all forms.
+const ALTERNATIVES: &[(&str, &str, &str)] = &[
+    ("cc-jwt renew", "--spec and --output", "--spec with --output, --user with --into, or --renewal-file"),
+    ("cc-jwt renew", "--output", "--output, --out-dir or --discoverable"),
+];
+
 /// Converts a parser error for the command line that caused it.
 #[must_use]
 pub fn describe(error: &Error, command: Command, arguments: &[OsString]) -> UsageError {
@@ -47,7 +54,12 @@ pub fn describe(error: &Error, command: Command, arguments: &[OsString]) -> Usag
             let missing = context.strings(ContextKind::InvalidArg);
             let names: Vec<String> = missing.iter().map(|text| argument(text)).collect();
             let what = if names.len() == 1 { "argument" } else { "arguments" };
-            let message = format!("missing {what}: {}", list(&names, "and"));
+            let listed = list(&names, "and");
+            let expected = ALTERNATIVES
+                .iter()
+                .find(|(command, missing, _)| *command == path && *missing == listed)
+                .map_or(listed.as_str(), |(_, _, expected)| expected);
+            let message = format!("missing {what}: {expected}");
             return UsageError::new(message).hint(format!("'{path} --help' describes the arguments"));
         }
         ErrorKind::NoEquals => {

@@ -6,6 +6,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, Existing, FileError, Location, PRIVATE_MODE, WriteOptions};
@@ -91,6 +92,12 @@ pub struct OutputLock {
     _file: File,
 }
 
+/// The attempts to lock an output file: for half a second.
+const LOCK_ATTEMPTS: u32 = 50;
+
+/// The time between two attempts.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 /// Returns the name of the lock file for a file name.
 fn lock_name(name: &std::ffi::OsStr) -> OsString {
     let mut lock = OsString::from(".");
@@ -119,11 +126,16 @@ impl TokenFile {
         self.check_owner(&lock)?;
         let path = lock.path().to_owned();
         let file = lock.open_lock()?;
-        match file.try_lock() {
-            Ok(()) => Ok(OutputLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(OutputError::Busy(self.path.clone())),
-            Err(TryLockError::Error(source)) => Err(OutputError::Lock { path, source }),
+        for attempt in 1.. {
+            match file.try_lock() {
+                Ok(()) => break,
+                // A command that a killed run was about to start has the lock until its program starts.
+                Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => return Err(OutputError::Busy(self.path.clone())),
+                Err(TryLockError::Error(source)) => return Err(OutputError::Lock { path, source }),
+            }
         }
+        Ok(OutputLock { _file: file })
     }
 
     /// Reads the content of the file.

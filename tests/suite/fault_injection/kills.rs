@@ -97,9 +97,10 @@ impl Subject<'_> {
             for path in &left {
                 fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
             }
-            let next = self.command().status().unwrap();
+            let next = self.command().stderr(Stdio::piped()).output().unwrap();
             let expected = if state == State::New { self.again } else { 0 };
-            assert_eq!(next.code(), Some(expected), "{about}: the next run");
+            let message = String::from_utf8_lossy(&next.stderr);
+            assert_eq!(next.status.code(), Some(expected), "{about}: the next run: {message}");
             let about = format!("{about}: after the next run");
             assert_eq!((self.state_of)(&about), State::New, "{about}");
             if expected == 0 {
