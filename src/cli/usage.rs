@@ -13,11 +13,13 @@ use super::failure::UsageError;
 use super::suggest;
 use crate::util::printable::PrintableText;
 
-/// The other forms of a command, which the parser does not list: the command, the arguments that the parser
+/// The other forms of a verb of `cc-jwt`, which the parser does not list: the verb, the arguments that the parser
 /// reports as missing, and all forms.
 const ALTERNATIVES: &[(&str, &str, &str)] = &[
-    ("cc-jwt renew", "--spec and --output", "--spec with --output, --user with --into, or --renewal-file"),
-    ("cc-jwt renew", "--output", "--output, --out-dir or --discoverable"),
+    ("renew", "--spec and --output", "--spec with --output, --user with --into, or --renewal-file"),
+    ("renew", "--output", "--output, --out-dir or --discoverable"),
+    ("issue", "NAME", "NAME, --users-from, --with-role or --all"),
+    ("role check", "FILE", "FILE or --role-config"),
 ];
 
 /// Converts a parser error for the command line that caused it.
@@ -57,7 +59,7 @@ pub fn describe(error: &Error, command: Command, arguments: &[OsString]) -> Usag
             let listed = list(&names, "and");
             let expected = ALTERNATIVES
                 .iter()
-                .find(|(command, missing, _)| *command == path && *missing == listed)
+                .find(|(verb, missing, _)| path.strip_prefix("cc-jwt ") == Some(verb) && *missing == listed)
                 .map_or(listed.as_str(), |(_, _, expected)| expected);
             let message = format!("missing {what}: {expected}");
             return UsageError::new(message).hint(format!("'{path} --help' describes the arguments"));

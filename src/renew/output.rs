@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, Existing, FileError, Location, PRIVATE_MODE, WriteOptions};
 use crate::util::kind::Kind;
+use crate::util::monotonic::MonotonicClock;
 use crate::util::quote::quote_path;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
@@ -114,6 +115,21 @@ fn lock_path(path: &Path) -> PathBuf {
 }
 
 impl TokenFile {
+    /// Locks the output file. A command that a killed run was about to start has the lock until its program
+    /// starts: so this function tries again for half a second.
+    ///
+    /// # Errors
+    /// As [`Self::lock`].
+    pub fn lock_waiting(&self, clock: &dyn MonotonicClock) -> Result<OutputLock, OutputError> {
+        for _ in 1..LOCK_ATTEMPTS {
+            match self.lock() {
+                Err(OutputError::Busy(_)) => clock.pause(LOCK_PAUSE),
+                result => return result,
+            }
+        }
+        self.lock()
+    }
+
     /// Locks the output file.
     ///
     /// # Errors
@@ -126,16 +142,11 @@ impl TokenFile {
         self.check_owner(&lock)?;
         let path = lock.path().to_owned();
         let file = lock.open_lock()?;
-        for attempt in 1.. {
-            match file.try_lock() {
-                Ok(()) => break,
-                // A command that a killed run was about to start has the lock until its program starts.
-                Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => std::thread::sleep(LOCK_PAUSE),
-                Err(TryLockError::WouldBlock) => return Err(OutputError::Busy(self.path.clone())),
-                Err(TryLockError::Error(source)) => return Err(OutputError::Lock { path, source }),
-            }
+        match file.try_lock() {
+            Ok(()) => Ok(OutputLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(OutputError::Busy(self.path.clone())),
+            Err(TryLockError::Error(source)) => Err(OutputError::Lock { path, source }),
         }
-        Ok(OutputLock { _file: file })
     }
 
     /// Reads the content of the file.

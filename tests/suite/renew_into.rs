@@ -10,7 +10,7 @@ use cc_auth::token::inspect;
 use data_encoding::BASE64;
 use serde_json::Value;
 
-use crate::support::{Run, TestEnv, has_root, programs};
+use crate::support::{Run, TestEnv, has, has_python, has_root, programs};
 
 /// A server with the users of two programs.
 pub fn server() -> TestEnv {
@@ -588,4 +588,33 @@ fn file_permissions_are_checked_before_a_change() {
     assert_ne!(run.status, 0);
     assert_eq!(directory.read("kept"), sink);
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+/// Random documents of all formats. Independent parsers read in the result the new token in its place, and in
+/// all other places what was there before.
+#[test]
+fn random_document_of_each_format_is_changed_in_one_value_or_rejected() {
+    let modules = ["dotenv", "yaml", "tomllib"];
+    if !(has("bash") && modules.iter().all(|module| has_python(module))) {
+        return;
+    }
+    let directory = server();
+    let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/documents.py");
+    let seed = std::env::var("FAULT_SEED").unwrap_or_else(|_| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        now.as_nanos().to_string()
+    });
+    println!("to repeat the documents: FAULT_SEED={seed}");
+    let count = if std::env::var("FAULT_INJECTION").is_ok_and(|form| form == "long") { 3_000 } else { 400 };
+    directory.sh(&format!("python3 {tool} generate . {seed} {count}")).ended(0);
+    // Some of so many documents are rejected.
+    directory.sh("cc-jwt renew --renewal-file renewals.yaml -q").ended(65);
+    let report = directory.sh(&format!("python3 {tool} check .")).ended(0).json();
+    assert_eq!(report["failures"], Value::Array(Vec::new()));
+    // Of the valid documents, most are changed.
+    for (kind, numbers) in report["counts"].as_object().unwrap() {
+        let number = |index: usize| numbers[index].as_u64().unwrap();
+        let (changed, valid) = (number(0), number(1));
+        assert!(2 * changed > valid || valid < 10, "{kind}: {changed} of {valid}");
+    }
 }

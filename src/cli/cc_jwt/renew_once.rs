@@ -5,6 +5,7 @@ use crate::cli::failure::Failure;
 use crate::renew::output::{raise_file_limit, sweep};
 use crate::renew::{RenewAction, RenewEvent, RenewMode, Renewal, RenewalSubject, Renewer, TokenFile};
 use crate::util::diagnostic::ExitStatus;
+use crate::util::monotonic::SystemMonotonicClock;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::time::{Clock, Timestamp};
@@ -33,7 +34,7 @@ where
     let mut locked = Vec::new();
     for job in jobs {
         if mode != RenewMode::CheckOnly {
-            match R::output(job).lock() {
+            match R::output(job).lock_waiting(&SystemMonotonicClock) {
                 Ok(lock) => locks.push(lock),
                 Err(error) => {
                     failed(error.into(), console);

@@ -45,7 +45,16 @@ pub(super) fn of_lines(text: &str) -> Vec<DocumentMember> {
     let mut found = Vec::new();
     let mut section: Option<&str> = None;
     let offset = |piece: &str| (piece.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+    let mut open_quote: Option<&str> = None;
+    for line in text.lines().map(str::trim) {
+        // The lines of a string are not assignments.
+        if let Some(quote) = open_quote {
+            open_quote = open_quote.filter(|_| !line.contains(quote));
+            continue;
+        }
+        if line.starts_with(['#', ';']) {
+            continue;
+        }
         if let Some(name) = section_name(line) {
             section = Some(name);
             continue;
@@ -65,9 +74,18 @@ pub(super) fn of_lines(text: &str) -> Vec<DocumentMember> {
             }
         } else {
             add(&[name], value);
+            open_quote = quote_of_next_lines(value, section.is_some());
         }
     }
     found
+}
+
+/// Returns the quote that ends a string of several lines, if the value begins one: three quotes in TOML, one
+/// in a shell file, which does not have sections.
+fn quote_of_next_lines(value: &str, is_in_section: bool) -> Option<&'static str> {
+    let quote = [r#"""""#, "'''", "\"", "'"].into_iter().find(|quote| value.starts_with(quote))?;
+    let is_open = !value.get(quote.len()..).unwrap_or_default().contains(quote);
+    (is_open && (quote.len() == 3 || !is_in_section)).then_some(quote)
 }
 
 /// Returns the range of a value without its quotes. The programs that read such files differ in comments

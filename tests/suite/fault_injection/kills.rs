@@ -10,6 +10,7 @@ use serde_json::json;
 
 use cc_auth::token::Unverified;
 
+use super::renew_into::{Consumer, RENEW_INTO};
 use super::*;
 use crate::httpd::{Reply, Server};
 use crate::slapd::{Manner, Slapd, crowd};
@@ -388,61 +389,15 @@ fn killed_fetch_leaves_complete_cache_or_none() {
 
 #[test]
 fn killed_renewal_in_a_configuration_loses_nothing_and_its_command_runs() {
-    let directory = fixture();
-    directory.sh("cc-user add collector --role api --no-password -q").ended(0);
-    let path = directory.file("sinks.json");
-    let token = directory.sh("cc-jwt issue collector --ttl 24h --at -20h -q").ended(0).stdout;
-    let old = format!(
-        "{{\n  \"cc\": {{\"type\": \"http\", \"jwt\": \"{}\"}}, \"n\": [1.10, \"é\"]\n}}\r\n",
-        token.trim()
-    );
-    let (begin, end) = old.split_once(token.trim()).unwrap();
-    let state_of = |about: &str| {
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{about}: {error}"));
-        let new = text
-            .strip_prefix(begin)
-            .and_then(|rest| rest.strip_suffix(end))
-            .unwrap_or_else(|| panic!("{about}: another byte changed: {text}"));
-        let _ = Unverified::parse(new).unwrap_or_else(|error| panic!("{about}: {error}"));
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640, "{about}");
-        if text == old {
-            return State::Old;
-        }
-        // A new token whose command has not succeeded has a marker; otherwise the program has read it.
-        let loaded = fs::read_to_string(directory.file("loaded")).unwrap_or_default();
-        assert!(
-            directory.file(".sinks.json.pending").exists() || loaded == text,
-            "{about}: the command is lost"
-        );
-        if about.ends_with("after the next run") || about.ends_with("undisturbed") {
-            assert_eq!(loaded, text, "{about}");
-        }
-        State::New
-    };
+    let consumer = Consumer::new();
+    let state_of = |about: &str| if consumer.is_renewed(about) { State::New } else { State::Old };
     // A command that a killed run started may still run beside that of the next run.
     Subject {
         name: "renew --into",
-        directory: directory.path(),
+        directory: consumer.directory.path(),
         program: "cc-jwt",
-        arguments: &[
-            "renew",
-            "--user",
-            "collector",
-            "--ttl",
-            "24h",
-            "--into",
-            "sinks.json#/cc/jwt",
-            "--command",
-            "/bin/cp sinks.json loaded.$$ && /bin/mv loaded.$$ loaded",
-            "-q",
-        ],
-        restore: &|| {
-            directory.sh("rm -f loaded loaded.* .sinks.json.pending").ended(0);
-            let beside = path.with_extension("old");
-            fs::write(&beside, &old).unwrap();
-            fs::set_permissions(&beside, fs::Permissions::from_mode(0o640)).unwrap();
-            fs::rename(&beside, &path).unwrap();
-        },
+        arguments: &RENEW_INTO,
+        restore: &|| consumer.restore(),
         state_of: &state_of,
         again: 0,
     }

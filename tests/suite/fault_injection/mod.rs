@@ -12,6 +12,7 @@ mod concurrency;
 mod kills;
 mod name_swaps;
 mod pipes;
+mod renew_into;
 mod resource_limits;
 mod secret_leaks;
 mod signals;

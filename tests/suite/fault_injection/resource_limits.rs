@@ -141,11 +141,11 @@ fn file_size_limit_is_reported() {
 }
 
 /// A small file system with the fixture, unmounted on drop.
-struct Disk(TestEnv);
+pub(super) struct Disk(TestEnv);
 
 impl Disk {
     /// Returns `None` if mounting is not permitted.
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let disk = Self(TestEnv::new());
         fs::create_dir(disk.path()).unwrap();
         let mounted = Command::new("mount")
@@ -161,12 +161,12 @@ impl Disk {
         Some(disk)
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.0.file("disk")
     }
 
     /// Leaves this many pages of 4096 bytes free.
-    fn fill(&self, pages: u64) {
+    pub(super) fn fill(&self, pages: u64) {
         let filler = self.path().join("filler");
         let mut file = fs::File::create(&filler).unwrap();
         while file.write_all(&[0; 4096]).is_ok() {}
@@ -174,7 +174,7 @@ impl Disk {
         file.set_len((length / 4096).saturating_sub(pages) * 4096).unwrap();
     }
 
-    fn run(&self, verb: &str) -> Run {
+    pub(super) fn run(&self, verb: &str) -> Run {
         let mut command = self.0.command("sh");
         command.current_dir(self.path()).env("HOME", self.path().join(".home"));
         command.args(["-c", verb]).output().unwrap().into()

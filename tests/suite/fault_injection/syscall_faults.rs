@@ -17,7 +17,7 @@ const VERBS: [&str; 7] = [
 ];
 
 /// The system calls that change something, and the errors they may return.
-const CALLS: [(&str, &[&str]); 14] = [
+pub(super) const CALLS: [(&str, &[&str]); 14] = [
     ("openat", &["EMFILE", "ENOSPC", "EIO"]),
     ("write", &["ENOSPC", "EIO", "EDQUOT"]),
     ("pwrite64", &["ENOSPC", "EIO"]),
@@ -34,7 +34,7 @@ const CALLS: [(&str, &[&str]); 14] = [
     ("mmap", &["ENOMEM"]),
 ];
 
-fn traces(directory: &TestEnv) -> bool {
+pub(super) fn traces(directory: &TestEnv) -> bool {
     has("strace")
         && (directory.sh("strace -qq -o trace.txt true").status == 0 || skip("no program can be traced"))
 }
