@@ -187,7 +187,8 @@ impl<'a> ContentReader<'a> {
                 }
                 line += count_lines(self.buffer.get(counted..start).unwrap_or_default());
                 counted = start;
-                findings.push(Finding::new(found.item, line, None));
+                let needs_known_key = found.needs_known_key;
+                findings.push(Finding { needs_known_key, ..Finding::new(found.item, line, None) });
             }
             line += count_lines(self.buffer.get(counted..part).unwrap_or_default());
             if !has_more {

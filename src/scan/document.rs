@@ -38,6 +38,8 @@ pub(super) struct Finding {
     pub(super) is_root_public_key: bool,
     /// The variables that override the member.
     pub(super) overridden_by: Vec<String>,
+    /// It is an item only because the key is known; no name announces it.
+    pub(super) needs_known_key: bool,
 }
 
 /// Everything that a document contains.
@@ -62,6 +64,7 @@ impl Finding {
             has_bearer: false,
             is_root_public_key: false,
             overridden_by: Vec::new(),
+            needs_known_key: false,
         }
     }
 }
@@ -115,7 +118,7 @@ fn by_form(bytes: &[u8], matches: Vec<Match>) -> Vec<Finding> {
     let (mut line, mut counted, mut line_start) = (1, 0, 0);
     matches
         .into_iter()
-        .map(|Match { item, range }| {
+        .map(|Match { item, range, needs_known_key }| {
             let between = bytes.get(counted..range.start).unwrap_or_default();
             line += lines::count_lines(between);
             if let Some(at) = memchr::memrchr(b'\n', between) {
@@ -126,7 +129,7 @@ fn by_form(bytes: &[u8], matches: Vec<Match>) -> Vec<Finding> {
             let near = line_start.max(range.start.saturating_sub(200));
             let before = bytes.get(near..range.start).unwrap_or_default();
             let name = lines::name_before(&String::from_utf8_lossy(before)).map(str::to_owned);
-            Finding::new(item, line, name)
+            Finding { needs_known_key, ..Finding::new(item, line, name) }
         })
         .collect()
 }
@@ -159,11 +162,12 @@ fn members(
         result.findings = by_form(value.as_bytes(), find(value.as_bytes(), known));
         result.findings.iter_mut().for_each(|finding| finding.member = None);
     }
-    result.findings.extend(
-        named(field, value)
-            .filter(|item| result.findings.iter().all(|finding| finding.item != *item))
-            .map(|item| Finding::new(item, 1, None)),
-    );
+    if let Some(item) = named(field, value) {
+        match result.findings.iter_mut().find(|finding| finding.item == item) {
+            Some(finding) => finding.needs_known_key = false,
+            None => result.findings.push(Finding::new(item, 1, None)),
+        }
+    }
     let scope = || scopes.get(field.path.split_last()?.1).copied();
     for finding in &mut result.findings {
         if finding.member.is_none() {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::ScanRequest;
 use super::document::Finding;
@@ -14,6 +15,7 @@ use super::walk::{FileFindings, SourceFile};
 use crate::key::{PublicKey, published};
 use crate::policy::Signer;
 use crate::token::{Inspection, NumericDate, inspect};
+use crate::util::duration::GoDuration;
 use crate::util::note::Warning;
 use crate::util::redact::{MASK, redact_member};
 use crate::util::time::{Timestamp, human_span};
@@ -40,7 +42,7 @@ struct TokenFacts {
     signed_by: Option<String>,
     /// The private key that signed it is published.
     is_compromised: bool,
-    result: Option<StoredTokenResult>,
+    result: Option<Arc<StoredTokenResult>>,
     issued: Option<NumericDate>,
     expiry: Option<NumericDate>,
     /// The reason why every key rejects the token.
@@ -60,10 +62,18 @@ impl<'a> Evaluation<'a> {
     /// Evaluates all findings of the files.
     pub(super) fn occurrences(&mut self, files: &[FileFindings]) -> Vec<Occurrence> {
         let mut occurrences = Vec::new();
+        let mut index = 0;
         for file in files {
             let mut seen = HashSet::new();
             for finding in &file.findings.findings {
-                let occurrence = self.occurrence(file, finding);
+                index += 1;
+                // Another state of the server, which the same walk was for, has other keys.
+                if finding.needs_known_key
+                    && !finding.item.public_key().is_some_and(|key| self.known.contains(key))
+                {
+                    continue;
+                }
+                let occurrence = Occurrence { index, ..self.occurrence(file, finding) };
                 // The same item in one place, such as a token that a line has twice, is listed once.
                 let place = (occurrence.line, occurrence.member.clone(), occurrence.fingerprint.clone());
                 if seen.insert(place) {
@@ -99,6 +109,9 @@ impl<'a> Evaluation<'a> {
             days_left: None,
             problems: Vec::new(),
             expiry: None,
+            lifetime: None,
+            verdicts: None,
+            index: 0,
         };
         match &finding.item {
             Item::Token(text) | Item::NatsToken(text) => {
@@ -131,7 +144,7 @@ impl<'a> Evaluation<'a> {
     fn evaluate(&self, text: &str, kind: OccurrenceKind) -> TokenFacts {
         let seen = inspect(text);
         let claims = claims(&seen);
-        let result = (kind == OccurrenceKind::Token).then(|| self.verifier.verify(text));
+        let result = (kind == OccurrenceKind::Token).then(|| Arc::new(self.verifier.verify(text)));
         let server_key = result.as_ref().and_then(|result| result.signer).map(key_name);
         let signer = self.known.signer(text);
         let signed_by = server_key.or_else(|| signer.map(|known| known.name.as_str()));
@@ -215,14 +228,16 @@ impl<'a> Evaluation<'a> {
         occurrence.issuer = facts.issuer;
         occurrence.algorithm = facts.algorithm;
         occurrence.signed_by = facts.signed_by;
-        occurrence.accepted_by = facts
-            .result
-            .filter(|result| result.signer.is_some() || self.has_own_key)
-            .map(|result| result.accepted.into_iter().map(crate::policy::Endpoint::name).collect());
+        occurrence.verdicts = facts.result.filter(|result| result.signer.is_some() || self.has_own_key);
+        occurrence.accepted_by = occurrence
+            .verdicts
+            .as_ref()
+            .map(|result| result.accepted.iter().copied().map(crate::policy::Endpoint::name).collect());
         occurrence.issued_at = issued.map(Timestamp::rfc3339);
         occurrence.expires_at = expiry.map(Timestamp::rfc3339);
         occurrence.days_left = expiry.map(|expiry| expiry.since(now).div_euclid(SECONDS_PER_DAY));
         occurrence.expiry = expiry;
+        occurrence.lifetime = issued.zip(expiry).map(|(from, to)| GoDuration::from_seconds(to.since(from)));
     }
 
     fn add_key(&self, occurrence: &mut Occurrence, key: &PublicKey, is_secret: bool) {

@@ -37,6 +37,11 @@ impl KnownKeys {
         Self { keys }
     }
 
+    /// Returns the keys of both lists.
+    pub(super) fn union(&self, other: &Self) -> Self {
+        Self { keys: [self.keys.as_slice(), &other.keys].concat() }
+    }
+
     /// Returns whether a public key is known or its private key is published.
     pub(super) fn contains(&self, key: &PublicKey) -> bool {
         self.name(key).is_some() || published(key).is_some()

@@ -92,28 +92,74 @@ pub fn scan(
     is_over: &(dyn Fn() -> bool + Sync),
     notes: &mut Notes,
 ) -> Result<ScanReport, ScanError> {
-    let RequestKeys { server, others: mut known } = RequestKeys::read(request, notes)?;
-    let verifier = StoredTokenVerifier::open(settings, server, request.now, notes);
-    let server_keys =
-        verifier.keys().map(|(signer, key)| KnownKey { name: key_name(signer).to_owned(), key: key.clone() });
-    known.splice(0..0, server_keys);
-    known.extend(template_key().map(|key| KnownKey { name: TEMPLATE_KEY.to_owned(), key }));
-    let depends_on = match &request.depends_on {
-        Some(path) => Some(dependency_keys(path, request, &mut known, notes)?),
-        None => None,
-    };
-    let known = KnownKeys::new(known);
+    let state = State::open(request, settings, notes)?;
+    let walk = walk(request, &state.known, stdin, is_over)?;
+    Ok(state.report(&walk))
+}
+
+/// Scans files once for two states of a server: the present one and a planned one. Both requests have the
+/// same paths and limits. The reports are those of two scans; the occurrences of an item have the same index.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_states(
+    states: [(&ScanRequest, &Settings); 2],
+    stdin: &mut dyn Read,
+    is_over: &(dyn Fn() -> bool + Sync),
+    notes: &mut Notes,
+) -> Result<[ScanReport; 2], ScanError> {
+    let [present, planned] = states;
+    let states = [State::open(present.0, present.1, notes)?, State::open(planned.0, planned.1, notes)?];
+    let known = states[0].known.union(&states[1].known);
+    let walk = walk(present.0, &known, stdin, is_over)?;
+    Ok(states.map(|state| state.report(&walk)))
+}
+
+fn walk(
+    request: &ScanRequest,
+    known: &KnownKeys,
+    stdin: &mut dyn Read,
+    is_over: &(dyn Fn() -> bool + Sync),
+) -> Result<Walk, ScanError> {
     let limits = Limits { bytes: request.max_bytes, is_over };
-    let walker =
-        Walker { known: &known, limits, follows_links: request.follows_links, threads: request.threads };
-    let walk = walker.walk(&request.paths, stdin)?;
-    let mut occurrences = Evaluation::new(request, &known, &verifier).occurrences(&walk.files);
-    if let Some(names) = depends_on {
-        occurrences
-            .retain(|occurrence| occurrence.signed_by.as_ref().is_some_and(|name| names.contains(name)));
+    let walker = Walker { known, limits, follows_links: request.follows_links, threads: request.threads };
+    walker.walk(&request.paths, stdin)
+}
+
+/// What the verdicts of a scan depend on: the keys, the settings and the time.
+struct State<'a> {
+    request: &'a ScanRequest,
+    verifier: StoredTokenVerifier,
+    known: KnownKeys,
+    /// The names of the keys of `--depends-on`.
+    depends_on: Option<Vec<String>>,
+}
+
+impl<'a> State<'a> {
+    fn open(request: &'a ScanRequest, settings: &Settings, notes: &mut Notes) -> Result<Self, ScanError> {
+        let RequestKeys { server, others: mut known } = RequestKeys::read(request, notes)?;
+        let verifier = StoredTokenVerifier::open(settings, server, request.now, notes);
+        let server_keys =
+            verifier.keys().map(|(signer, key)| KnownKey { name: key_name(signer).to_owned(), key: key.clone() });
+        known.splice(0..0, server_keys);
+        known.extend(template_key().map(|key| KnownKey { name: TEMPLATE_KEY.to_owned(), key }));
+        let depends_on = match &request.depends_on {
+            Some(path) => Some(dependency_keys(path, request, &mut known, notes)?),
+            None => None,
+        };
+        Ok(Self { request, verifier, known: KnownKeys::new(known), depends_on })
     }
-    let warnings = warnings(&walk);
-    Ok(ScanReport { complete: warnings.is_empty(), occurrences, files: walk.counts, warnings })
+
+    fn report(&self, walk: &Walk) -> ScanReport {
+        let mut occurrences =
+            Evaluation::new(self.request, &self.known, &self.verifier).occurrences(&walk.files);
+        if let Some(names) = &self.depends_on {
+            occurrences
+                .retain(|occurrence| occurrence.signed_by.as_ref().is_some_and(|name| names.contains(name)));
+        }
+        let warnings = warnings(walk);
+        ScanReport { complete: warnings.is_empty(), occurrences, files: walk.counts, warnings }
+    }
 }
 
 /// The keys of a request.

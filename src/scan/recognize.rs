@@ -26,6 +26,8 @@ use crate::util::secret::{SecretBytes, SecretText};
 pub(super) struct Match {
     pub(super) item: Item,
     pub(super) range: Range<usize>,
+    /// It is an item only because the key is known; other bytes have the same form.
+    pub(super) needs_known_key: bool,
 }
 
 /// The longest item, in bytes: a token, or a PEM block of a large RSA key.
@@ -80,7 +82,7 @@ fn tokens(bytes: &[u8], found: &mut Vec<Match>) {
         let length = rest.iter().take_while(|byte| is_base64url(**byte) || **byte == b'.').count();
         let run = rest.get(..length).and_then(|run| std::str::from_utf8(run).ok()).unwrap_or_default();
         if let Some((item, length)) = token(run) {
-            found.push(Match { item, range: start..start + length });
+            found.push(Match { item, range: start..start + length, needs_known_key: false });
         }
         from = start + length;
     }
@@ -148,8 +150,10 @@ fn pem_blocks(bytes: &[u8], known: &KnownKeys, found: &mut Vec<Match>) {
         };
         from = start + length;
         let unescaped = pem::unescaped(text);
-        if let Some(item) = pem_item(unescaped.as_ref().map_or(text, |text| text.as_str()), known) {
-            found.push(Match { item, range: start..start + length });
+        if let Some((item, needs_known_key)) =
+            pem_item(unescaped.as_ref().map_or(text, |text| text.as_str()), known)
+        {
+            found.push(Match { item, range: start..start + length, needs_known_key });
         }
     }
 }
@@ -173,23 +177,23 @@ fn pem_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Reads a PEM block. Private keys and public keys are always found; those of SSH, whose hosts have one
-/// each, and certificates only if the key is known.
-fn pem_item(block: &str, known: &KnownKeys) -> Option<Item> {
+/// each, and certificates only if the key is known. The second value is whether it needs to be known.
+fn pem_item(block: &str, known: &KnownKeys) -> Option<(Item, bool)> {
     const WEAK: KeyStrength = KeyStrength::AllowWeak;
     let is_rare = !block.starts_with("-----BEGIN OPENSSH") && !block.starts_with("-----BEGIN CERT");
     match parse::read_signing(block.as_bytes(), WEAK, &mut Notes::new()) {
         Ok(key) => {
             let key = KeyMaterial::new(key.private_key()?);
-            (is_rare || known.contains(&key.public)).then_some(Item::PrivateKey(key))
+            (is_rare || known.contains(&key.public)).then_some((Item::PrivateKey(key), !is_rare))
         }
         Err(KeyError::Encrypted) if is_rare => {
             let content = pem::blocks(block).into_iter().find_map(Result::ok)?.content;
-            Some(Item::EncryptedKey(SecretBytes::new(content.to_vec())))
+            Some((Item::EncryptedKey(SecretBytes::new(content.to_vec())), false))
         }
         Err(_) => {
             let parsed = parse::read_public(block.as_bytes(), WEAK, &mut Notes::new()).ok()?;
             let key = parsed.public()?.clone();
-            (is_rare || known.contains(&key)).then_some(Item::PublicKey(key))
+            (is_rare || known.contains(&key)).then_some((Item::PublicKey(key), !is_rare))
         }
     }
 }
@@ -209,9 +213,10 @@ fn runs(bytes: &[u8], known: &KnownKeys, found: &mut Vec<Match>) {
         let end = at + after.iter().take_while(|byte| is_run(**byte)).count();
         let after = bytes.get(end..).unwrap_or_default();
         if (SHORTEST_RUN..=LONGEST).contains(&(end - start))
-            && let Some(item) = run(bytes.get(start..end).unwrap_or_default(), after, known)
+            && let Some((item, needs_known_key)) =
+                run(bytes.get(start..end).unwrap_or_default(), after, known)
         {
-            found.push(Match { item, range: start..end });
+            found.push(Match { item, range: start..end, needs_known_key });
         }
         at = end + SHORTEST_RUN;
     }
@@ -223,18 +228,21 @@ fn is_end(after: &[u8]) -> bool {
     !after.get(padding).is_some_and(|byte| is_run(*byte) || *byte == b'=')
 }
 
-/// Reads a run of characters that is a key by its form. `after` is the text behind it.
-fn run(run: &[u8], after: &[u8], known: &KnownKeys) -> Option<Item> {
+/// Reads a run of characters that is a key by its form, and whether the key needs to be known. `after` is
+/// the text behind it.
+fn run(run: &[u8], after: &[u8], known: &KnownKeys) -> Option<(Item, bool)> {
     let text = std::str::from_utf8(run).ok()?;
+    let known_key = |key| known.contains(&key).then_some((Item::PublicKey(key), true));
     match text.len() {
-        56 if nkey::is_nkey(text) => {
-            let key = nkey::read_public(text).ok()?.0;
-            known.contains(&key).then_some(Item::PublicKey(key))
-        }
-        SHORTEST_RUN if is_end(after) => {
-            let key = public_key(text)?;
-            known.contains(&key).then_some(Item::PublicKey(key))
-        }
+        56 if nkey::is_nkey(text) => known_key(nkey::read_public(text).ok()?.0),
+        SHORTEST_RUN if is_end(after) => known_key(public_key(text)?),
+        _ => certain(text, after).map(|item| (item, false)),
+    }
+}
+
+/// Reads a run of characters that is nothing but a key or a token.
+fn certain(text: &str, after: &[u8]) -> Option<Item> {
+    match text.len() {
         PAIR_RUN if is_end(after) => pair(text).map(Item::PrivateKey),
         _ if text.starts_with("ZXlK") => {
             let decoded = decode(text)?;

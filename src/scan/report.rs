@@ -1,11 +1,15 @@
 //! The report of a scan.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::item::OccurrenceKind;
 use super::walk::ScanCounts;
+use crate::util::duration::GoDuration;
 use crate::util::note::Warning;
 use crate::util::time::Timestamp;
+use crate::verify::StoredTokenResult;
 
 /// The tokens and keys that a scan found.
 #[derive(Debug, Serialize)]
@@ -61,6 +65,15 @@ pub struct Occurrence {
     /// The expiry as an instant.
     #[serde(skip)]
     pub expiry: Option<Timestamp>,
+    /// The time from the claim 'iat' to the expiry.
+    #[serde(skip)]
+    pub lifetime: Option<GoDuration>,
+    /// The verdicts on a token of the server.
+    #[serde(skip)]
+    pub verdicts: Option<Arc<StoredTokenResult>>,
+    /// The position among the items of the walk: the same for all states of a server.
+    #[serde(skip)]
+    pub index: usize,
 }
 
 impl Occurrence {

@@ -1,5 +1,6 @@
 //! A verification in progress: the request, the server's rules, and the results for each endpoint.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -52,12 +53,21 @@ pub struct EndpointResult {
 #[derive(Debug)]
 pub(super) struct VerifyContext<'a> {
     request: &'a VerifyRequest,
-    rules: ServerRules,
+    rules: Cow<'a, ServerRules>,
 }
 
 impl<'a> VerifyContext<'a> {
     pub(super) fn new(request: &'a VerifyRequest, settings: &Settings, keys: &KeyRing) -> Self {
-        Self { request, rules: rules(settings, keys, request) }
+        Self { request, rules: Cow::Owned(rules(settings, keys, request)) }
+    }
+
+    /// Uses the rules of an earlier context for the same request.
+    pub(super) const fn with_rules(request: &'a VerifyRequest, rules: &'a ServerRules) -> Self {
+        Self { request, rules: Cow::Borrowed(rules) }
+    }
+
+    pub(super) fn into_rules(self) -> ServerRules {
+        self.rules.into_owned()
     }
 
     /// Evaluates a token for each endpoint or, without endpoints, once.
@@ -68,7 +78,7 @@ impl<'a> VerifyContext<'a> {
         now: Timestamp,
         verbosity: Verbosity,
     ) -> impl Iterator<Item = EndpointResult> + 'j {
-        let Self { request, rules } = self;
+        let (request, rules) = (self.request, &*self.rules);
         let (issuer, audience) = (request.issuer.as_deref(), request.audience.as_deref());
         targets(&request.endpoints).map(move |endpoint| {
             let OwnedToken { verified, owner } = match token {

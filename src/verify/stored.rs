@@ -7,7 +7,8 @@ use super::refetch::VerificationKeys as _;
 use super::scope_requirement::ScopeRequirement;
 use crate::config::Settings;
 use crate::key::VerifyingKey;
-use crate::policy::{Endpoint, Signer, Verbosity};
+use crate::policy::server_access::ServerRules;
+use crate::policy::{Endpoint, Finding, Signer, Verbosity};
 use crate::token::TokenError;
 use crate::user_db::{OpenMode, UserDb};
 use crate::util::note::Notes;
@@ -18,8 +19,10 @@ use crate::util::time::{Clock, Timestamp};
 #[derive(Debug)]
 pub struct StoredTokenVerifier {
     keys: KeyRing,
-    settings: Settings,
-    request: VerifyRequest,
+    /// For all endpoints, with the rules of the server for them.
+    server: (VerifyRequest, ServerRules),
+    /// For the token by itself.
+    alone: (VerifyRequest, ServerRules),
     db: Option<UserDb>,
 }
 
@@ -30,6 +33,10 @@ pub struct StoredTokenResult {
     pub signer: Option<Signer>,
     /// The endpoints that accept the token now.
     pub accepted: Vec<Endpoint>,
+    /// The check that fails for each endpoint that rejects the token.
+    pub rejected: Vec<(Endpoint, Finding)>,
+    /// The check that fails without an endpoint; `None` for a valid token.
+    pub failure: Option<Finding>,
     /// The reason why the token is not valid, unless no key verifies it.
     pub error: Option<TokenError>,
     /// Whether the user table was read and does not have the subject.
@@ -48,7 +55,7 @@ impl StoredTokenVerifier {
     ) -> Self {
         let keys = KeyRing::known(settings, given, notes);
         let request = VerifyRequest {
-            endpoints: Endpoint::ALL.to_vec(),
+            endpoints: Vec::new(),
             required_roles: Vec::new(),
             issuer: None,
             audience: None,
@@ -58,7 +65,13 @@ impl StoredTokenVerifier {
             reads_user_table: true,
             keys: GivenKeys::none(),
         };
-        Self { keys, settings: settings.clone(), request, db: open_table(settings, notes) }
+        let with_rules = |endpoints: &[Endpoint]| {
+            let request = VerifyRequest { endpoints: endpoints.to_vec(), ..request.clone() };
+            let rules = VerifyContext::new(&request, settings, &keys).into_rules();
+            (request, rules)
+        };
+        let (server, alone) = (with_rules(&Endpoint::ALL), with_rules(&[]));
+        Self { keys, server, alone, db: open_user_table(settings, notes) }
     }
 
     /// Returns the keys of the server with their owners.
@@ -75,19 +88,25 @@ impl StoredTokenVerifier {
             (Some(db), Some(subject)) if !subject.is_empty() => SubjectRow::of(db, subject),
             _ => SubjectRow::NotQueried,
         };
-        let context = VerifyContext::new(&self.request, &self.settings, &self.keys);
-        let now = self.request.clock.now();
-        let accepted = context
-            .evaluate(&outcome, row.account(), now, Verbosity::Failures)
-            .filter(|result| result.verdict.accepts())
-            .filter_map(|result| result.endpoint)
-            .collect();
+        let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
+        let mut failure = None;
+        for (request, rules) in [&self.server, &self.alone] {
+            let context = VerifyContext::with_rules(request, rules);
+            let now = request.clock.now();
+            for result in context.evaluate(&outcome, row.account(), now, Verbosity::Failures) {
+                match (result.endpoint, result.verdict.into_failure()) {
+                    (Some(endpoint), None) => accepted.push(endpoint),
+                    (Some(endpoint), Some(finding)) => rejected.push((endpoint, finding)),
+                    (None, finding) => failure = finding,
+                }
+            }
+        }
         let is_user_missing = matches!(row, SubjectRow::Missing);
         let (signer, error) = match outcome {
             Ok(token) => (Some(token.owner.signer), None),
             Err(error) => (None, Some(error).filter(|error| !is_of_other_key(error))),
         };
-        StoredTokenResult { signer, accepted, error, is_user_missing }
+        StoredTokenResult { signer, accepted, rejected, failure, error, is_user_missing }
     }
 }
 
@@ -102,7 +121,8 @@ const fn is_of_other_key(error: &TokenError) -> bool {
     )
 }
 
-fn open_table(settings: &Settings, notes: &mut Notes) -> Option<UserDb> {
+/// Opens the user table of the settings; `None` if there is none. A table that cannot be read is a warning.
+pub fn open_user_table(settings: &Settings, notes: &mut Notes) -> Option<UserDb> {
     let path = match settings.database() {
         Ok(path) => path,
         Err(error) => {
