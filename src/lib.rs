@@ -8,7 +8,7 @@
 //! |---|---|
 //! | programs | `src/bin/*.rs`: a `main` each |
 //! | 6 interface | [`cli`]: arguments, prompts, reports, exit status; the only code that prints |
-//! | 5 capability | [`verify`]; [`accounts`]: users added, changed, deleted, imported, exported; [`issue`]: tokens for users; [`osdf`]: token resources; [`renew`]: tokens in files; [`scan`]: tokens and keys found in files; [`consumer`]: tokens renewed in the files of their programs; [`sync`]: the LDAP directory against the user table; [`login`]; [`doctor`]: the examination of an installation |
+//! | 5 capability | [`verify`]; [`accounts`]: users added, changed, deleted, imported, exported; [`issue`]: tokens for users; [`osdf`]: token resources; [`renew`]: tokens in files; [`scan`]: tokens and keys found in files; [`consumer`]: tokens renewed in the files of their programs; [`sync`]: the LDAP directory against the user table; [`login`]; [`doctor`]: the examination of an installation; [`what_if`]: the effect of a planned change on tokens and users |
 //! | 4 service | [`http`], [`history`]: the journal of a database, [`user_db`] (SQLite), [`ldap`], [`slurm`]: Slurm accounting, [`oidc`], [`clustercockpit`]: the client of a running server, [`stronghold`]: the client of Stronghold, OpenBao and Vault |
 //! | 3 decision | [`config`]: settings, each with its origin; [`policy`]: verified claims in, a verdict out |
 //! | 2 domain | [`key`], [`user`], [`token`]: unverified, verified, issued |
@@ -44,3 +44,4 @@ pub mod user;
 pub mod user_db;
 pub mod util;
 pub mod verify;
+pub mod what_if;

@@ -314,6 +314,7 @@ pub const TABLE: &[Rule] = &[
             "max_size",
             "timeout",
             "jobs",
+            "what_if",
             "at",
             "config",
             "env_file",

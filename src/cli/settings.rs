@@ -16,6 +16,12 @@ pub fn load(options: &SettingsOptions, console: &mut Console) -> Result<Settings
     let sources = sources(options, console);
     let (settings, notes) = config::load(sources).map_err(Failure::several)?;
     console.notes(notes);
+    log_origins(&settings);
+    Ok(settings)
+}
+
+/// With `-v`, prints the origin of every value and how a server treats the files.
+pub(super) fn log_origins(settings: &Settings) {
     if log::log_enabled!(log::Level::Info) {
         for line in settings.origins() {
             log::info!("{line}");
@@ -24,7 +30,6 @@ pub fn load(options: &SettingsOptions, console: &mut Console) -> Result<Settings
             log::info!("{}", finding.reason);
         }
     }
-    Ok(settings)
 }
 
 /// Loads the settings without printing warnings, for notes that accompany a result.

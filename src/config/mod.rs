@@ -13,6 +13,7 @@
 //! ```
 
 mod auth;
+mod difference;
 pub mod dotenv;
 pub mod env_file;
 mod error;
@@ -30,6 +31,7 @@ mod settings;
 mod slurm;
 mod variable;
 
+pub use difference::SettingChange;
 pub use error::{ConfigError, ConfigErrors};
 pub use group_map::{GroupMapSettings, GroupRuleSettings};
 pub use load::{DEFAULT_CONFIG, DEFAULT_ENV_FILE, Sources, load};

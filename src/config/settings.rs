@@ -157,6 +157,15 @@ pub struct OidcProvider {
     pub update_user_on_login: Value<bool>,
 }
 
+/// A setting for a list.
+#[derive(Debug, Clone)]
+pub(super) struct SettingEntry {
+    pub(super) name: String,
+    /// The value, quoted if it is text.
+    pub(super) value: String,
+    pub(super) origin: Origin,
+}
+
 impl Settings {
     /// Returns the path of the database. A default database must belong to the caller or root.
     ///
@@ -190,9 +199,19 @@ impl Settings {
     /// Describes every setting with value and origin, one per line; secrets only as set.
     #[must_use]
     pub fn origins(&self) -> Vec<String> {
+        let line = |SettingEntry { name, value, origin }| format!("{name} = {value} (from {origin})");
+        self.entries().into_iter().map(line).collect()
+    }
+
+    /// Returns every setting with its value; secrets only as set.
+    pub(super) fn entries(&self) -> Vec<SettingEntry> {
         let mut lines = Vec::new();
         let mut log = |name: &str, value: &str, origin: &Origin| {
-            lines.push(format!("{name} = {value} (from {origin})"));
+            lines.push(SettingEntry {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                origin: origin.clone(),
+            });
         };
         let shown = |text: &str| crate::util::quote::quote(text);
         let lifetime =

@@ -92,7 +92,7 @@ pub fn scan(
     is_over: &(dyn Fn() -> bool + Sync),
     notes: &mut Notes,
 ) -> Result<ScanReport, ScanError> {
-    let state = State::open(request, settings, notes)?;
+    let state = State::open(request, settings, false, notes)?;
     let walk = walk(request, &state.known, stdin, is_over)?;
     Ok(state.report(&walk))
 }
@@ -109,7 +109,8 @@ pub fn scan_states(
     notes: &mut Notes,
 ) -> Result<[ScanReport; 2], ScanError> {
     let [present, planned] = states;
-    let states = [State::open(present.0, present.1, notes)?, State::open(planned.0, planned.1, notes)?];
+    let states =
+        [State::open(present.0, present.1, true, notes)?, State::open(planned.0, planned.1, true, notes)?];
     let known = states[0].known.union(&states[1].known);
     let walk = walk(present.0, &known, stdin, is_over)?;
     Ok(states.map(|state| state.report(&walk)))
@@ -136,11 +137,17 @@ struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    fn open(request: &'a ScanRequest, settings: &Settings, notes: &mut Notes) -> Result<Self, ScanError> {
+    fn open(
+        request: &'a ScanRequest,
+        settings: &Settings,
+        explains: bool,
+        notes: &mut Notes,
+    ) -> Result<Self, ScanError> {
         let RequestKeys { server, others: mut known } = RequestKeys::read(request, notes)?;
-        let verifier = StoredTokenVerifier::open(settings, server, request.now, notes);
-        let server_keys =
-            verifier.keys().map(|(signer, key)| KnownKey { name: key_name(signer).to_owned(), key: key.clone() });
+        let verifier = StoredTokenVerifier::open(settings, server, request.now, explains, notes);
+        let server_keys = verifier
+            .keys()
+            .map(|(signer, key)| KnownKey { name: key_name(signer).to_owned(), key: key.clone() });
         known.splice(0..0, server_keys);
         known.extend(template_key().map(|key| KnownKey { name: TEMPLATE_KEY.to_owned(), key }));
         let depends_on = match &request.depends_on {

@@ -68,7 +68,7 @@ pub struct Occurrence {
     /// The time from the claim 'iat' to the expiry.
     #[serde(skip)]
     pub lifetime: Option<GoDuration>,
-    /// The verdicts on a token of the server.
+    /// The verdicts on a token of the server, with reasons if two states are compared.
     #[serde(skip)]
     pub verdicts: Option<Arc<StoredTokenResult>>,
     /// The position among the items of the walk: the same for all states of a server.

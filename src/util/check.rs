@@ -94,6 +94,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("ldap-entries-skipped", "LDAP entries are skipped"),
     ("ldap-filter-differs", "the ClusterCockpit server rejects an LDAP filter that is accepted here"),
     ("ldap-login", "the login of a user of the LDAP directory"),
+    ("ldap-not-synchronized", "a planned change of auth.ldap has no effect before users are synchronized"),
     ("ldap-search", "the LDAP search for users"),
     ("ldap-server-skipped", "an LDAP server is skipped"),
     ("ldap-unencrypted", "a password is sent to an LDAP server without TLS"),

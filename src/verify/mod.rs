@@ -34,7 +34,7 @@ pub use published_keys::{PublishedKeys, PublishedKeysError};
 pub use refetch::{Attempt, VerificationKeys, verify_with_refetch};
 pub use role_pull::{FileChange, PulledFile, RolePullError, RolePullRequest, pull_roles};
 pub use scope_requirement::{ProfileChoice, RequiredOperation, ScopeRequirement};
-pub use stored::{StoredTokenResult, StoredTokenVerifier, open_user_table};
+pub use stored::{RejectionReasons, StoredTokenResult, StoredTokenVerifier, open_user_table};
 
 use context::{SubjectRow, VerifyContext};
 

@@ -21,8 +21,8 @@ pub struct StoredTokenVerifier {
     keys: KeyRing,
     /// For all endpoints, with the rules of the server for them.
     server: (VerifyRequest, ServerRules),
-    /// For the token by itself.
-    alone: (VerifyRequest, ServerRules),
+    /// For the token by itself, if the results have reasons.
+    alone: Option<(VerifyRequest, ServerRules)>,
     db: Option<UserDb>,
 }
 
@@ -33,24 +33,32 @@ pub struct StoredTokenResult {
     pub signer: Option<Signer>,
     /// The endpoints that accept the token now.
     pub accepted: Vec<Endpoint>,
-    /// The check that fails for each endpoint that rejects the token.
-    pub rejected: Vec<(Endpoint, Finding)>,
-    /// The check that fails without an endpoint; `None` for a valid token.
-    pub failure: Option<Finding>,
+    /// The checks that fail, if the verifier explains its results.
+    pub explanation: Option<RejectionReasons>,
     /// The reason why the token is not valid, unless no key verifies it.
     pub error: Option<TokenError>,
     /// Whether the user table was read and does not have the subject.
     pub is_user_missing: bool,
 }
 
+/// Why a token is not valid, and why endpoints reject it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RejectionReasons {
+    /// The check that fails without an endpoint; `None` for a valid token.
+    pub failure: Option<Finding>,
+    /// The check that fails for each endpoint that rejects the token.
+    pub rejected: Vec<(Endpoint, Finding)>,
+}
+
 impl StoredTokenVerifier {
     /// Opens the keys of the settings and the user table, if they exist. `given` replaces keys of the
-    /// settings.
+    /// settings. With `explains`, the results have the reasons of rejections, which need memory.
     #[must_use]
     pub fn open(
         settings: &Settings,
         given: Vec<(Signer, VerifyingKey)>,
         now: Timestamp,
+        explains: bool,
         notes: &mut Notes,
     ) -> Self {
         let keys = KeyRing::known(settings, given, notes);
@@ -70,7 +78,8 @@ impl StoredTokenVerifier {
             let rules = VerifyContext::new(&request, settings, &keys).into_rules();
             (request, rules)
         };
-        let (server, alone) = (with_rules(&Endpoint::ALL), with_rules(&[]));
+        let server = with_rules(&Endpoint::ALL);
+        let alone = explains.then(|| with_rules(&[]));
         Self { keys, server, alone, db: open_user_table(settings, notes) }
     }
 
@@ -88,16 +97,20 @@ impl StoredTokenVerifier {
             (Some(db), Some(subject)) if !subject.is_empty() => SubjectRow::of(db, subject),
             _ => SubjectRow::NotQueried,
         };
-        let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
-        let mut failure = None;
-        for (request, rules) in [&self.server, &self.alone] {
+        let mut accepted = Vec::new();
+        let mut explanation = self.alone.is_some().then(RejectionReasons::default);
+        for (request, rules) in std::iter::once(&self.server).chain(&self.alone) {
             let context = VerifyContext::with_rules(request, rules);
             let now = request.clock.now();
             for result in context.evaluate(&outcome, row.account(), now, Verbosity::Failures) {
-                match (result.endpoint, result.verdict.into_failure()) {
-                    (Some(endpoint), None) => accepted.push(endpoint),
-                    (Some(endpoint), Some(finding)) => rejected.push((endpoint, finding)),
-                    (None, finding) => failure = finding,
+                let failure = result.verdict.into_failure();
+                match (result.endpoint, failure, &mut explanation) {
+                    (Some(endpoint), None, _) => accepted.push(endpoint),
+                    (Some(endpoint), Some(finding), Some(reasons)) => {
+                        reasons.rejected.push((endpoint, finding))
+                    }
+                    (None, finding, Some(reasons)) => reasons.failure = finding,
+                    (_, _, None) => {}
                 }
             }
         }
@@ -106,7 +119,7 @@ impl StoredTokenVerifier {
             Ok(token) => (Some(token.owner.signer), None),
             Err(error) => (None, Some(error).filter(|error| !is_of_other_key(error))),
         };
-        StoredTokenResult { signer, accepted, rejected, failure, error, is_user_missing }
+        StoredTokenResult { signer, accepted, explanation, error, is_user_missing }
     }
 }
 

@@ -177,6 +177,38 @@ fn synchronized() -> (Slapd, TestEnv, Value) {
     (server, directory, settings)
 }
 
+/// A planned group map shows its effect on users after a copy of the database was synchronized.
+#[test]
+fn planned_group_map_takes_effect_in_a_synchronized_copy() {
+    if !has("slapd") {
+        return;
+    }
+    let (_server, directory, _) = synchronized();
+    let mut planned: Value = serde_json::from_str(&directory.read("config.json")).unwrap();
+    planned["auth"]["ldap"]["group-map"]["rules"][1]["roles"] = json!("support");
+    directory.write("new.json", planned.to_string());
+    let plan = "cc-jwt scan new.json --json --what-if config=new.json";
+    let alone = directory.sh(plan).ended(0);
+    assert!(alone.stderr.contains("ldap-not-synchronized"), "{}", alone.stderr);
+    assert_eq!(alone.json()["users"], json!([]));
+    directory.sh("mkdir plan && cp -p var/job.db* plan/").ended(0);
+    directory.sh("cc-user sync-ldap --config new.json --db plan/job.db -q").ended(0);
+    let run = directory.sh(&format!("{plan} --what-if db=plan/job.db")).ended(1);
+    assert!(!run.stderr.contains("ldap-not-synchronized"), "{}", run.stderr);
+    let report = run.json();
+    let changed: Vec<(&str, &Value, &Value)> = report["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| (user["username"].as_str().unwrap(), &user["lost_endpoints"], &user["planned"]["roles"]))
+        .collect();
+    let lost = json!(["user-api", "metric-store-api"]);
+    let roles = [json!(["user", "support"]), json!(["user", "manager", "support"])];
+    assert_eq!(changed, [("anna", &lost, &roles[0]), ("ben", &lost, &roles[1])], "{report}");
+    // The present database is as before.
+    assert_eq!(table(&directory), EXPECTED);
+}
+
 #[test]
 fn group_map_removes_only_what_it_gave() {
     if !has("slapd") {

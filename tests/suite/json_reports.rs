@@ -75,6 +75,13 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-jwt renew", "", 0, "cc-jwt renew --spec r.yaml -o renewed --json"),
     ("cc-jwt renew", "check", 1, "cc-jwt renew --spec r.yaml -o renewed --check --json"),
     ("cc-jwt scan", "", 0, "chmod 600 token.txt; cc-jwt scan .env token.txt --expiring 1h --at +1h --json"),
+    (
+        "cc-jwt scan",
+        "what-if",
+        1,
+        "chmod 600 token.txt; mkdir plan; cp -p var/job.db* plan/; cc-user del fritz --db plan/job.db -q; \
+         cc-jwt scan .env token.txt --what-if at=+1000h --what-if db=plan/job.db --json",
+    ),
     ("cc-jwt spec issue", "", 0, "cc-jwt spec issue r.yaml --json"),
     ("cc-jwt spec check", "", 0, "cc-jwt spec check r.yaml --json"),
     ("cc-jwt spec check", "error", 65, "cc-jwt spec check more.csv --json"),

@@ -16,7 +16,10 @@ const LAYERS: [&[&str]; 6] = [
     &["key", "user", "token"],
     &["config", "policy"],
     &["http", "history", "user_db", "ldap", "slurm", "oidc", "clustercockpit", "stronghold"],
-    &["verify", "accounts", "issue", "osdf", "renew", "scan", "consumer", "sync", "login", "doctor"],
+    &[
+        "verify", "accounts", "issue", "osdf", "renew", "scan", "consumer", "sync", "login", "doctor",
+        "what_if",
+    ],
     &["cli"],
 ];
 

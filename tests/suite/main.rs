@@ -107,5 +107,6 @@ mod user_db;
 mod user_lists;
 mod user_rows;
 mod verify_issuer;
+mod what_if;
 mod words;
 mod xrootd;

@@ -308,6 +308,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-jwt scan", "max_size") => "10",
         ("cc-jwt scan", "timeout") => "1ns",
         ("cc-jwt scan", "metrics_file") => "out.prom",
+        ("cc-jwt scan", "what_if") => "at=+500d",
         // Shows only in a directory with a link; scan::walk has the test. One file is read by one thread.
         ("cc-jwt scan", "follow_symlinks" | "jobs") => return None,
         ("cc-jwt jwks", "issuer") => "https://other.example.org",
@@ -523,7 +524,7 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             // Its database has the user. One valid token: a limit or another key leaves nothing to report.
             | ("cc-jwt scan", "config", "")
             | ("cc-jwt scan", _, "key" | "depends_on" | "max_size" | "timeout" | "nagios" | "env_file" | "db" | "config"
-                | "expiring" | "max_age" | "at" | "json" | "metrics_file")
+                | "expiring" | "max_age" | "at" | "json" | "metrics_file" | "what_if")
             // The token is valid with one of several keys, and the user is the same in both databases.
             | (
                 "cc-jwt verify",

@@ -320,6 +320,8 @@ fn terminal_output_escapes_files_sessions_and_arguments() {
         "cc-jwt scan \"$H\"",
         "mkdir -p s; cp token.txt \"s/$H\"; cc-jwt scan s",
         "cc-jwt scan s --nagios",
+        "cc-jwt scan s --what-if at=+9000h",
+        "cc-jwt scan s --what-if \"$H\"",
         "cc-jwt scan s --json",
         "cc-jwt verify x --key \"$H\"",
         "cc-jwt verify x --jwks \"https://$H\"",

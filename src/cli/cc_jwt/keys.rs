@@ -1,14 +1,14 @@
-//! The key that a command signs with.
+//! The key that a command signs with, and keys with a name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::console::Console;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, UsageError};
 use crate::config::Settings;
 use crate::key::{Algorithm, KeyStrength, SigningKey, parse};
 use crate::util::file::{self, FileContents, SETTINGS_LIMIT};
 use crate::util::note::Notes;
-use crate::util::quote::quote_path;
+use crate::util::quote::{quote, quote_path};
 use crate::verify::warn_of_short_secret;
 
 /// The key to sign with: a given one, the HMAC secret for an HMAC algorithm, else the own one.
@@ -37,4 +37,14 @@ pub(super) fn signing(
     let why_not = algorithm.and_then(|algorithm| key.verifying_key().why_not(algorithm));
     console.notes(notes);
     why_not.map_or(Ok(key), |why| Err(why.into()))
+}
+
+/// Parses a key as `NAME=FILE`.
+pub(super) fn named_key(option: &str, text: &str) -> Result<(String, PathBuf), UsageError> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(file)))
+        }
+        _ => Err(UsageError::new(format!("{option}: invalid value {}: expected NAME=FILE", quote(text)))),
+    }
 }

@@ -29,6 +29,7 @@ mod spec_issue;
 mod stream;
 mod verify;
 mod verify_options;
+mod what_if;
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -51,6 +52,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<issue::TokenReport>("cc-jwt issue").stream(),
     Report::of::<crate::renew::RenewEvent>("cc-jwt renew").stream(),
     Report::of::<crate::scan::ScanReport>("cc-jwt scan"),
+    Report::of::<crate::what_if::WhatIfReport>("cc-jwt scan").form("what-if", "with --what-if"),
     Report::of::<spec_issue::ResourceToken>("cc-jwt spec issue").stream(),
     Report::of::<inspect::InspectReport>("cc-jwt inspect"),
     Report::of::<inspect::InspectTokensReport>("cc-jwt inspect")

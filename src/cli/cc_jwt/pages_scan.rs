@@ -16,7 +16,7 @@ pub(super) const SCAN: ManualPage = ManualPage {
          show the member as well. The values of Kubernetes Secrets are decoded, also whole files in them. An HMAC \
          secret is found by the name of its member only, and a public key in base64 if the name of its member \
          announces it or if the key is known.",
-        "Without --expiring, --max-age and --nagios the exit status is 0, whatever is found.",
+        "Without --expiring, --max-age, --nagios and --what-if the exit status is 0, whatever is found.",
     ],
     sections: &[
         (
@@ -33,6 +33,24 @@ pub(super) const SCAN: ManualPage = ManualPage {
                 "bearer-prefix: the value begins with 'Bearer ', which the program adds itself. variable-overrides: a \
                  variable in another file overrides this value. member-misplaced: jwt-public-key is at the root of the \
                  configuration of cc-metric-store.",
+            ],
+        ),
+        (
+            "PLANNED CHANGES",
+            &[
+                "--what-if compares the present state with a planned one and prints only the differences: the tokens that \
+                 are no longer valid or become valid, the endpoints that tokens and users lose or gain, the login methods \
+                 of users, new and removed problems, and keys that are another known key. The differences are those of two \
+                 runs of cc-jwt scan and cc-user show, with the present files and with the planned ones. Nothing is \
+                 written.",
+                "config, env-file and db replace the file of --config, --env-file or --db, key=NAME=FILE replaces the keys \
+                 of --key NAME, and at the time of --at; a relative time such as +30d is relative to that. Everything else \
+                 is as at present, and so are the variables of the environment.",
+                "The exit status is 1 if a token or a user loses something, a token or key has a new problem, a user is \
+                 removed, or a key loses its name; otherwise it is 0, also if something changes.",
+                "auth.jwts.max-age sets the expiry of new tokens only. A note lists the tokens in use that live longer \
+                 than a planned max-age. A change of auth.ldap has its effect when cc-user sync-ldap runs: \
+                 synchronize a copy of the database, and give it with db.",
             ],
         ),
         (
@@ -73,12 +91,22 @@ pub(super) const SCAN: ManualPage = ManualPage {
             test: ExampleTest::Parses,
         },
         Example {
+            command: "cc-jwt scan token.txt --what-if at=+1h",
+            explains: "What expires within an hour, and who loses what",
+            test: ExampleTest::Runs(0),
+        },
+        Example {
+            command: "cc-jwt scan /etc --what-if config=new.json --what-if env-file=new.env",
+            explains: "Before a change: which tokens and users the planned configuration and keys reject",
+            test: ExampleTest::Parses,
+        },
+        Example {
             command: "cc-jwt scan /etc --key previous=old-public.pem --depends-on leaked.pem",
             explains: "List what depends on a key that leaked",
             test: ExampleTest::Parses,
         },
     ],
     files: FILES,
-    see_also: &["cc-jwt-verify(1)", "cc-jwt-renew(1)"],
+    see_also: &["cc-jwt-verify(1)", "cc-jwt-renew(1)", "cc-user-show(1)", "cc-user-sync-ldap(1)"],
     ..ManualPage::EMPTY
 };

@@ -6,8 +6,10 @@ use std::thread;
 
 use clap::{Args, ValueHint};
 
+use super::keys::named_key;
+use super::what_if;
 use crate::cli::console::{Console, StdoutError};
-use crate::cli::failure::{Failure, UsageError};
+use crate::cli::failure::Failure;
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::quantity::{positive_duration, whole_number};
 use crate::cli::settings;
@@ -19,7 +21,7 @@ use crate::scan::{
 use crate::util::diagnostic::ExitStatus;
 use crate::util::monotonic::{MonotonicClock as _, SystemMonotonicClock};
 use crate::util::note::Notes;
-use crate::util::quote::{escape, quote};
+use crate::util::quote::escape;
 
 /// Find tokens and keys in files, and report which are expired or have another problem
 ///
@@ -73,6 +75,11 @@ pub(super) struct Scan {
           value_parser = whole_number::<u16>(1..=512))]
     jobs: Option<u16>,
 
+    /// Print only what changes with config=FILE, env-file=FILE, db=FILE, key=NAME=FILE or at=TIME;
+    /// may be repeated
+    #[arg(long, value_name = "CHANGE", conflicts_with_all = ["nagios", "metrics_file"])]
+    what_if: Vec<String>,
+
     #[command(flatten)]
     at: AtOption,
 }
@@ -123,6 +130,10 @@ fn scan_and_report(
 ) -> Result<ExitStatus, Failure> {
     let request = request(arguments)?;
     let timeout = positive_duration("--timeout", &arguments.timeout)?.to_std();
+    if !arguments.what_if.is_empty() {
+        let changes = what_if::planned_changes(&arguments.what_if, request.now)?;
+        return what_if::run(&request, &changes, timeout, options, console);
+    }
     let report = run_scan(&request, timeout, options, console)?;
     finish(arguments, &request, &report, console)
 }
@@ -186,7 +197,7 @@ fn request(arguments: &Scan) -> Result<ScanRequest, Failure> {
     let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(ScanRequest {
         paths: arguments.paths.clone(),
-        keys: arguments.key.iter().map(|text| named_key(text)).collect::<Result<_, _>>()?,
+        keys: arguments.key.iter().map(|text| named_key("--key", text)).collect::<Result<_, _>>()?,
         depends_on: arguments.depends_on.clone(),
         expiring: span("--expiring", &arguments.expiring)?,
         max_age: span("--max-age", &arguments.max_age)?,
@@ -195,15 +206,6 @@ fn request(arguments: &Scan) -> Result<ScanRequest, Failure> {
         threads: arguments.jobs.map_or_else(cores, usize::from),
         now: arguments.at.clock()?.now(),
     })
-}
-
-fn named_key(text: &str) -> Result<(String, PathBuf), UsageError> {
-    match text.split_once('=') {
-        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
-            Ok((name.to_owned(), PathBuf::from(file)))
-        }
-        _ => Err(UsageError::new(format!("--key: invalid value {}: expected NAME=FILE", quote(text)))),
-    }
 }
 
 /// The columns. A narrow terminal has no space for the last ones.
