@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::user::{GivenRights, RightsSource};
@@ -17,10 +17,18 @@ pub type UserRights = BTreeMap<RightsSource, GivenRights>;
 
 /// The roles and projects of all users. A user's are in memory as JSON text, since a million projects of a
 /// hundred thousand users must fit.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct GivenState {
-    users: BTreeMap<Box<str>, Box<str>>,
+    users: BTreeMap<Box<str>, Box<RawValue>>,
 }
+
+impl PartialEq for GivenState {
+    fn eq(&self, other: &Self) -> bool {
+        self.users.len() == other.users.len() && self.texts().eq(other.texts())
+    }
+}
+
+impl Eq for GivenState {}
 
 impl GivenState {
     /// What a source gave to a user.
@@ -32,12 +40,17 @@ impl GivenState {
     /// What all sources gave to a user.
     #[must_use]
     pub fn user(&self, username: &str) -> Option<UserRights> {
-        serde_json::from_str(self.users.get(username)?).ok()
+        serde_json::from_str(self.users.get(username)?.get()).ok()
     }
 
     /// The usernames, sorted.
     pub fn users(&self) -> impl Iterator<Item = &str> {
         self.users.keys().map(AsRef::as_ref)
+    }
+
+    /// The usernames with the JSON text of each.
+    fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.users.iter().map(|(username, rights)| (username.as_ref(), rights.get()))
     }
 
     /// Whether no user was given anything.
@@ -50,33 +63,9 @@ impl GivenState {
     pub fn set_user(&mut self, username: &str, mut rights: UserRights) {
         rights.retain(|_, rights| !rights.is_empty());
         match to_raw_value(&rights) {
-            Ok(text) if !rights.is_empty() => self.users.insert(username.into(), text.get().into()),
+            Ok(text) if !rights.is_empty() => self.users.insert(username.into(), text),
             _ => self.users.remove(username),
         };
-    }
-}
-
-/// The content of the file.
-#[derive(Serialize)]
-struct Content<'state> {
-    users: Users<'state>,
-}
-
-struct Users<'state>(&'state BTreeMap<Box<str>, Box<str>>);
-
-impl Serialize for Users<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(
-            self.0
-                .iter()
-                .map(|(username, rights)| (username, serde_json::from_str::<&RawValue>(rights).ok())),
-        )
-    }
-}
-
-impl Serialize for GivenState {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Content { users: Users(&self.users) }.serialize(serializer)
     }
 }
 
@@ -92,7 +81,7 @@ impl<'de> Deserialize<'de> for GivenState {
 }
 
 /// The users of the file; each user's rights become text before the next user is read.
-struct GivenUsers(BTreeMap<Box<str>, Box<str>>);
+struct GivenUsers(BTreeMap<Box<str>, Box<RawValue>>);
 
 impl<'de> Deserialize<'de> for GivenUsers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -188,12 +188,22 @@ fn exact<S: Serializer>(value: &StoredValue, serializer: S) -> Result<S::Ok, S::
 
 /// Whether a list reads back as the same text.
 fn is_usual(text: &str) -> bool {
-    if matches!(text, "[]" | "[\"user\"]") {
+    if is_plain(text) {
         return true;
     }
     let Ok(list) = serde_json::from_str::<Vec<String>>(text) else { return false };
     let usual = Value::from(list).to_string();
     usual == text
+}
+
+/// Whether a list is in the usual form by its bytes alone: no blanks between the entries, no escapes.
+fn is_plain(text: &str) -> bool {
+    if text == "[]" {
+        return true;
+    }
+    let entries = text.strip_prefix("[\"").and_then(|rest| rest.strip_suffix("\"]"));
+    let is_plain = |entry: &str| !entry.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'));
+    entries.is_some_and(|entries| entries.split("\",\"").all(is_plain))
 }
 
 /// Reads a value; `None` if it is not one of the journal.
@@ -252,6 +262,11 @@ mod tests {
             StoredValue::text("[\"user\"]"),
             StoredValue::text("[ \"user\",null]"),
             StoredValue::text("[\"a\\u0062\"]"),
+            StoredValue::text("[\"a\", \"b\"]"),
+            StoredValue::text("[\"a\",\"b\",\"\"]"),
+            StoredValue::text("[\"]"),
+            StoredValue::text("[\"a\",\"]"),
+            StoredValue::text("[\"\\\"]"),
             StoredValue::text("garbage\u{202e}\n"),
             StoredValue::Text(vec![0xff]),
             StoredValue::Blob(b"[\"api\"]".to_vec()),

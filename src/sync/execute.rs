@@ -1,11 +1,12 @@
 //! Execution of a plan: in one transaction, or not at all.
 
 use std::path::Path;
+use std::rc::Rc;
 
-use crate::history::{DisabledUsers, HistoryError};
+use crate::history::{DisabledUsers, GivenState, HistoryError};
 use crate::ldap::LdapSnapshot;
 use crate::user::User;
-use crate::user_db::{Transaction, UserDb, UserDbError};
+use crate::user_db::{NewUser, Transaction, UserDb, UserDbError};
 
 use super::error::SyncError;
 use super::plan::{ChangedRights, Plan, SyncRules};
@@ -26,9 +27,18 @@ pub fn preview<'snapshot>(
     rules: SyncRules,
     rights: Option<&'snapshot Rights>,
 ) -> Result<Plan<'snapshot>, SyncError> {
-    let disabled = disabled_users(db.path(), rules, rights)?;
-    let rights = rights.map(|rights| Ok::<_, SyncError>((rights, db.given()?))).transpose()?;
-    let mut planner = Planner::new(snapshot, rules, disabled, rights);
+    let state = StateFiles::load(db.path(), rules, rights)?;
+    plan_of(db, &state, snapshot, rules, rights)
+}
+
+fn plan_of<'snapshot>(
+    db: &UserDb,
+    state: &StateFiles,
+    snapshot: &'snapshot LdapSnapshot,
+    rules: SyncRules,
+    rights: Option<&'snapshot Rights>,
+) -> Result<Plan<'snapshot>, SyncError> {
+    let mut planner = state.planner(snapshot, rules, rights);
     db.scan(|user| {
         planner.add_user(user);
         Ok::<_, UserDbError>(())
@@ -48,24 +58,29 @@ pub fn execute<'snapshot>(
     rules: SyncRules,
     rights: Option<&'snapshot Rights>,
 ) -> Result<Plan<'snapshot>, SyncError> {
-    let unlocked = preview(db, snapshot, rules, rights)?;
-    unlocked.check()?;
-    if unlocked.is_empty() {
-        return Ok(unlocked);
+    let version = db.data_version()?;
+    let state = StateFiles::load(db.path(), rules, rights)?;
+    let mut plan = plan_of(db, &state, snapshot, rules, rights)?;
+    plan.check()?;
+    if plan.is_empty() {
+        return Ok(plan);
     }
-    drop(unlocked);
     let database = db.path().to_owned();
     let mut transaction = db.transaction()?;
-    // The server may have changed the table since the preview: the plan is computed again under the lock.
-    let disabled = disabled_users(&database, rules, rights)?;
-    let rights = rights.map(|rights| Ok::<_, SyncError>((rights, transaction.given()?))).transpose()?;
-    let mut planner = Planner::new(snapshot, rules, disabled, rights);
-    transaction.scan(|user| {
-        planner.add_user(user);
-        Ok::<_, UserDbError>(())
-    })?;
-    let plan = planner.finish();
-    plan.check()?;
+    // The server or another run may have changed the table since it was read: the plan is then computed
+    // again under the lock.
+    let locked_state = StateFiles::load(&database, rules, rights)?;
+    if transaction.data_version()? != version || locked_state != state {
+        drop(plan);
+        let mut planner = locked_state.planner(snapshot, rules, rights);
+        transaction.scan(|user| {
+            planner.add_user(user);
+            Ok::<_, UserDbError>(())
+        })?;
+        plan = planner.finish();
+        plan.check()?;
+    }
+    drop((state, locked_state));
     for username in plan.deletions() {
         transaction.delete(username)?;
     }
@@ -94,12 +109,8 @@ fn change_rights(transaction: &mut Transaction<'_>, user: &ChangedRights<'_>) ->
     if !(change.added_projects.is_empty() && change.removed_projects.is_empty()) {
         transaction.set_projects(username, &change.projects)?;
     }
-    record_given(transaction, user)
-}
-
-fn record_given(transaction: &mut Transaction<'_>, user: &ChangedRights<'_>) -> Result<(), UserDbError> {
     for (source, given) in &user.change.given {
-        transaction.set_given(user.username, *source, given.clone())?;
+        transaction.set_given(username, *source, given.clone())?;
     }
     Ok(())
 }
@@ -108,41 +119,51 @@ fn record_given(transaction: &mut Transaction<'_>, user: &ChangedRights<'_>) -> 
 fn add_users(transaction: &mut Transaction<'_>, plan: &Plan<'_>) -> Result<(), UserDbError> {
     let mut rights = plan.rights_of_new().peekable();
     let mut batch = Vec::with_capacity(BATCH);
-    let mut given = Vec::new();
     for (username, name) in plan.additions() {
-        let mut user = User::from_ldap(username, name);
-        if let Some(changed) = rights.next_if(|changed| changed.username == username) {
-            user.roles.clone_from(&changed.change.roles);
-            user.projects.clone_from(&changed.change.projects);
-            given.push(changed);
+        let mut new = NewUser::from(User::from_ldap(username, name));
+        if let Some(ChangedRights { change, .. }) = rights.next_if(|changed| changed.username == username) {
+            new.user.roles = change.roles;
+            new.user.projects = change.projects;
+            new.given = change.given;
         }
-        batch.push(user);
+        batch.push(new);
         if batch.len() == BATCH {
-            add_batch(transaction, &mut batch, &mut given)?;
+            transaction.add_many(&batch)?;
+            batch.clear();
         }
     }
-    add_batch(transaction, &mut batch, &mut given)
+    transaction.add_many(&batch)
 }
 
-fn add_batch(
-    transaction: &mut Transaction<'_>,
-    batch: &mut Vec<User>,
-    given: &mut Vec<ChangedRights<'_>>,
-) -> Result<(), UserDbError> {
-    transaction.add_many(batch)?;
-    batch.clear();
-    given.drain(..).try_for_each(|user| record_given(transaction, &user))
+/// The files of the state on which a plan depends, beside the rows of the table.
+#[derive(PartialEq, Eq)]
+struct StateFiles {
+    disabled: DisabledUsers,
+    given: Option<Rc<GivenState>>,
 }
 
-/// The disabled users, which only a deletion and a change of roles need.
-fn disabled_users(
-    database: &Path,
-    rules: SyncRules,
-    rights: Option<&Rights>,
-) -> Result<DisabledUsers, HistoryError> {
-    if rules.delete_missing || rights.is_some() {
-        DisabledUsers::load(database)
-    } else {
-        Ok(DisabledUsers::default())
+impl StateFiles {
+    /// Reads the files. Only a deletion and a change of roles need the disabled users.
+    fn load(database: &Path, rules: SyncRules, rights: Option<&Rights>) -> Result<Self, HistoryError> {
+        let has_rights = rights.is_some();
+        Ok(Self {
+            disabled: match rules.delete_missing || has_rights {
+                true => DisabledUsers::load(database)?,
+                false => DisabledUsers::default(),
+            },
+            given: match has_rights {
+                true => Some(Rc::new(GivenState::load(database)?)),
+                false => None,
+            },
+        })
+    }
+
+    fn planner<'snapshot>(
+        &self,
+        snapshot: &'snapshot LdapSnapshot,
+        rules: SyncRules,
+        rights: Option<&'snapshot Rights>,
+    ) -> Planner<'snapshot> {
+        Planner::new(snapshot, rules, self.disabled.clone(), rights.zip(self.given.clone()))
     }
 }

@@ -1,5 +1,7 @@
 //! Computation of a plan, one user of the table at a time.
 
+use std::rc::Rc;
+
 use crate::history::{DisabledUsers, GivenState};
 use crate::ldap::LdapSnapshot;
 use crate::ldap::snapshot::NameStatus;
@@ -31,7 +33,7 @@ impl<'snapshot> Planner<'snapshot> {
         snapshot: &'snapshot LdapSnapshot,
         rules: SyncRules,
         disabled: DisabledUsers,
-        rights: Option<(&'snapshot Rights, GivenState)>,
+        rights: Option<(&'snapshot Rights, Rc<GivenState>)>,
     ) -> Self {
         let plan = Plan {
             snapshot,

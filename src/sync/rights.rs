@@ -1,5 +1,7 @@
 //! Roles and projects in a plan: the decision for each user, and the changes.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 
 use super::ldap_rights::GroupSummary;
@@ -73,7 +75,7 @@ impl RightsCounts {
 #[derive(Debug)]
 pub(super) struct PlannedRights<'run> {
     rights: &'run Rights,
-    given: GivenState,
+    given: Rc<GivenState>,
     pub(super) changed: Vec<ChangedUser>,
     pub(super) counts: RightsCounts,
     protects_admins: bool,
@@ -90,19 +92,12 @@ pub(super) struct PlannedRights<'run> {
 }
 
 impl<'run> PlannedRights<'run> {
-    pub(super) const fn new(rights: &'run Rights, given: GivenState) -> Self {
-        let counts = RightsCounts {
-            users: 0,
-            roles_added: 0,
-            roles_removed: 0,
-            projects_added: 0,
-            projects_removed: 0,
-        };
+    pub(super) fn new(rights: &'run Rights, given: impl Into<Rc<GivenState>>) -> Self {
         Self {
             rights,
-            given,
+            given: given.into(),
             changed: Vec::new(),
-            counts,
+            counts: RightsCounts::default(),
             protects_admins: false,
             admins: 0,
             lost_admins: 0,

@@ -7,6 +7,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Row, ToSql};
 
 use crate::user::exchange::{StoredPassword, StoredRow, StoredValue};
+use crate::util::json_text::serialize_json;
 use crate::util::quote::quote;
 
 /// A column whose content is not what the server reads.
@@ -152,7 +153,7 @@ pub(super) fn list(value: ValueRef<'_>) -> Result<Vec<String>, String> {
 
 /// A list as the server expects it in the column.
 pub(super) fn to_json(list: &[String]) -> String {
-    serde_json::Value::from(list).to_string()
+    serialize_json(list)
 }
 
 #[cfg(test)]

@@ -40,4 +40,5 @@ pub use layout::Migration;
 pub use order::{SortColumn, SortKey, sort_users};
 pub use record::{UserFilter, UserRecord};
 pub use rename::UserReferences;
-pub use transaction::{Transaction, UserSummary};
+pub use transaction::{DataVersion, Transaction, UserSummary};
+pub use write::NewUser;

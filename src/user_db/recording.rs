@@ -3,13 +3,13 @@
 use super::changing::{ChangingUser, TransactionHistory};
 use super::error::UserDbError;
 use super::transaction::Transaction;
-use super::write::row_of;
+use super::write::{NewUser, row_of};
 use crate::history::{
     Author, DatabaseFile, DisabledEntry, DisabledUsers, GivenState, LastRun, Recorder, RowImage, RunEnd,
     StateChange, UserChange, UserRights,
 };
 use crate::user::exchange::StoredValue;
-use crate::user::{GivenRights, RightsSource, User};
+use crate::user::{GivenRights, RightsSource};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
@@ -70,20 +70,23 @@ impl Transaction<'_> {
         }
     }
 
-    /// Records users that were added.
-    pub(super) fn record_added(&mut self, users: &[User]) -> Result<(), UserDbError> {
-        if self.history.is_none() {
-            return Ok(());
-        }
+    /// Records users that were added, and what sources gave to them.
+    pub(super) fn record_added(&mut self, users: &[NewUser]) -> Result<(), UserDbError> {
         self.end_user()?;
-        for row in users.iter().map(row_of) {
-            self.record_change(&UserChange {
+        let Some(history) = &mut self.history else { return Ok(()) };
+        for NewUser { user, given } in users {
+            let given = match given.is_empty() {
+                true => None,
+                false => history.recorder.set_given(&user.username, |all| all.extend(given.iter().cloned()))?,
+            };
+            let row = row_of(user);
+            history.recorder.add(&UserChange {
                 user: &row.username,
                 renamed_to: None,
                 before: None,
                 after: Some(&row),
                 disabled: None,
-                given: None,
+                given,
             })?;
         }
         Ok(())

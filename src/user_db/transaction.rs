@@ -52,6 +52,14 @@ impl Context<'_> {
     }
 }
 
+/// The version of the rows that a connection reads: it is another one after each commit of another process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataVersion(i64);
+
+fn data_version(connection: &rusqlite::Connection) -> rusqlite::Result<DataVersion> {
+    connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map(DataVersion)
+}
+
 /// The columns of a user that a sync needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UserSummary<'row> {
@@ -198,6 +206,14 @@ impl Transaction<'_> {
             .map_err(|error| self.context.sqlite_error(&error))
     }
 
+    /// Returns the version of the rows in the transaction.
+    ///
+    /// # Errors
+    /// [`UserDbError`] if the database cannot be read.
+    pub fn data_version(&self) -> Result<DataVersion, UserDbError> {
+        data_version(&self.inner).map_err(|error| self.context.sqlite_error(&error))
+    }
+
     /// Calls `visit` for every user with the columns that a sync needs, in no particular order.
     /// Rows are not kept in memory.
     ///
@@ -250,6 +266,14 @@ impl UserDb {
     /// Returns the row with exactly this name, as stored.
     pub(super) fn stored_row(&self, username: &StoredValue) -> Result<Option<StoredRow>, UserDbError> {
         stored_row(&self.connection, self.layout, username).map_err(|error| self.sqlite_error(&error))
+    }
+
+    /// Returns the version of the rows that the next statement reads, or a later one.
+    ///
+    /// # Errors
+    /// [`UserDbError`] if the database cannot be read.
+    pub fn data_version(&self) -> Result<DataVersion, UserDbError> {
+        data_version(&self.connection).map_err(|error| self.sqlite_error(&error))
     }
 
     /// Calls `visit` for every user with the columns that a sync needs, in no particular order and

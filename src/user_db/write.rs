@@ -7,10 +7,25 @@ use super::error::UserDbError;
 use super::layout::Layout;
 use super::transaction::Transaction;
 use crate::user::exchange::{StoredPassword, StoredRow, StoredValue};
-use crate::user::{PasswordHash, User};
+use crate::user::{GivenRights, PasswordHash, RightsSource, User};
 
 /// Number of rows per insert statement; more is not faster.
 const ROWS_PER_STATEMENT: usize = 32;
+
+/// A user to add, with what sources give to the user.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The user.
+    pub user: User,
+    /// The roles and projects by source.
+    pub given: Vec<(RightsSource, GivenRights)>,
+}
+
+impl From<User> for NewUser {
+    fn from(user: User) -> Self {
+        Self { user, given: Vec::new() }
+    }
+}
 
 impl Transaction<'_> {
     /// Adds a user.
@@ -42,11 +57,11 @@ impl Transaction<'_> {
         }
     }
 
-    /// Adds many users without passwords, several per statement.
+    /// Adds many users without passwords, several per statement, and records what sources gave to them.
     ///
     /// # Errors
     /// As [`Transaction::add`]; after an error the transaction can only be dropped.
-    pub fn add_many(&mut self, users: &[User]) -> Result<(), UserDbError> {
+    pub fn add_many(&mut self, users: &[NewUser]) -> Result<(), UserDbError> {
         let Layout { table, has_projects: projects } = self.context.layout;
         let (more, place) = if projects { (", projects", ",?") } else { ("", "") };
         for chunk in users.chunks(ROWS_PER_STATEMENT) {
@@ -55,19 +70,20 @@ impl Transaction<'_> {
                 format!("INSERT INTO {table} (username, ldap, name, roles, email{more}) VALUES {places}");
             let lists = chunk
                 .iter()
-                .map(|user| {
+                .map(|NewUser { user, .. }| {
                     Ok((source_number(user), column::to_json(&user.roles), self.projects_column(user)?))
                 })
                 .collect::<Result<Vec<_>, UserDbError>>()?;
             let mut values: Vec<&dyn ToSql> = Vec::with_capacity(6 * chunk.len());
-            for (user, (source, roles, list)) in chunk.iter().zip(&lists) {
+            for (NewUser { user, .. }, (source, roles, list)) in chunk.iter().zip(&lists) {
                 values.extend([&user.username as &dyn ToSql, source, &user.name, roles, &user.email]);
                 values.extend(list.as_ref().map(|list| list as &dyn ToSql));
             }
             if let Err(error) = self.execute(&statement, values.as_slice()) {
                 if is_duplicate_key(&error) {
-                    let there = chunk.iter().find(|user| matches!(self.record(&user.username), Ok(Some(_))));
-                    let name = there.map(|user| user.username.clone()).unwrap_or_default();
+                    let mut usernames = chunk.iter().map(|new| &new.user.username);
+                    let there = usernames.find(|username| matches!(self.record(username), Ok(Some(_))));
+                    let name = there.cloned().unwrap_or_default();
                     return Err(UserDbError::UserExists(name));
                 }
                 return Err(self.context.sqlite_error(&error));

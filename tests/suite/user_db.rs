@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cc_auth::user::{AuthSource, PasswordHash, User};
-use cc_auth::user_db::{OpenMode, UserDb, UserDbError, UserFilter, UserRecord};
+use cc_auth::user_db::{NewUser, OpenMode, UserDb, UserDbError, UserFilter, UserRecord};
 use rusqlite::Connection;
 
 use crate::support::TestEnv;
@@ -85,7 +85,7 @@ fn users_are_added_changed_and_deleted_in_every_schema_version_and_nothing_else_
         let mut action = store.transaction().unwrap();
         let hash = PasswordHash::from_stored("$2a$10$x".to_owned());
         action.add(&user("fritz", &["user", "api"]), Some(&hash)).unwrap();
-        action.add_many(&[user("a", &["user"]), user("b", &["admin"])]).unwrap();
+        action.add_many(&[user("a", &["user"]).into(), user("b", &["admin"]).into()]).unwrap();
         action.set_name("a", Some("Anna")).unwrap();
         action.delete("b").unwrap();
         action.set_roles("a", &["api".to_owned()]).unwrap();
@@ -221,12 +221,12 @@ fn dropped_transaction_changes_nothing() {
     cc_auth::user_db::create(&path).unwrap();
     let mut store = UserDb::open(&path, OpenMode::Write(&crate::support::author())).unwrap();
     let mut action = store.transaction().unwrap();
-    action.add_many(&[user("a", &["user"])]).unwrap();
+    action.add_many(&[user("a", &["user"]).into()]).unwrap();
     drop(action);
     assert_eq!(store.record("a").unwrap(), None);
     let mut action = store.transaction().unwrap();
     action.add(&user("a", &["user"]), None).unwrap();
-    let double = action.add_many(&[user("b", &["user"]), user("a", &["user"])]);
+    let double = action.add_many(&[user("b", &["user"]).into(), user("a", &["user"]).into()]);
     assert!(matches!(&double, Err(UserDbError::UserExists(name)) if name == "a"), "{double:?}");
     for refused in
         [action.delete("unknown"), action.set_name("unknown", None), action.set_roles("unknown", &[])]
@@ -332,7 +332,8 @@ fn ten_thousand_users_are_added_renamed_and_deleted_in_one_transaction() {
     let users: Vec<User> = (0..10_000).map(|number| user(&format!("u{number:05}"), &["user"])).collect();
     let mut store = UserDb::open(&path, OpenMode::Write(&crate::support::author())).unwrap();
     let mut action = store.transaction().unwrap();
-    action.add_many(&users).unwrap();
+    let new: Vec<NewUser> = users.iter().cloned().map(NewUser::from).collect();
+    action.add_many(&new).unwrap();
     for user in &users {
         action.set_name(&user.username, Some("new name")).unwrap();
     }

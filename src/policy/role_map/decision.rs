@@ -1,9 +1,8 @@
 //! The change of one user: what the sources give, compared with the row and with earlier runs.
 
-use std::collections::BTreeSet;
-
 use super::grants::{Grants, Right};
 use super::map::RoleMap;
+use super::names::Names;
 use super::project_template::ProjectTemplate;
 use crate::user::{GivenRights, RightsSource, Role};
 
@@ -98,9 +97,6 @@ impl RightsChange {
     }
 }
 
-/// A role or a project by its name.
-type Names<'a> = BTreeSet<&'a str>;
-
 /// What one source gives, and gave before.
 struct SourceState<'a> {
     source: RightsSource,
@@ -153,25 +149,22 @@ pub fn decide(
     );
     let mut removed_roles = roles.removed(authority.is_active);
     let mut removed_projects = projects.removed(authority.is_active);
-    let mut added_projects = projects.added;
-    let mut projects_without_manager = Names::new();
+    let mut added_projects = projects.added.clone();
+    let mut projects_without_manager = Names::default();
     let mut keeps_manager_for_projects = false;
 
     let keeps_admin = authority.protects_admins && removed_roles.remove(Role::Admin.name());
-    let has_manager = current.roles.iter().any(|role| role == manager);
+    let has_manager = roles.has.contains(manager);
     let loses_manager = removed_roles.contains(manager);
     if loses_manager && !authority.is_active {
         // What no source gave was set by hand.
-        if current.projects.iter().any(|project| !projects.ours.contains(project.as_str())) {
+        if !projects.has.difference(&projects.ours).is_empty() {
             removed_roles.remove(manager);
             keeps_manager_for_projects = true;
-            projects_without_manager = std::mem::take(&mut added_projects);
-            for project in current.projects.iter().map(String::as_str) {
-                if projects.ours.contains(project) {
-                    removed_projects.insert(project);
-                    projects_without_manager.extend(projects.granted.get(project));
-                }
-            }
+            let given = projects.has.intersection(&projects.ours);
+            removed_projects = removed_projects.union(&given);
+            projects_without_manager =
+                std::mem::take(&mut added_projects).union(&given.intersection(&projects.granted));
         }
     }
     let is_manager_after = roles.added.contains(manager) || (has_manager && !removed_roles.contains(manager));
@@ -179,48 +172,36 @@ pub fn decide(
         projects_without_manager = std::mem::take(&mut added_projects);
         if has_manager {
             // The projects that a source still gives go with the role.
-            projects_without_manager.extend(
-                current
-                    .projects
-                    .iter()
-                    .map(String::as_str)
-                    .filter(|project| projects.granted.contains(project)),
-            );
-            removed_projects = current.projects.iter().map(String::as_str).collect();
+            projects_without_manager =
+                projects_without_manager.union(&projects.has.intersection(&projects.granted));
+            removed_projects = projects.has.clone();
         }
     }
 
-    let texts = |names: &Names<'_>| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let after = |current: &[String], removed: &Names<'_>, added: &Names<'_>| -> Vec<String> {
-        let mut after: Vec<String> =
-            current.iter().filter(|name| !removed.contains(name.as_str())).cloned().collect();
-        after.extend(added.iter().map(|name| (*name).to_owned()));
-        after
-    };
-    let roles_after = after(current.roles, &removed_roles, &roles.added);
-    let projects_after = after(current.projects, &removed_projects, &added_projects);
+    let our_roles = roles.ours_after(&removed_roles, &roles.added);
+    let our_projects = projects.ours_after(&removed_projects, &added_projects);
     let kept: Vec<&str> = [(keeps_manager_for_projects, manager), (keeps_admin, Role::Admin.name())]
         .into_iter()
         .filter_map(|(is_kept, role)| is_kept.then_some(role))
         .collect();
     let given = states
         .iter()
-        .filter_map(|state| state.recorded(&roles.ours, &roles_after, &projects.ours, &projects_after, &kept))
+        .filter_map(|state| state.recorded(&our_roles, &our_projects, &kept))
         .collect();
     RightsChange {
+        roles: after(current.roles, &removed_roles, &roles.added),
+        projects: after(current.projects, &removed_projects, &added_projects),
         added_roles: in_order_of_power(&roles.added),
         removed_roles: in_order_of_power(&removed_roles),
-        added_projects: texts(&added_projects),
-        removed_projects: texts(&removed_projects),
-        projects_without_manager: texts(&projects_without_manager),
+        added_projects: added_projects.to_texts(),
+        removed_projects: removed_projects.to_texts(),
+        projects_without_manager: projects_without_manager.to_texts(),
         keeps_manager_for_projects,
         keeps_admin,
         set_by_hand: GivenRights {
             roles: in_order_of_power(&roles.by_hand),
-            projects: texts(&projects.by_hand),
+            projects: projects.by_hand.to_texts(),
         },
-        roles: roles_after,
-        projects: projects_after,
         given,
     }
 }
@@ -228,31 +209,41 @@ pub fn decide(
 /// The names of roles, most powerful first.
 fn in_order_of_power(names: &Names<'_>) -> Vec<String> {
     let rank = |name: &str| Role::ALL.iter().position(|role| role.name() == name).unwrap_or(Role::ALL.len());
-    let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut names = names.to_texts();
     names.sort_by_key(|name| rank(name));
     names
 }
 
+/// A list after a change: the old names in their order, then the new ones.
+fn after(current: &[String], removed: &Names<'_>, added: &Names<'_>) -> Vec<String> {
+    let mut after: Vec<String> =
+        current.iter().filter(|name| !removed.contains(name.as_str())).cloned().collect();
+    after.extend(added.iter().map(str::to_owned));
+    after
+}
+
 impl<'a> SourceState<'a> {
     fn new(source: RightsSource, username: &str, grants: &[&'a Grants], before: &'a GivenRights) -> Self {
-        let answer = grants.iter().find(|grants| grants.source() == source);
-        let mut state =
-            Self { source, is_asked: answer.is_some(), roles: Names::new(), projects: Names::new(), before };
-        match answer {
+        match grants.iter().find(|grants| grants.source() == source) {
             Some(answer) => {
-                for grant in answer.of(username) {
-                    match grant.right {
-                        Right::Role(role) => state.roles.insert(role.name()),
-                        Right::Project(project) => state.projects.insert(project),
-                    };
-                }
+                let of_user = answer.of(username).map(|grant| grant.right);
+                let role = |right| match right {
+                    Right::Role(role) => Some(role.name()),
+                    Right::Project(_) => None,
+                };
+                let project = |right| match right {
+                    Right::Role(_) => None,
+                    Right::Project(project) => Some(project),
+                };
+                let roles = of_user.clone().filter_map(role).collect();
+                let projects = of_user.filter_map(project).collect();
+                Self { source, is_asked: true, roles, projects, before }
             }
             None => {
-                state.roles.extend(before.roles.iter().map(String::as_str));
-                state.projects.extend(before.projects.iter().map(String::as_str));
+                let (roles, projects) = (Names::of(&before.roles), Names::of(&before.projects));
+                Self { source, is_asked: false, roles, projects, before }
             }
         }
-        state
     }
 
     /// Returns the new record of this source if it differs from the old one: what it gives and the user
@@ -260,35 +251,28 @@ impl<'a> SourceState<'a> {
     fn recorded(
         &self,
         our_roles: &Names<'_>,
-        roles: &[String],
         our_projects: &Names<'_>,
-        projects: &[String],
-        kept: &[&str],
+        kept: &[&'a str],
     ) -> Option<(RightsSource, GivenRights)> {
         if !self.is_asked {
             return None;
         }
-        let recorded = |granted: &Names<'_>, ours: &Names<'_>, after: &[String]| -> Vec<String> {
-            let is_there = |name: &&&str| ours.contains(**name) && after.iter().any(|there| there == **name);
-            granted.iter().filter(is_there).map(|name| (*name).to_owned()).collect()
-        };
-        let mut now = GivenRights {
-            roles: recorded(&self.roles, our_roles, roles),
-            projects: recorded(&self.projects, our_projects, projects),
-        };
+        let (roles_before, projects_before) = (Names::of(&self.before.roles), Names::of(&self.before.projects));
         // A role that was only protected goes as soon as that is possible.
-        let given_before = |role: &&&str| self.before.roles.iter().any(|before| before == **role);
-        now.roles.extend(kept.iter().filter(given_before).map(|role| (*role).to_owned()));
-        now.roles.sort_unstable();
-        let mut before = self.before.clone();
-        before.roles.sort_unstable();
-        before.projects.sort_unstable();
-        (now != before).then_some((self.source, now))
+        let kept: Names<'a> = kept.iter().copied().filter(|role| roles_before.contains(role)).collect();
+        let roles = self.roles.intersection(our_roles).union(&kept);
+        let projects = self.projects.intersection(our_projects);
+        let is_changed = roles != roles_before || projects != projects_before;
+        is_changed.then(|| {
+            (self.source, GivenRights { roles: roles.to_texts(), projects: projects.to_texts() })
+        })
     }
 }
 
 /// The decision about roles alone, or about projects alone.
 struct Side<'a> {
+    /// What the user has.
+    has: Names<'a>,
     /// What a source gives.
     granted: Names<'a>,
     /// What is given or was given by a source, and not set by hand.
@@ -306,33 +290,28 @@ impl<'a> Side<'a> {
         sources: impl Iterator<Item = (&'a Names<'a>, &'a [String])>,
         is_named: impl Fn(&str) -> bool,
     ) -> Self {
-        let mut granted = Names::new();
-        let mut given = Names::new();
+        let (mut granted, mut given) = (Names::default(), Names::default());
         for (now, before) in sources {
-            granted.extend(now.iter().copied());
-            given.extend(before.iter().map(String::as_str));
+            granted = now.union(&granted);
+            given = Names::of(before).union(&given);
         }
-        let has: Names<'a> = current.iter().map(String::as_str).collect();
-        let added: Names<'a> = granted.difference(&has).copied().collect();
-        let (mut withdrawn, mut by_hand) = (Names::new(), Names::new());
-        for name in has.difference(&granted).copied() {
-            if given.contains(name) {
-                withdrawn.insert(name);
-            } else if is_named(name) {
-                by_hand.insert(name);
-            }
-        }
-        let ours = added.union(&given).copied().collect();
-        Self { granted, ours, added, withdrawn, by_hand }
+        let has = Names::of(current);
+        let added = granted.difference(&has);
+        let not_granted = has.difference(&granted);
+        let withdrawn = not_granted.intersection(&given);
+        let by_hand = not_granted.difference(&given).iter().filter(|name| is_named(name)).collect();
+        let ours = added.union(&given);
+        Self { has, granted, ours, added, withdrawn, by_hand }
+    }
+
+    /// What the user has after the change and a source gives or gave.
+    fn ours_after(&self, removed: &Names<'a>, added: &Names<'a>) -> Names<'a> {
+        self.has.difference(removed).union(added).intersection(&self.ours)
     }
 
     /// What is removed.
     fn removed(&self, is_authoritative: bool) -> Names<'a> {
-        let mut removed = self.withdrawn.clone();
-        if is_authoritative {
-            removed.extend(&self.by_hand);
-        }
-        removed
+        if is_authoritative { self.withdrawn.union(&self.by_hand) } else { self.withdrawn.clone() }
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Grants {
     reasons: Vec<Reason>,
     /// Sorted by user, then right, then reason.
     rows: Vec<Row>,
+    /// The first row of each user, and the end of the last one's.
+    starts: Vec<u32>,
 }
 
 /// Collects the answer of a source.
@@ -85,6 +87,7 @@ impl Grants {
             projects: Vec::new(),
             reasons: Vec::new(),
             rows: Vec::new(),
+            starts: Vec::new(),
         };
         GrantsBuilder { grants, project_ids: HashMap::new() }
     }
@@ -95,15 +98,14 @@ impl Grants {
         self.source
     }
 
-    /// Returns what a user gets: roles in the order of [`Role::ALL`], then projects. A role or project with
-    /// several reasons occurs once for each.
+    /// Returns what a user gets: roles in the order of [`Role::ALL`], then projects in the order of their
+    /// names. A role or project with several reasons occurs once for each.
     pub fn of(&self, username: &str) -> impl Iterator<Item = Grant<'_>> + Clone {
-        let rows = self.users.get(username).map_or(&[][..], |user| {
-            let start = self.rows.partition_point(|row| row.user < *user);
-            let length = self.rows.get(start..).unwrap_or_default().partition_point(|row| row.user == *user);
-            self.rows.get(start..start + length).unwrap_or_default()
+        let rows = self.users.get(username).and_then(|user| {
+            let user = *user as usize;
+            self.rows.get(*self.starts.get(user)? as usize..*self.starts.get(user + 1)? as usize)
         });
-        rows.iter().filter_map(|row| {
+        rows.unwrap_or_default().iter().filter_map(|row| {
             let reason = self.reasons.get(row.reason.0 as usize)?;
             Some(Grant { right: self.right(row.right)?, reason })
         })
@@ -170,10 +172,39 @@ impl GrantsBuilder {
     #[must_use]
     pub fn finish(self) -> Grants {
         let mut grants = self.grants;
+        sort_projects(&mut grants);
         grants.rows.sort_unstable();
         grants.rows.dedup();
         grants.rows.shrink_to_fit();
+        let mut start = 0;
+        for user in 0..count(grants.users.len()) {
+            grants.starts.push(count(start));
+            let rows = grants.rows.get(start..).unwrap_or_default();
+            start += rows.iter().take_while(|row| row.user == user).count();
+        }
+        grants.starts.push(count(start));
         grants
+    }
+}
+
+/// Numbers the projects in the order of their names, so that a user's projects are sorted with the rows.
+fn sort_projects(grants: &mut Grants) {
+    let projects = std::mem::take(&mut grants.projects);
+    let mut order: Vec<(Box<str>, usize)> =
+        projects.into_iter().enumerate().map(|(number, project)| (project, number)).collect();
+    order.sort_unstable();
+    let mut numbers = vec![0; order.len()];
+    for (number, (project, earlier)) in order.into_iter().enumerate() {
+        if let Some(place) = numbers.get_mut(earlier) {
+            *place = FIRST_PROJECT + count(number);
+        }
+        grants.projects.push(project);
+    }
+    for row in &mut grants.rows {
+        let earlier = row.right.checked_sub(FIRST_PROJECT).map(|index| index as usize);
+        if let Some(number) = earlier.and_then(|index| numbers.get(index)) {
+            row.right = *number;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod decision;
 mod grants;
 mod map;
 mod name_pattern;
+mod names;
 mod project_template;
 
 pub use decision::{Authority, CurrentRights, RightsChange, decide};
