@@ -9,6 +9,7 @@ use super::bind::BindRejection;
 use super::error::LdapError;
 use super::message::MessageError;
 use super::relay::{self, Outcome, RelayEnd};
+use super::results::SearchResults;
 use super::server::LdapServer;
 use super::transport::Transport;
 use super::url::{LdapUrl, Scheme};
@@ -65,6 +66,8 @@ pub struct Connection {
     pub(super) ldap: LdapConn,
     pub(super) timeout: Duration,
     pub(super) outcome: Outcome,
+    /// The results of searches; none after a search that ended early, whose results may follow.
+    pub(super) results: Option<SearchResults>,
     url: LdapUrl,
 }
 
@@ -155,13 +158,20 @@ impl LdapServer {
         let unreachable =
             |why: &str| LdapError::Unreachable(vec![format!("{}: {why}", escape(&url.to_string()))]);
         let transport = Transport::open(self, url)?;
-        let (stream, outcome) = relay::start(transport).map_err(|error| unreachable(&reason(&error)))?;
+        let (stream, results, outcome) =
+            relay::start(transport).map_err(|error| unreachable(&reason(&error)))?;
         // The LDAP library connects to the relay, not to the URL of the server.
         let library_url = Url::parse("ldapi:///").map_err(|_| unreachable("invalid URL"))?;
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(stream));
         let ldap = LdapConn::from_url_with_settings(settings, &library_url)
             .map_err(|error| unreachable(&escape(&error.to_string())))?;
-        Ok(Connection { ldap, timeout: self.response_timeout, outcome, url: url.clone() })
+        Ok(Connection {
+            ldap,
+            timeout: self.response_timeout,
+            outcome,
+            results: Some(results),
+            url: url.clone(),
+        })
     }
 }
 
@@ -276,6 +286,16 @@ pub(super) fn connection_error(
     if let ldap3::LdapError::Timeout { .. } = error {
         return LdapError::Timeout { timeout, entries };
     }
+    match error {
+        ldap3::LdapError::LdapResult { result } if outcome.get().is_none() => {
+            result_error(result, entries, "")
+        }
+        _ => lost_connection(outcome, entries),
+    }
+}
+
+/// Returns the error of a connection that ended after `entries` entries.
+pub(super) fn lost_connection(outcome: &Outcome, entries: u64) -> LdapError {
     match outcome.get() {
         Some(RelayEnd::Rejected(MessageError::Malformed(why))) => LdapError::Malformed(why),
         Some(RelayEnd::Rejected(MessageError::TooLarge(why))) => LdapError::TooLarge(why),
@@ -284,10 +304,7 @@ pub(super) fn connection_error(
             LdapError::ConnectionLost { entries, why }
         }
         Some(RelayEnd::Failed(why)) => LdapError::ConnectionLost { entries, why: format!(" ({why})") },
-        None => match error {
-            ldap3::LdapError::LdapResult { result } => result_error(result, entries, ""),
-            _ => LdapError::ConnectionLost { entries, why: String::new() },
-        },
+        None => LdapError::ConnectionLost { entries, why: String::new() },
     }
 }
 

@@ -1,38 +1,54 @@
 //! An entry of a search result.
 
-use ldap3::ResultEntry;
-use ldap3::asn1::{PL, StructureTag};
+use std::borrow::Cow;
 
+use super::ber::{Elements, Malformed};
 use super::error::LdapError;
+use super::message::{OCTETS, SEQUENCE, SET};
 use super::snapshot::utf8_text;
 
-/// An entry of a search result, parsed by this crate. The parser of the library panics on
-/// unexpected input and copies every value.
-pub(super) struct Entry {
-    pub(super) dn: String,
-    attributes: Vec<(Vec<u8>, Vec<StructureTag>)>,
+/// An entry of a search result. It borrows from the message, so that a group with a million members is not
+/// copied.
+pub(super) struct Entry<'message> {
+    pub(super) dn: Cow<'message, str>,
+    attributes: Vec<(&'message [u8], Values<'message>)>,
 }
 
-impl Entry {
-    pub(super) fn of(item: ResultEntry) -> Result<Self, LdapError> {
-        let garbled = || LdapError::Malformed("an entry does not conform to RFC 4511 4.5.2");
-        let parts = item.0.expect_constructed().ok_or_else(garbled)?;
-        let [dn, attributes] = <[StructureTag; 2]>::try_from(parts).map_err(|_| garbled())?;
-        let dn = dn.expect_primitive().ok_or_else(garbled)?;
-        let attributes = attributes
-            .expect_constructed()
-            .ok_or_else(garbled)?
-            .into_iter()
-            .map(|attribute| {
-                let parts = attribute.expect_constructed()?;
-                let [name, values] = <[StructureTag; 2]>::try_from(parts).ok()?;
-                Some((name.expect_primitive()?, values.expect_constructed()?))
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(garbled)?;
+/// The values of an attribute.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Values<'message>(Elements<'message>);
+
+impl<'message> Iterator for Values<'message> {
+    type Item = &'message [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // The relay has checked the structure.
+        self.0.next().ok().flatten().map(|value| value.contents)
+    }
+}
+
+impl<'message> Entry<'message> {
+    /// Reads the contents of a `SearchResultEntry`.
+    ///
+    /// # Errors
+    /// [`LdapError::Malformed`].
+    pub(super) fn of(contents: &'message [u8]) -> Result<Self, LdapError> {
+        Self::read(contents)
+            .map_err(|Malformed| LdapError::Malformed("an entry does not conform to RFC 4511 4.5.2"))
+    }
+
+    fn read(contents: &'message [u8]) -> Result<Self, Malformed> {
+        let mut parts = Elements::new(contents);
         // The DN is only displayed, so invalid UTF-8 is replaced.
-        let dn = String::from_utf8(dn)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let dn = String::from_utf8_lossy(parts.expect(OCTETS)?);
+        let mut list = Elements::new(parts.expect(SEQUENCE)?);
+        parts.end()?;
+        let mut attributes = Vec::new();
+        while let Some(attribute) = list.next()? {
+            let mut parts = Elements::new(attribute.contents);
+            attributes.push((parts.expect(OCTETS)?, Values(Elements::new(parts.expect(SET)?))));
+            parts.end()?;
+        }
         Ok(Self { dn, attributes })
     }
 
@@ -40,10 +56,7 @@ impl Entry {
     /// a server may answer with a synonym or split the values over several attributes.
     pub(super) fn values<'entry>(&'entry self, attribute: &'entry str) -> impl Iterator<Item = &'entry [u8]> {
         let found = self.attributes.iter().filter(move |(name, _)| is_same_attribute(name, attribute));
-        found.flat_map(|(_, values)| values).filter_map(|value| match &value.payload {
-            PL::P(bytes) => Some(bytes.as_slice()),
-            PL::C(_) => None,
-        })
+        found.flat_map(|(_, values)| *values)
     }
 
     /// Returns the first value of an attribute that is UTF-8 text.
@@ -70,7 +83,7 @@ impl Entry {
                 Some((first.parse::<u32>().ok()?, last))
             });
             let Some((first, last)) = parsed else { return Err(name.to_owned()) };
-            return Ok(Some(ValueRange { first, last, values }));
+            return Ok(Some(ValueRange { first, last, values: *values }));
         }
         Ok(None)
     }
@@ -78,11 +91,11 @@ impl Entry {
     /// Returns the attribute name in the server's spelling if it differs from the requested one.
     /// The ClusterCockpit server compares attribute names byte by byte.
     pub(super) fn returned_spelling(&self, attribute: &str) -> Option<&str> {
-        if self.attributes.iter().any(|(name, _)| name == attribute.as_bytes()) {
+        if self.attributes.iter().any(|(name, _)| *name == attribute.as_bytes()) {
             return None;
         }
         let other = self.attributes.iter().find(|(name, _)| is_same_attribute(name, attribute))?;
-        std::str::from_utf8(&other.0).ok()
+        std::str::from_utf8(other.0).ok()
     }
 }
 
@@ -92,17 +105,8 @@ pub(super) struct ValueRange<'entry> {
     pub(super) first: u32,
     /// The position of the last value; `None` if no value follows it.
     pub(super) last: Option<u32>,
-    values: &'entry [StructureTag],
-}
-
-impl<'entry> ValueRange<'entry> {
-    /// Returns the values of this part.
-    pub(super) fn values(&self) -> impl ExactSizeIterator<Item = &'entry [u8]> + use<'entry> {
-        self.values.iter().map(|value| match &value.payload {
-            PL::P(bytes) => bytes.as_slice(),
-            PL::C(_) => &[],
-        })
-    }
+    /// The values of this part.
+    pub(super) values: Values<'entry>,
 }
 
 /// Attribute types with two names (RFC 4519).

@@ -110,7 +110,7 @@ impl GroupReader<'_> {
             page_size: 0,
             ignore_references: true,
         };
-        let mut visit = |entry: Entry| {
+        let mut visit = |entry: Entry<'_>| {
             let is_openldap = ["objectClass", "structuralObjectClass"].iter().any(|attribute| {
                 entry.values(attribute).any(|value| value.eq_ignore_ascii_case(b"OpenLDAProotDSE"))
             });
@@ -301,7 +301,7 @@ impl GroupReader<'_> {
         };
         let Self { connection, search, users, directory, requires_members, .. } = self;
         let mut seen = HashSet::new();
-        let mut visit = |entry: Entry| {
+        let mut visit = |entry: Entry<'_>| {
             let number = directory.add(&entry, search, users, *requires_members, rule)?;
             // A duplicate entry means that the answer was tampered with or is corrupt.
             if seen.insert(number) { Ok(()) } else { Err(LdapError::Malformed("duplicate entry")) }
@@ -331,7 +331,7 @@ impl GroupReader<'_> {
                 };
                 let Self { connection, search, users, directory, .. } = self;
                 let mut end = None;
-                let mut visit = |entry: Entry| {
+                let mut visit = |entry: Entry<'_>| {
                     let range = entry
                         .range(attribute)
                         .map_err(|option| truncated(format!("the answer has {option}")))?;
@@ -342,8 +342,8 @@ impl GroupReader<'_> {
                             range.first
                         )));
                     }
-                    let length = range.values().len();
-                    directory.add_members(group, range.values(), search, users)?;
+                    let length = range.values.count();
+                    directory.add_members(group, range.values, search, users)?;
                     end = Some(match range.last {
                         None => None,
                         Some(last) if last >= next && length as u64 == u64::from(last - next) + 1 => {
@@ -461,7 +461,7 @@ impl GroupReader<'_> {
                     page_size: ldap.search.page_size,
                     ignore_references: ldap.search.ignore_references,
                 };
-                let mut visit = |entry: Entry| {
+                let mut visit = |entry: Entry<'_>| {
                     let dn = DistinguishedName::parse(&entry.dn).ok();
                     let user = dn.and_then(|dn| users.by_dn(users.hash(&dn)));
                     directory.add_member(number, user)

@@ -139,7 +139,7 @@ impl GroupDirectory {
     /// Adds the entry of a group and returns its number.
     pub(super) fn add(
         &mut self,
-        entry: &Entry,
+        entry: &Entry<'_>,
         search: &GroupSearch,
         users: &UserIndex,
         requires_members: bool,
@@ -158,7 +158,7 @@ impl GroupDirectory {
                 }
                 self.by_dn.insert(hash, number);
                 self.groups.push(LdapGroup {
-                    dn: entry.dn.clone(),
+                    dn: entry.dn.clone().into_owned(),
                     names: entry
                         .values(&search.name_attribute)
                         .filter_map(utf8_text)
@@ -182,7 +182,7 @@ impl GroupDirectory {
     fn add_values(
         &mut self,
         number: u32,
-        entry: &Entry,
+        entry: &Entry<'_>,
         search: &GroupSearch,
         users: &UserIndex,
         requires_members: bool,
@@ -199,11 +199,11 @@ impl GroupDirectory {
             return Ok(());
         }
         self.add_members(number, entry.values(attribute), search, users)?;
-        let truncated = |why: String| LdapError::GroupTruncated { group: entry.dn.clone(), why };
+        let truncated = |why: String| LdapError::GroupTruncated { group: entry.dn.clone().into_owned(), why };
         let range = entry.range(attribute).map_err(|option| truncated(format!("the answer has {option}")))?;
         if let Some(range) = range {
-            let length = range.values().len();
-            self.add_members(number, range.values(), search, users)?;
+            let length = range.values.count();
+            self.add_members(number, range.values, search, users)?;
             match range.last {
                 None if range.first == 0 => {}
                 Some(last) if range.first == 0 && length as u64 == u64::from(last) + 1 => {

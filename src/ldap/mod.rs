@@ -22,6 +22,7 @@ pub mod group_search;
 pub mod groups;
 mod message;
 mod relay;
+mod results;
 pub mod search;
 pub mod server;
 pub mod snapshot;

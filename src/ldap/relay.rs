@@ -1,9 +1,10 @@
 //! The relay between a server and the LDAP library: a thread that forwards complete messages that
 //! pass [`Conversation::check`].
 //!
-//! The library reads plain text from one end of a socket pair; the relay terminates TLS. The relay
-//! buffers at most one incomplete message, and reads more only after the library has read all
-//! checked messages, so that a server cannot exhaust the memory.
+//! The library reads plain text from one end of a socket pair; the relay terminates TLS. The results of a
+//! search do not go through the library ([`super::results`]). The relay buffers at most one incomplete message
+//! and one batch of results, and reads more only after the library and the search have read what is checked,
+//! so that a server cannot exhaust the memory.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -15,15 +16,14 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use super::conversation::{Conversation, MessageAction};
 use super::message::{self, MESSAGE_BYTES, MessageError, STREAM_BYTES};
+use super::results::{self, BATCH, ResultBatch, ResultSender, SearchResults};
 use super::transport::Transport;
 use crate::util::quote::escape;
 
 /// Size of a read in bytes. The buffer doubles while a long message is incomplete.
 const PIECE: usize = 64 << 10;
 
-/// Size in bytes and maximum delay of a batch. Small messages are forwarded in batches, because
-/// each forward wakes another thread.
-const BATCH: usize = 16 << 10;
+/// Maximum delay of a batch of results.
 const BATCH_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
 /// Size in bytes of the send buffer of the socket to the library. The memory that the library uses
@@ -54,19 +54,23 @@ impl Outcome {
     }
 }
 
-/// Starts the relay for a server, and returns the socket for the library.
+/// Starts the relay for a server, and returns the socket for the library and the results of searches.
 ///
 /// # Errors
 /// The error of the system if the sockets or the thread cannot be created.
-pub(super) fn start(wire: Transport) -> io::Result<(UnixStream, Outcome)> {
+pub(super) fn start(wire: Transport) -> io::Result<(UnixStream, SearchResults, Outcome)> {
     let (library, ours) = UnixStream::pair()?;
     // A failure is harmless: only the amount of queued data is larger.
     let _ = set_socket_send_buffer_size(&ours, PAIR_BUFFER);
     ours.set_nonblocking(true)?;
     let outcome = Outcome::default();
+    let (sender, results) = results::channel();
     let relay = Relay {
         transport: wire,
         library: ours,
+        results: sender,
+        batch: Vec::new(),
+        has_ended: false,
         conversation: Conversation::default(),
         inbound: vec![0; PIECE],
         filled: 0,
@@ -79,12 +83,16 @@ pub(super) fn start(wire: Transport) -> io::Result<(UnixStream, Outcome)> {
     };
     let reported = outcome.clone();
     std::thread::Builder::new().name("ldap-relay".to_owned()).spawn(move || relay.run(&reported))?;
-    Ok((library, outcome))
+    Ok((library, results, outcome))
 }
 
 struct Relay {
     transport: Transport,
     library: UnixStream,
+    results: ResultSender,
+    /// Results of a search that were not yet delivered, and whether the search ends after them.
+    batch: Vec<u8>,
+    has_ended: bool,
     conversation: Conversation,
     /// Bytes from the server: `..checked` is validated and ready for the library, `checked..filled`
     /// is the start of an incomplete message.
@@ -93,7 +101,7 @@ struct Relay {
     filled: usize,
     /// The number of validated bytes that were sent to the library.
     sent: usize,
-    /// Whether no further data arrived within the batch delay.
+    /// Whether no further result arrived within the batch delay.
     is_idle: bool,
     /// The total number of bytes from the server.
     received: u64,
@@ -118,15 +126,21 @@ impl Relay {
             outcome.set(end);
         }
         self.transport.close();
-        // The library sees the end of the connection only now, after the outcome is set.
-        drop(self.library);
+        // The library and the search see the end of the connection only now, after the outcome is set.
+        drop((self.library, self.results));
     }
 
     fn work(&mut self) -> Result<(), RelayEnd> {
         loop {
-            let steps =
-                [self.read_server()?, self.write_library()?, self.read_library()?, self.write_server()?];
-            if steps.contains(&Step::Finished) || (self.server_ended && self.checked == 0) {
+            let steps = [
+                self.read_server()?,
+                self.deliver(),
+                self.write_library()?,
+                self.read_library()?,
+                self.write_server()?,
+            ];
+            let is_empty = self.checked == 0 && self.batch.is_empty();
+            if steps.contains(&Step::Finished) || (self.server_ended && is_empty) {
                 return Ok(());
             }
             if !steps.contains(&Step::Progress) && self.wait()? == Step::Finished {
@@ -135,25 +149,37 @@ impl Relay {
         }
     }
 
-    /// Returns whether the relay waits for more data before it forwards the validated bytes.
+    /// Returns whether the relay waits for more results before it delivers a batch.
     fn is_batching(&self) -> bool {
-        self.checked < BATCH
-            && self.filled < PIECE
-            && self.sent == 0
-            && !self.is_idle
-            && !self.server_ended
-            && self.conversation.expects_more()
+        self.batch.len() < BATCH && !self.has_ended && !self.is_idle && !self.server_ended
+    }
+
+    /// Delivers the results; this waits until the search has read an earlier batch.
+    fn deliver(&mut self) -> Step {
+        if (self.batch.is_empty() && !self.has_ended) || self.is_batching() {
+            return Step::Nothing;
+        }
+        self.is_idle = false;
+        let batch = std::mem::take(&mut self.batch);
+        let has_ended = std::mem::take(&mut self.has_ended);
+        let messages = (!batch.is_empty()).then_some(ResultBatch::Messages(batch));
+        let mut sent = messages.into_iter().chain(has_ended.then_some(ResultBatch::End));
+        match sent.try_for_each(|batch| self.results.send(batch)) {
+            Ok(()) => Step::Progress,
+            // The connection was closed.
+            Err(_) => Step::Finished,
+        }
     }
 
     /// Waits until a socket is ready.
     fn wait(&mut self) -> Result<Step, RelayEnd> {
         let either = |flags: PollFlags, condition, more| if condition { flags | more } else { flags };
-        let gathers = self.checked > 0 && self.is_batching();
-        let reads = (self.checked == 0 || gathers) && !self.server_ended;
+        let gathers = !self.batch.is_empty();
+        let reads = self.checked == 0 && !self.server_ended;
         let wire = either(PollFlags::empty(), reads, PollFlags::IN);
         let wire = either(wire, !self.outbound.is_empty() || self.transport.has_unsent(), PollFlags::OUT);
         let library = either(PollFlags::empty(), self.outbound.is_empty(), PollFlags::IN);
-        let library = either(library, self.checked > 0 && !gathers, PollFlags::OUT);
+        let library = either(library, self.checked > 0, PollFlags::OUT);
         let mut sides =
             [PollFd::from_borrowed_fd(self.library.as_fd(), library), PollFd::new(&self.transport, wire)];
         // A socket without expected events is not polled: its hang-up would be reported repeatedly.
@@ -171,7 +197,7 @@ impl Relay {
 
     /// Reads from the server, unless validated bytes are still to be sent to the library.
     fn read_server(&mut self) -> Result<Step, RelayEnd> {
-        if self.server_ended || (self.checked > 0 && !self.is_batching()) {
+        if self.server_ended || self.checked > 0 {
             return Ok(Step::Nothing);
         }
         if self.filled == self.inbound.len() {
@@ -196,19 +222,22 @@ impl Relay {
         }
     }
 
-    /// Checks complete messages, and removes those that the library does not use.
+    /// Checks complete messages, and removes those that the library does not read.
     fn check(&mut self) -> Result<(), RelayEnd> {
         let mut from = self.checked;
         while let Some(rest) = self.inbound.get_mut(from..self.filled)
             && let Some(length) = message::length(rest).map_err(RelayEnd::Rejected)?
             && let Some(whole) = rest.get_mut(..length)
         {
-            match self.conversation.check(whole).map_err(RelayEnd::Rejected)? {
-                MessageAction::Forward => {
+            let action = self.conversation.check(whole).map_err(RelayEnd::Rejected)?;
+            match action {
+                MessageAction::Deliver => self.batch.extend_from_slice(whole),
+                MessageAction::Forward | MessageAction::EndSearch => {
                     if from > self.checked {
                         self.inbound.copy_within(from..from + length, self.checked);
                     }
                     self.checked += length;
+                    self.has_ended |= action == MessageAction::EndSearch;
                 }
                 MessageAction::Drop => {}
             }
@@ -217,14 +246,20 @@ impl Relay {
         if from > self.checked {
             self.inbound.copy_within(from..self.filled, self.checked);
             self.filled -= from - self.checked;
+            self.release();
         }
         Ok(())
     }
 
-    fn write_library(&mut self) -> Result<Step, RelayEnd> {
-        if self.is_batching() {
-            return Ok(Step::Nothing);
+    /// Releases the memory of a long message.
+    fn release(&mut self) {
+        if self.inbound.len() > PIECE && self.filled < PIECE {
+            self.inbound.truncate(PIECE);
+            self.inbound.shrink_to(PIECE);
         }
+    }
+
+    fn write_library(&mut self) -> Result<Step, RelayEnd> {
         let before = self.sent;
         while self.sent < self.checked {
             match self.library.write(self.inbound.get(self.sent..self.checked).unwrap_or_default()) {
@@ -246,12 +281,8 @@ impl Relay {
         if self.sent == self.checked {
             self.inbound.copy_within(self.checked..self.filled, 0);
             self.filled -= self.checked;
-            (self.checked, self.sent, self.is_idle) = (0, 0, false);
-            // Releases the memory of a long message.
-            if self.inbound.len() > PIECE && self.filled < PIECE {
-                self.inbound.truncate(PIECE);
-                self.inbound.shrink_to(PIECE);
-            }
+            (self.checked, self.sent) = (0, 0);
+            self.release();
         }
         Ok(Step::Progress)
     }

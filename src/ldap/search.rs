@@ -1,14 +1,17 @@
 //! Searches for all users, page by page, or for one user.
 
 use ldap3::controls::{MakeCritical as _, PagedResults, RawControl};
-use ldap3::{LdapResult, Scope, SearchOptions, parse_refs};
+use ldap3::{LdapResult, Scope, SearchOptions};
 
 use super::ber::Elements;
-use super::connection::{Connection, catch_panic, check_success, connection_error, is_size_limit};
+use super::connection::{
+    Connection, catch_panic, check_success, connection_error, is_size_limit, lost_connection,
+};
 use super::entry::Entry;
 use super::error::LdapError;
 use super::escape::user_filter;
 use super::filter::Filter;
+use super::results::{ResultsError, SearchResult};
 use super::snapshot::{LdapSnapshot, SnapshotBuilder, utf8_text};
 use super::user_index::UserIndex;
 use crate::user::normalized;
@@ -108,7 +111,7 @@ impl Connection {
                 page_size: search.page_size,
                 ignore_references: search.ignore_references,
             };
-            let mut visit = |entry: Entry| {
+            let mut visit = |entry: Entry<'_>| {
                 for expected in [uids, names] {
                     if let Some(spelling) = entry.returned_spelling(expected) {
                         builder.record_spelling(expected, spelling);
@@ -134,7 +137,7 @@ impl Connection {
     pub(super) fn read_entries(
         &mut self,
         search: &EntrySearch<'_>,
-        visit: &mut dyn FnMut(Entry) -> Result<(), LdapError>,
+        visit: &mut dyn FnMut(Entry<'_>) -> Result<(), LdapError>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<u64, LdapError> {
         let mut entries = 0;
@@ -168,33 +171,58 @@ impl Connection {
         search: &EntrySearch<'_>,
         page: &mut Page,
         request: PagedResults,
-        visit: &mut dyn FnMut(Entry) -> Result<(), LdapError>,
+        visit: &mut dyn FnMut(Entry<'_>) -> Result<(), LdapError>,
     ) -> Result<LdapResult, LdapError> {
-        let timeout = self.timeout;
-        let outcome = self.outcome.clone();
-        self.ldap.with_timeout(timeout);
         if search.page_size > 0 {
             // The control is critical: a server without paged results reports an error instead of
             // truncating the answer.
             self.ldap.with_controls(request.critical());
         }
-        let mut stream = self
-            .ldap
-            .streaming_search(search.base, search.scope, search.filter, search.attributes)
-            .map_err(|error| connection_error(&error, &outcome, timeout, page.entries))?;
-        while let Some(item) =
-            stream.next().map_err(|error| connection_error(&error, &outcome, timeout, page.entries))?
-        {
-            if item.is_ref() {
-                page.references += 1;
-                if page.targets.len() < TARGETS {
-                    page.targets.extend(parse_refs(item.0).into_iter().next());
+        self.search(search, page.entries, &mut |result| {
+            match result {
+                SearchResult::Entry(contents) => {
+                    page.entries += 1;
+                    visit(Entry::of(contents)?)?;
                 }
-            } else if !item.is_intermediate() {
-                page.entries += 1;
-                visit(Entry::of(item)?)?;
+                SearchResult::Reference(uri) => {
+                    page.references += 1;
+                    if page.targets.len() < TARGETS {
+                        page.targets.push(uri.to_owned());
+                    }
+                }
             }
-        }
+            Ok(())
+        })
+    }
+
+    /// Sends a search with the controls and options of the library's connection, and calls `visit` with each
+    /// result. `before` is the number of entries of earlier pages, for errors.
+    fn search(
+        &mut self,
+        search: &EntrySearch<'_>,
+        before: u64,
+        visit: &mut dyn FnMut(SearchResult<'_>) -> Result<(), LdapError>,
+    ) -> Result<LdapResult, LdapError> {
+        let Self { ldap, timeout, outcome, results, .. } = self;
+        let timeout = *timeout;
+        let mut entries = before;
+        ldap.with_timeout(timeout);
+        let mut stream = ldap
+            .streaming_search(search.base, search.scope, search.filter, search.attributes)
+            .map_err(|error| connection_error(&error, outcome, timeout, before))?;
+        let received = results.take().ok_or_else(|| lost_connection(outcome, before))?;
+        let outcome_of_results = received.for_each(timeout, &mut |result| {
+            entries += u64::from(matches!(result, SearchResult::Entry(_)));
+            visit(result)
+        });
+        outcome_of_results.map_err(|error| match error {
+            ResultsError::Timeout => LdapError::Timeout { timeout, entries },
+            ResultsError::Closed => lost_connection(outcome, entries),
+            ResultsError::Rejected(error) => error,
+        })?;
+        *results = Some(received);
+        // The library has the result of the search alone.
+        while stream.next().map_err(|error| connection_error(&error, outcome, timeout, entries))?.is_some() {}
         Ok(stream.result())
     }
 
@@ -208,9 +236,9 @@ impl Connection {
 
     fn find_user(&mut self, search: &UserSearch, username: &str) -> Result<UserSearchResult, LdapError> {
         let filter = user_filter(Filter::parse(&search.filter)?.as_str(), &search.uid_attribute, username);
-        let mut found: Option<Entry> = None;
+        let mut found: Option<FoundEntry> = None;
         for base in &search.bases {
-            let Some(entries) = self.search_base(search, base, &filter)? else {
+            let Some(entries) = self.search_base(search, base, &filter, username)? else {
                 return Ok(UserSearchResult::Ambiguous);
             };
             for entry in entries {
@@ -222,9 +250,7 @@ impl Connection {
                 }
             }
         }
-        Ok(found
-            .and_then(|entry| user_of(&entry, search, username))
-            .map_or(UserSearchResult::None, UserSearchResult::One))
+        Ok(found.and_then(|entry| entry.user).map_or(UserSearchResult::None, UserSearchResult::One))
     }
 
     /// Returns the entries below a search base; `None` if there are more than [`FIND_LIMIT`].
@@ -233,29 +259,30 @@ impl Connection {
         search: &UserSearch,
         base: &str,
         filter: &str,
-    ) -> Result<Option<Vec<Entry>>, LdapError> {
+        username: &str,
+    ) -> Result<Option<Vec<FoundEntry>>, LdapError> {
         log::debug!("searches below {base} for {filter}");
-        let timeout = self.timeout;
-        let outcome = self.outcome.clone();
-        self.ldap.with_timeout(timeout);
         self.ldap.with_search_options(SearchOptions::new().sizelimit(FIND_LIMIT));
-        let attributes = [search.uid_attribute.as_str(), search.name_attribute.as_str()];
-        let mut stream = self
-            .ldap
-            .streaming_search(base, Scope::Subtree, filter, attributes)
-            .map_err(|error| connection_error(&error, &outcome, timeout, 0))?;
+        let request = EntrySearch {
+            base,
+            scope: Scope::Subtree,
+            filter,
+            attributes: &[&search.uid_attribute, &search.name_attribute],
+            page_size: 0,
+            ignore_references: true,
+        };
         let mut entries = Vec::new();
-        while let Some(item) =
-            stream.next().map_err(|error| connection_error(&error, &outcome, timeout, 0))?
-        {
-            if !item.is_ref() && !item.is_intermediate() {
+        let result = self.search(&request, 0, &mut |result| {
+            if let SearchResult::Entry(contents) = result {
                 if entries.len() > FIND_LIMIT as usize {
                     return Err(LdapError::TooLarge("the page has more entries than requested"));
                 }
-                entries.push(Entry::of(item)?);
+                let entry = Entry::of(contents)?;
+                let user = user_of(&entry, search, username);
+                entries.push(FoundEntry { dn: entry.dn.into_owned(), user });
             }
-        }
-        let result = stream.result();
+            Ok(())
+        })?;
         // A server with a lower size limit may have more entries.
         if is_size_limit(&result) {
             return Ok(None);
@@ -263,6 +290,13 @@ impl Connection {
         check_success(&result, entries.len() as u64, base)?;
         Ok(Some(entries))
     }
+}
+
+/// An entry of a search for one user.
+struct FoundEntry {
+    dn: String,
+    /// `None` for an entry without a username.
+    user: Option<LdapUser>,
 }
 
 /// A search whose answer must be complete.
@@ -305,7 +339,7 @@ fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
 
 /// Converts the entry to a user. The username is the value that equals `asked`, if there is
 /// one.
-fn user_of(entry: &Entry, search: &UserSearch, asked: &str) -> Option<LdapUser> {
+fn user_of(entry: &Entry<'_>, search: &UserSearch, asked: &str) -> Option<LdapUser> {
     let text = |value: &[u8]| utf8_text(value).map(str::to_owned);
     let names: Vec<String> = entry.values(&search.uid_attribute).filter_map(text).collect();
     let exact = names.iter().position(|name| name == asked);
@@ -316,5 +350,5 @@ fn user_of(entry: &Entry, search: &UserSearch, asked: &str) -> Option<LdapUser> 
         None => names.first()?.clone(),
     };
     let name = entry.values(&search.name_attribute).find_map(text);
-    Some(LdapUser { dn: entry.dn.clone(), username, name, names })
+    Some(LdapUser { dn: entry.dn.clone().into_owned(), username, name, names })
 }

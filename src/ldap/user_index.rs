@@ -116,7 +116,7 @@ impl UserIndex {
     }
 
     /// Adds an entry; one without a username is not a user.
-    pub(super) fn add(&mut self, entry: &Entry, uid_attribute: &str) -> Result<(), LdapError> {
+    pub(super) fn add(&mut self, entry: &Entry<'_>, uid_attribute: &str) -> Result<(), LdapError> {
         let Some(username) = entry.text(uid_attribute) else { return Ok(()) };
         let user = u32::try_from(self.usernames.len()).map_err(|_| LdapError::TooLarge("too many users"))?;
         self.usernames.push(username.into());
@@ -133,7 +133,7 @@ impl UserIndex {
                 IndexedAttribute::MemberOf(name) => {
                     if entry.range(name).is_ok_and(|range| range.is_some_and(|range| range.last.is_some())) {
                         let why = format!("the answer has only a part of {}", quote(name));
-                        return Err(LdapError::GroupTruncated { group: entry.dn.clone(), why });
+                        return Err(LdapError::GroupTruncated { group: entry.dn.clone().into_owned(), why });
                     }
                     for value in entry.values(name) {
                         let dn = utf8_text(value).and_then(|text| DistinguishedName::parse(text).ok());

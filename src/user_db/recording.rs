@@ -77,7 +77,9 @@ impl Transaction<'_> {
         for NewUser { user, given } in users {
             let given = match given.is_empty() {
                 true => None,
-                false => history.recorder.set_given(&user.username, |all| all.extend(given.iter().cloned()))?,
+                false => {
+                    history.recorder.set_given(&user.username, |all| all.extend(given.iter().cloned()))?
+                }
             };
             let row = row_of(user);
             history.recorder.add(&UserChange {

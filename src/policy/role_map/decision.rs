@@ -184,10 +184,7 @@ pub fn decide(
         .into_iter()
         .filter_map(|(is_kept, role)| is_kept.then_some(role))
         .collect();
-    let given = states
-        .iter()
-        .filter_map(|state| state.recorded(&our_roles, &our_projects, &kept))
-        .collect();
+    let given = states.iter().filter_map(|state| state.recorded(&our_roles, &our_projects, &kept)).collect();
     RightsChange {
         roles: after(current.roles, &removed_roles, &roles.added),
         projects: after(current.projects, &removed_projects, &added_projects),
@@ -257,15 +254,15 @@ impl<'a> SourceState<'a> {
         if !self.is_asked {
             return None;
         }
-        let (roles_before, projects_before) = (Names::of(&self.before.roles), Names::of(&self.before.projects));
+        let (roles_before, projects_before) =
+            (Names::of(&self.before.roles), Names::of(&self.before.projects));
         // A role that was only protected goes as soon as that is possible.
         let kept: Names<'a> = kept.iter().copied().filter(|role| roles_before.contains(role)).collect();
         let roles = self.roles.intersection(our_roles).union(&kept);
         let projects = self.projects.intersection(our_projects);
         let is_changed = roles != roles_before || projects != projects_before;
-        is_changed.then(|| {
-            (self.source, GivenRights { roles: roles.to_texts(), projects: projects.to_texts() })
-        })
+        is_changed
+            .then(|| (self.source, GivenRights { roles: roles.to_texts(), projects: projects.to_texts() }))
     }
 }
 
