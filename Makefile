@@ -21,7 +21,7 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test operator-test operator-image operator-docs fault-injection predictions mutants lint deny docs messages bench fuzz install uninstall deb static dist reproducible licenses clean
+.PHONY: help build demo test operator-test operator-image operator-docs fault-injection large-table predictions mutants lint deny docs messages bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ fault-injection: ## Run the fault tests in their long form (FAULT_SEED=N)
 	@rm -f $(TARGET)/tmp/fault-injection.txt
 	FAULT_INJECTION=long $(CARGO) test --locked --test suite fault_injection::
 	@sort $(TARGET)/tmp/fault-injection.txt
+
+large-table: ## Undo wrong filters over 100,000 users, and compare every row
+	LARGE_TABLE=long $(CARGO) test --locked --test suite large_table::
 
 predictions: ## Compare 1,000 random logins with OpenBao (BAO_SEED=N)
 	BAO_PREDICTIONS=long $(CARGO) test --locked --test suite openbao_predictions:: -- --nocapture

@@ -119,7 +119,7 @@ fn report(
 ) -> Result<RunReport, AccountsErrors> {
     let users = if request.username.is_some() || request.run.is_some() {
         let mut users = Vec::new();
-        journal.for_each_change(&run, |_, change| {
+        journal.for_each_change(&run, |change| {
             if user.is_none_or(|user| change.user == *user || change.renamed_to.as_ref() == Some(user)) {
                 users.push(UserChangeReport::new(&change));
             }

@@ -144,14 +144,9 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
     let mut transaction = if request.dry_run { db.dry_run_transaction()? } else { db.transaction()? };
     let journal = Journal::open(&database)?;
     let run = find_run(&journal, &request.run)?;
-    let mut places = Vec::new();
-    journal.for_each_change(&run, |place, _| {
-        places.push(place);
-        Ok::<_, AccountsErrors>(())
-    })?;
     let had_admin = transaction.has_other_admin(&[])?;
     let mut undone = UndoProgress::default();
-    for place in places.into_iter().rev() {
+    for place in journal.places(&run)?.into_iter().rev() {
         if let Some(change) = journal.change(place)? {
             undone.change(&mut transaction, &change)?;
         }

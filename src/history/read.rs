@@ -159,14 +159,13 @@ impl Journal {
     pub fn for_each_change<E: From<HistoryError>>(
         &self,
         run: &RunSummary,
-        mut visit: impl FnMut(ChangePlace, ChangeLine) -> Result<(), E>,
+        mut visit: impl FnMut(ChangeLine) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some((path, opened, _)) = self.files.get(run.file) else { return Ok(()) };
         let mut visited = Ok(());
-        let outcome = for_each_line(opened, run.begin, run.begin + run.length, |offset, line| {
+        let outcome = for_each_line(opened, run.begin, run.begin + run.length, |_, line| {
             if let Some(Line::Change(change)) = Line::parse(line) {
-                let place = ChangePlace { file: run.file, offset, length: line.len() };
-                visited = visit(place, *change);
+                visited = visit(*change);
             }
             if visited.is_err() { Err(io::Error::from(io::ErrorKind::Interrupted)) } else { Ok(()) }
         });
@@ -174,7 +173,22 @@ impl Journal {
         outcome.map_err(|error: io::Error| file_error(path, error).into())
     }
 
-    /// Reads the change at a place.
+    /// Returns the places of the lines of a run, in the order in which the changes were made.
+    ///
+    /// # Errors
+    /// [`HistoryError::File`].
+    pub fn places(&self, run: &RunSummary) -> Result<Vec<ChangePlace>, HistoryError> {
+        let Some((path, opened, _)) = self.files.get(run.file) else { return Ok(Vec::new()) };
+        let mut places = Vec::new();
+        for_each_line(opened, run.begin, run.begin + run.length, |offset, line| {
+            places.push(ChangePlace { file: run.file, offset, length: line.len() });
+            Ok(())
+        })
+        .map_err(|error: io::Error| file_error(path, error))?;
+        Ok(places)
+    }
+
+    /// Reads the change at a place; `None` for a malformed line.
     ///
     /// # Errors
     /// [`HistoryError::File`].

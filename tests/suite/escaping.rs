@@ -48,6 +48,8 @@ const WRITERS: [(&str, &str, &[&str]); 9] = [
             "cli/gen_keypair/pair.rs",
             // The exact form of a column, which is a field of CSV.
             "user/exchange/value.rs",
+            // A list in a column of the user table, as the server stores it.
+            "user_db/column.rs",
             // A line of an export, which is escaped there.
             "user/exchange/json.rs",
             // A line of the journal, which is escaped there.

@@ -45,6 +45,7 @@ mod key_forms;
 mod key_sets;
 mod keycloak;
 mod kinds;
+mod large_table;
 mod layering;
 mod ldap;
 mod ldap_hostile;
