@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::error::{AccountsError, AccountsErrors, unknown_user};
 use super::report::{UserReport, list};
+use super::returning::{loses_entry, returning_entries};
 use super::server_limit::ServerLimit;
 use super::sessions::UserChange;
 use super::store::{UserStore, UserTable};
@@ -159,9 +160,13 @@ fn change_user(
         && !table.has_other_admin(&[&request.username])?;
     // An entry of a user who is not disabled would disable the user whose last role is removed.
     let has_old_entry = changes.roles && disabled.set(&request.username, None);
+    let returning = returning_entries(&table, &before.user, &after.user)?;
     let reports = (table.report(&before, &disabled), table.report(&after, &disabled));
     write(table, &before, &after, changes, has_old_entry, request.dry_run)?;
     report(&before.user, &after.user, changes, options, &mut notes);
+    if let Some(text) = returning {
+        notes.note(text);
+    }
     if loses_last_admin {
         warn_of_last_admin(&after.user.username, &mut notes);
     }
@@ -373,12 +378,6 @@ fn change_projects(user: &mut User, change: &ListChange<ProjectName>, notes: &mu
         }
     }
     user.projects.extend(new);
-}
-
-/// Whether an entry is no longer there.
-fn loses_entry(before: &[String], after: &[String]) -> bool {
-    let after: HashSet<&String> = after.iter().collect();
-    before.iter().any(|entry| !after.contains(entry))
 }
 
 fn remove_entries(list: &mut Vec<String>, entries: &[String]) {

@@ -238,10 +238,10 @@ impl AccountsError {
             Self::Disabled(username) => Some(format!("cc-user enable {}", shell_word(username))),
             Self::File(error) => error.hint(),
             Self::LdapNoUsers => {
-                Some("check 'user-base' and 'user-filter', and what the search-dn may see".to_owned())
+                Some("check 'user-base' and 'user-filter', and what 'search-dn' may read".to_owned())
             }
             Self::LdapNoUsernames { .. } => {
-                Some("check 'uid-attr' in auth.ldap, and what the search-dn may see".to_owned())
+                Some("check 'uid-attr' in auth.ldap, and what 'search-dn' may read".to_owned())
             }
             Self::UserDb(error) => error.hint(),
             Self::Server(error) => error.hint(),

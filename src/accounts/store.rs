@@ -5,7 +5,7 @@ use super::error::{AccountsErrors, unknown_user};
 use super::report::UserReport;
 use super::server_users::{ServerUsers, stored_after};
 use super::sessions::SessionPolicy;
-use crate::history::DisabledUsers;
+use crate::history::{DisabledUsers, UserRights};
 use crate::user::{PasswordHash, User};
 use crate::user_db::{Transaction, UserDb, UserRecord};
 use crate::util::secret::SecretText;
@@ -138,6 +138,14 @@ impl UserTable<'_> {
         match self {
             Self::Database { transaction } => Ok(transaction.disabled_users()?),
             Self::Server(_) => Ok(DisabledUsers::default()),
+        }
+    }
+
+    /// What synchronizations gave to a user, by source. A server does not report it.
+    pub(super) fn given(&self, username: &str) -> Result<UserRights, AccountsErrors> {
+        match self {
+            Self::Database { transaction } => Ok(transaction.given()?.user(username).unwrap_or_default()),
+            Self::Server(_) => Ok(UserRights::default()),
         }
     }
 

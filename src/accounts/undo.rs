@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::error::{AccountsError, AccountsErrors};
-use crate::history::{ChangeLine, Journal, PasswordState, RowImage, RunEnd, RunId, RunIdError, RunSummary};
+use crate::history::{ChangeLine, Journal, PasswordState, RowImage, RunEnd, RunId, RunSummary};
 use crate::user::exchange::{StoredPassword, StoredRow, StoredValue};
 use crate::user::{AuthSource, PasswordHash};
 use crate::user_db::{Transaction, UserDb};
@@ -26,11 +26,20 @@ pub enum RunSelector {
     Id(RunId),
 }
 
-impl FromStr for RunSelector {
-    type Err = RunIdError;
+/// The error of a text that does not select a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected LAST, an ID such as 20261127-133415-3f2a9c, or at least its first 8 characters")]
+pub struct RunSelectorError;
 
+impl FromStr for RunSelector {
+    type Err = RunSelectorError;
+
+    /// Accepts `LAST` in any case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "LAST" { Ok(Self::Last) } else { text.parse().map(Self::Id) }
+        if text.eq_ignore_ascii_case("LAST") {
+            return Ok(Self::Last);
+        }
+        text.parse().map(Self::Id).map_err(|_| RunSelectorError)
     }
 }
 
@@ -248,7 +257,22 @@ impl UndoProgress {
         }
         let users = |count: usize| if count == 1 { "1 user".to_owned() } else { format!("{count} users") };
         let restored: HashSet<&String> = self.restored.iter().collect();
-        notes.note(format!("undid the run {}: restored {}", run.run, users(restored.len())));
+        let mut names: Vec<String> = restored.iter().map(|name| quote(name)).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.truncate(SHOWN);
+        let colon = if count == 0 { "" } else { ": " };
+        let more = match count - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let (undid, restored) = if dry_run { ("would undo", "restore") } else { ("undid", "restored") };
+        notes.note(format!(
+            "{undid} the run {}: {restored} {}{colon}{}{more}",
+            run.run,
+            users(count),
+            names.join(", ")
+        ));
         for conflict in self.conflicts.iter().take(SHOWN) {
             notes.warn(
                 "undo-conflict",

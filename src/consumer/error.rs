@@ -120,6 +120,12 @@ fn place(path: &std::path::Path, member: &str) -> String {
     if member.is_empty() { quote_path(path) } else { quote(&format!("{}#{member}", path.to_string_lossy())) }
 }
 
+/// Whether a member of a JSON or YAML file is written with dots, as the settings of other files.
+fn is_pointer_without_slash(path: &std::path::Path, member: &str) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["json", "yaml", "yml"].contains(&extension) && !member.is_empty() && !member.starts_with('/')
+}
+
 diagnostics! { ConsumerError:
     Self::Config(error) => error.kind(), error.hint();
     Self::Key(error) => error.kind(), error.hint();
@@ -137,9 +143,17 @@ diagnostics! { ConsumerError:
             "did you mean --into {}",
             shell_word(&format!("{}#{similar}", path.to_string_lossy()))
         );
+    Self::Edit { path, member, problem: EditError::Missing { members, .. } }
+        if members.is_empty() && is_pointer_without_slash(path, member) =>
+        Kind::TargetMissing, format!(
+            "a member of JSON or YAML is a JSON pointer after '#': --into {}",
+            shell_word(&format!("{}#/{}", path.to_string_lossy(), member.replace('.', "/")))
+        );
     Self::Edit { problem: EditError::Missing { .. }, .. } => Kind::TargetMissing;
+    Self::Edit { member, problem: EditError::NotAToken, .. } if member.is_empty() =>
+        Kind::TargetNotAToken, "add the member with the token to the target: FILE#/json/pointer or FILE#SETTING";
     Self::Edit { problem: EditError::NotAToken, .. } =>
-        Kind::TargetNotAToken, "if the token belongs there, make the value empty first";
+        Kind::TargetNotAToken, "if the token belongs there, replace the value by an empty string first";
     Self::Edit { problem: EditError::Malformed(_), .. } => Kind::TargetMalformed;
     Self::Edit { .. } => Kind::TargetNotEditable;
     Self::Access { .. } => Kind::TargetAccess;

@@ -4,7 +4,6 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::str::FromStr;
 
-use crate::util::quote::quote;
 use crate::util::time::{Clock, Timestamp};
 
 /// What a run of a program writes about itself into the journal.
@@ -61,8 +60,8 @@ impl fmt::Display for RunId {
 
 /// The error of a text that is neither a run ID nor the beginning of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid run {}: expected an ID such as 20261127-133415-3f2a9c", quote(.0))]
-pub struct RunIdError(pub String);
+#[error("expected an ID such as 20261127-133415-3f2a9c, or at least its first 8 characters")]
+pub struct RunIdError;
 
 impl FromStr for RunId {
     type Err = RunIdError;
@@ -73,7 +72,7 @@ impl FromStr for RunId {
             && text
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || byte == b'-' || (b'a'..=b'f').contains(&byte));
-        if is_valid { Ok(Self(text.to_owned())) } else { Err(RunIdError(text.to_owned())) }
+        if is_valid { Ok(Self(text.to_owned())) } else { Err(RunIdError) }
     }
 }
 

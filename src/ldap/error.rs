@@ -270,12 +270,12 @@ impl Diagnostic for LdapError {
                 "nothing was changed; try again later"
             }
             Self::GroupMissing { .. } => {
-                "check the rule in 'group-map', 'group-base' and 'group-filter', and what the search-dn may see"
+                "check the rule in 'group-map', 'group-base' and 'group-filter', and what 'search-dn' may read"
             }
             Self::GroupAmbiguous { .. } => "name the group by its DN: \"dn\" instead of \"cn\"",
             Self::GroupTruncated { .. } => "nothing was changed; try again later",
             Self::GroupUnreadable { .. } => {
-                "check 'membership' and 'member-attr' in 'group-map', and what the search-dn may see"
+                "check 'membership' and 'member-attr' in 'group-map', and what 'search-dn' may read"
             }
             Self::NotPermitted(_) => "permit the search-dn to search and read below 'user-base'",
             Self::File(error) => return error.hint(),

@@ -6,6 +6,7 @@ use super::user_index::{IndexedAttribute, UserIndex};
 use crate::config::{GroupMapSettings, Settings, Value};
 use crate::policy::role_map::{RoleMap, RoleMapError, Selector};
 use crate::util::dn::DistinguishedName;
+use crate::util::quote::quote;
 
 /// The maximum depth of groups below a mapped group.
 pub const MAX_DEPTH: u64 = 20;
@@ -200,7 +201,7 @@ fn bases(section: &GroupMapSettings, rules: &RoleMap, errors: &mut Vec<RoleMapEr
     let follows_groups =
         section.nesting_depth.as_ref().is_some_and(|depth| depth.value > 0) && rules.needs_groups();
     if bases.is_empty() && (follows_groups || rules.rules.iter().any(|rule| needs_search(&rule.selector))) {
-        errors.push(setting(section, "group-base", "expected the search base of the groups"));
+        errors.push(setting(section, "group-base", "not set: expected the search base of the groups"));
     }
     bases
 }
@@ -216,9 +217,9 @@ fn membership(section: &GroupMapSettings, errors: &mut Vec<RoleMapError>) -> Opt
         "member-dn" => Some(Membership::MemberDn(or("member"))),
         "member-name" => Some(Membership::MemberName(or("memberUid"))),
         "member-of" => Some(Membership::MemberOf(or("memberOf"))),
-        _ => {
-            let why = "expected 'member-dn', 'member-name' or 'member-of'";
-            errors.push(setting(section, "membership", why));
+        found => {
+            let why = format!("expected 'member-dn', 'member-name' or 'member-of', found {}", quote(found));
+            errors.push(setting(section, "membership", &why));
             None
         }
     }

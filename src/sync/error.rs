@@ -65,7 +65,8 @@ fn first_error(errors: &[RoleMapError]) -> String {
     let first = errors.first().map(ToString::to_string).unwrap_or_default();
     match errors.len().saturating_sub(1) {
         0 => first,
-        more => format!("{first} ({more} more)"),
+        1 => format!("{first} (and 1 more error)"),
+        more => format!("{first} (and {more} more errors)"),
     }
 }
 
@@ -185,11 +186,11 @@ diagnostics! { PlanRejection:
         removals + deletions
     );
     Self::NoGroups { .. } => Kind::LdapGroupMissing,
-        "check 'group-base' and 'group-filter' in 'group-map', and what the search-dn may see";
+        "check 'group-base' and 'group-filter' in 'group-map', and what 'search-dn' may read";
     Self::NoMembers { .. } => Kind::LdapGroupUnreadable,
-        "check 'membership' and 'member-attr' in 'group-map', and what the search-dn may see";
+        "check 'membership' and 'member-attr' in 'group-map', and what 'search-dn' may read";
     Self::Empty { .. } => Kind::SyncNoUsers,
-        "check 'user-base' and 'user-filter', and what the search-dn may see";
+        "check 'user-base' and 'user-filter', and what 'search-dn' may read";
     Self::NoUsername { .. } => Kind::SyncNoUsernames,
-        "check 'uid-attr' in auth.ldap, and what the search-dn may see";
+        "check 'uid-attr' in auth.ldap, and what 'search-dn' may read";
 }

@@ -215,6 +215,10 @@ fn group_map_removes_only_what_it_gave() {
         return;
     }
     let (server, directory, _) = synchronized();
+    let removed = directory.sh("cc-user role remove anna support").ended(0);
+    assert!(removed.stderr.contains("gave 'support' to 'anna': the next sync"), "{}", removed.stderr);
+    let added = directory.sh("cc-user role add anna support").ended(0);
+    assert!(!added.stderr.contains("the next sync"), "{}", added.stderr);
     directory.sh("cc-user role add clara support && cc-user project add clara hand").ended(0);
     server.modify(&format!(
         "dn: cn=hpc-support,{GROUPS}\nchangetype: modify\nadd: member\nmember: {}\n\n",

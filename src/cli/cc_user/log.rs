@@ -63,7 +63,7 @@ pub(super) fn run(
         );
     }
     if is_empty {
-        console.note("the journal does not contain this run");
+        console.note("no runs found");
     } else if count.older > 0 {
         console.note(&format!("{} older runs are not shown: --limit 0 prints all", count.older));
     }
@@ -95,7 +95,10 @@ fn print(report: &RunReport, console: &mut Console) -> Result<(), Failure> {
             .values
             .iter()
             .map(|value| {
-                let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), escape);
+                let text = |text: &Option<String>| match text.as_deref() {
+                    None | Some("") => "-".to_owned(),
+                    Some(text) => escape(text),
+                };
                 format!("{}: {} -> {}", value.value, text(&value.before), text(&value.after))
             })
             .collect();

@@ -144,7 +144,9 @@ diagnostics! { RoleMapError:
 }
 
 fn known_roles(_: &RoleError) -> String {
-    Role::ALL.map(Role::name).join(", ")
+    let roles: Vec<&str> =
+        Role::ALL.iter().filter(|role| **role != Role::Anonymous).map(|role| role.name()).collect();
+    roles.join(", ")
 }
 
 impl RoleMap {
