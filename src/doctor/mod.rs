@@ -12,7 +12,10 @@ mod database;
 mod files;
 mod finding;
 mod ldap;
+mod nats;
 mod openid;
+mod programs;
+mod remedy;
 mod server;
 mod settings;
 mod tokens;
@@ -23,6 +26,7 @@ use std::time::Duration;
 pub use finding::{Area, DoctorFinding, DoctorReport};
 
 use finding::Findings;
+use remedy::TokenRemedies;
 
 use crate::config::Sources;
 use crate::http::HttpOptions;
@@ -94,7 +98,14 @@ pub fn examine(request: &DoctorRequest, clocks: DoctorClocks<'_>) -> DoctorRepor
         files::fix_settings(request, &mut findings);
     }
     let settings = settings::examine(request, &mut findings);
-    let tokens = tokens::examine(request, settings.as_ref(), clocks, &mut findings);
+    let remedies = settings.as_ref().map(|settings| TokenRemedies::new(request, settings));
+    programs::examine(request, settings.as_ref(), remedies.as_ref(), &mut findings);
+    let tokens = match (&settings, &remedies) {
+        (Some(settings), Some(remedies)) => {
+            tokens::examine(request, settings, remedies, clocks, &mut findings)
+        }
+        _ => Vec::new(),
+    };
     files::examine(request, settings.as_ref(), &tokens, &mut findings);
     database::examine(request, settings.as_ref(), &mut findings);
     if let Some(settings) = &settings {

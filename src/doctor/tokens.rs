@@ -1,59 +1,59 @@
 //! Tokens and keys in the configuration and in files of other programs.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::finding::{Area, Findings};
+use super::remedy::{StoredToken, TokenRemedies, UserState};
 use super::{DoctorClocks, DoctorRequest, EXPIRY_WARNING};
-use crate::config::{Settings, Variable};
-use crate::key::verifying::server_base64;
+use crate::config::Settings;
+use crate::policy::Endpoint;
+use crate::scan::names::TokenUse;
 use crate::scan::{Occurrence, OccurrenceKind, ScanRequest, scan};
-use crate::util::file::{self, SETTINGS_LIMIT};
-use crate::util::json;
-use crate::util::note::Notes;
-use crate::util::quote::{escape, quote_path};
+use crate::util::note::{Notes, Warning};
+use crate::util::quote::escape;
+use crate::util::time::{self, Timestamp};
 
-/// The maximum size in bytes of a file that is searched.
+/// The most bytes of a file that is searched.
 const FILE_LIMIT: u64 = 64 << 20;
 
 /// The time limit of the search.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The problems of tokens that fail a check. The others are warnings.
-const FAILURES: [&str; 3] = ["expired", "key-compromised", "member-misplaced"];
+const FAILURES: [&str; 5] =
+    ["expired", "key-compromised", "member-misplaced", "token-rejected", "token-malformed"];
 
 /// Searches the configuration and the given files for tokens and keys, and checks each of them. Returns the
 /// files that contain secrets.
 pub(super) fn examine(
     request: &DoctorRequest,
-    settings: Option<&Settings>,
+    settings: &Settings,
+    remedies: &TokenRemedies,
     clocks: DoctorClocks<'_>,
     findings: &mut Findings,
 ) -> Vec<PathBuf> {
-    if let Some(path) = &request.metric_store {
-        metric_store(path, settings, findings);
-    }
-    let Some(settings) = settings else { return Vec::new() };
     let mut paths: Vec<PathBuf> = request.paths.clone();
     // A missing file is reported already.
     paths.extend(request.metric_store.clone().filter(|path| path.exists()));
     paths.extend(settings.config_file.clone());
+    // Its variables override members of the configuration.
+    paths.extend(settings.env_file.clone().filter(|_| !paths.is_empty()));
     if paths.is_empty() {
         return Vec::new();
     }
+    let now = clocks.now();
     let scan_request = ScanRequest {
         paths,
         keys: Vec::new(),
         depends_on: None,
-        expiring: Some(EXPIRY_WARNING),
+        expiring: None,
         max_age: None,
         follows_links: false,
         max_bytes: FILE_LIMIT,
         threads: 1,
-        now: clocks.now(),
+        now,
     };
     let begin = clocks.monotonic.now();
     let is_over = || clocks.monotonic.now().duration_since(begin) >= TIMEOUT;
@@ -68,98 +68,157 @@ pub(super) fn examine(
     for warning in report.warnings {
         findings.of(Area::Tokens, "the files").warn(warning.check, warning.message, warning.hint);
     }
+    let is_env_file = |found: &Occurrence| {
+        settings.env_file.as_ref().is_some_and(|path| *path.to_string_lossy() == *found.file)
+    };
     let mut with_secrets: Vec<PathBuf> = report
         .occurrences
         .iter()
         .filter(|found| found.kind != OccurrenceKind::PublicKey && found.archive_member.is_none())
+        .filter(|found| !is_env_file(found))
         .map(|found| PathBuf::from(&found.file))
         .filter(|path| path.exists())
         .collect();
     with_secrets.dedup();
-    report.occurrences.iter().for_each(|found| add_occurrence(found, findings));
+    let has_own_key = settings.secret(crate::config::Variable::JwtPublicKey).is_some();
+    let mut seen: Vec<&Occurrence> = Vec::new();
+    for found in &report.occurrences {
+        // The keys in the environment file are checked as settings.
+        if is_env_file(found) && !found.kind.is_token() {
+            continue;
+        }
+        let problems = problems(found, &seen, remedies, has_own_key, now);
+        add_occurrence(found, &problems, remedies, findings);
+        seen.push(found);
+    }
     with_secrets
 }
 
-/// Adds the problems of a token or key.
-fn add_occurrence(found: &Occurrence, findings: &mut Findings) {
+/// The problems of a token or key: those of the scan, and those that its use adds. `seen` are the occurrences
+/// before it.
+fn problems(
+    found: &Occurrence,
+    seen: &[&Occurrence],
+    remedies: &TokenRemedies,
+    has_own_key: bool,
+    now: Timestamp,
+) -> Vec<Warning> {
+    // The access to the file is a check of the file. Entries of one file often repeat a token.
+    let is_copy = seen.iter().any(|one| one.fingerprint == found.fingerprint && one.file != found.file);
+    let mut problems: Vec<Warning> = found
+        .problems
+        .iter()
+        .filter(|problem| problem.check != "file-mode" && (problem.check != "several-places" || is_copy))
+        .cloned()
+        .collect();
+    if found.kind != OccurrenceKind::Token {
+        return problems;
+    }
+    let mut add = |check, message: &str| problems.push(Warning::new(check, message));
+    if let Some(expiry) = found.expiry.filter(|expiry| now < *expiry)
+        && is_soon(expiry, found, now)
+    {
+        add("expires-soon", &format!("it expires {}", expiry.relative_to(now)));
+    }
+    let Some(token) = StoredToken::of(found) else { return problems };
+    let expected: &[Endpoint] = match token.token_use() {
+        TokenUse::MetricStore => &[Endpoint::MetricStore],
+        // A sink sends to the server or to cc-metric-store.
+        TokenUse::Api if token.is_of_sink() => {
+            &[Endpoint::Api, Endpoint::MetricStoreApi, Endpoint::MetricStore]
+        }
+        TokenUse::Api => &[Endpoint::Api],
+        TokenUse::Unknown => &[],
+    };
+    let is_accepted = |accepted: &[&str]| {
+        expected.is_empty() || expected.iter().any(|endpoint| accepted.contains(&endpoint.name()))
+    };
+    if !found.has("expired") && !found.has("token-malformed") {
+        match (&found.accepted_by, &found.signed_by) {
+            (_, None) if has_own_key && !expected.is_empty() && !token.may_be_of_another_program() => {
+                add("token-rejected", "no key of this server verifies it: it was signed with another key");
+            }
+            (Some(accepted), Some(_)) if !is_accepted(accepted) && !found.has("user-not-in-table") => {
+                let names: Vec<&str> = expected.iter().map(|endpoint| endpoint.title()).collect();
+                add("token-rejected", &format!("its roles are not accepted by {}", names.join(" or ")));
+            }
+            _ => {}
+        }
+    }
+    if let Some(name) = &found.subject
+        && found.signed_by.as_deref() == Some("own")
+        && remedies.user(name) == UserState::Disabled
+    {
+        add("user-disabled", "its user is disabled, and the token is still valid");
+    }
+    if token.is_in_unit() {
+        add("token-in-unit", "it is in a systemd unit: 'systemctl show' prints it to every account");
+    }
+    problems
+}
+
+/// Whether a token expires soon: within two weeks, and a short token after three quarters of its lifetime. A
+/// renewal is due before.
+fn is_soon(expiry: Timestamp, found: &Occurrence, now: Timestamp) -> bool {
+    let left = expiry.since(now);
+    let issued = found.issued_at.as_deref().and_then(|text| time::parse(text, now).ok());
+    let lifetime = issued.map(|issued| expiry.since(issued));
+    left <= EXPIRY_WARNING.seconds() && lifetime.is_none_or(|lifetime| left < lifetime / 4)
+}
+
+/// Adds the problems of a token or key with their remedies.
+fn add_occurrence(
+    found: &Occurrence,
+    problems: &[Warning],
+    remedies: &TokenRemedies,
+    findings: &mut Findings,
+) {
     let mut of_item = findings.of(Area::Tokens, escape(&found.place()));
     let subject = found.subject.as_deref().map_or_else(String::new, |name| format!(" of {}", escape(name)));
     let name = format!("{}{subject}", found.kind.name());
-    // The access to the file is a check of the file.
-    let mut problems = found.problems.iter().filter(|problem| problem.check != "file-mode").peekable();
-    if problems.peek().is_none() {
+    if problems.is_empty() {
         let days = found.days_left.map_or_else(String::new, |days| format!(", {days} days left"));
         return of_item.pass("token", format!("{name}: no problem{days}"));
     }
     for problem in problems {
         let message = format!("{name}: {}", problem.message);
+        let hint = problem.hint.clone().or_else(|| remedy(problem.check, found, remedies));
         if FAILURES.contains(&problem.check) {
-            of_item.fail(problem.check, message, problem.hint.clone());
+            of_item.fail(problem.check, message, hint);
         } else {
-            of_item.warn(problem.check, message, problem.hint.clone());
+            of_item.warn(problem.check, message, hint);
         }
     }
 }
 
-/// The parts of a configuration of cc-metric-store.
-#[derive(Deserialize)]
-struct MetricStoreConfig {
-    main: Option<MetricStoreMain>,
-    #[serde(rename = "jwt-public-key")]
-    root_key: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct MetricStoreMain {
-    #[serde(rename = "jwt-public-key")]
-    key: Option<String>,
-}
-
-/// Checks that cc-metric-store verifies tokens with the public key of this server.
-fn metric_store(path: &Path, settings: Option<&Settings>, findings: &mut Findings) {
-    let mut of_file = findings.of(Area::Tokens, quote_path(path));
-    let bytes = match file::read(path, SETTINGS_LIMIT) {
-        Ok(bytes) => bytes,
-        Err(error) => return of_file.error(&error),
-    };
-    let config: MetricStoreConfig = match json::typed(&bytes) {
-        Ok(config) => config,
-        Err(error) => {
-            return of_file.fail(
-                "metric-store-config",
-                format!("the configuration of cc-metric-store is not valid: {error}"),
-                None,
+/// The remedy of a problem: for most, a new token in the file.
+fn remedy(check: &str, found: &Occurrence, remedies: &TokenRemedies) -> Option<String> {
+    match check {
+        "variable-overrides" => {
+            return Some("delete the variable, or remove the token from this member".to_owned());
+        }
+        "member-misplaced" => return Some("move jwt-public-key into the section main".to_owned()),
+        "token-in-unit" => {
+            return Some(
+                "move the variable to a file of mode 0600, and name it with EnvironmentFile=".to_owned(),
             );
         }
-    };
-    // A program that has a section 'main' ignores the member at the root.
-    let key = match config.main {
-        Some(main) => main.key,
-        None => config.root_key,
-    };
-    let own = settings.and_then(|settings| settings.secret(Variable::JwtPublicKey));
-    let own_text = own.map(|secret| secret.text.expose());
-    let set = |text: &str| format!("set jwt-public-key in the section main to {text}");
-    let remedy = own_text.filter(|text| server_base64(text).is_ok()).map(set);
-    match key.filter(|key| !key.is_empty()) {
-        None => of_file.fail(
-            "metric-store-open",
-            "jwt-public-key is not set: cc-metric-store verifies no tokens and accepts every request",
-            remedy,
+        _ => {}
+    }
+    match found.kind {
+        OccurrenceKind::Token => {
+            let token = StoredToken::of(found)?;
+            let replaces_user =
+                matches!(check, "role-too-wide" | "several-places" | "user-disabled" | "user-not-in-table");
+            let is_forced = matches!(check, "bearer-prefix" | "several-places" | "token-rejected");
+            Some(remedies.renewal(&token, replaces_user, is_forced))
+        }
+        OccurrenceKind::NatsToken => Some("write new credentials of the user into the file".to_owned()),
+        _ if check == "key-compromised" => Some(
+            "replace it with the public key of this server: gen-keypair --write creates a new pair"
+                .to_owned(),
         ),
-        Some(key) => match (server_base64(&key), own_text.map(server_base64)) {
-            (Err(error), _) => of_file.fail("metric-store-key", format!("jwt-public-key: {error}"), remedy),
-            (Ok(key), Some(Ok(own))) if key != own => of_file.fail(
-                "metric-store-key",
-                "jwt-public-key is not the public key of this server, whose tokens are rejected",
-                remedy,
-            ),
-            (Ok(_), Some(Ok(_))) => {
-                of_file.pass("metric-store-key", "cc-metric-store accepts the tokens of this server");
-            }
-            (Ok(_), _) => {
-                of_file.skip("metric-store-key", "the public key of this server is not known");
-            }
-        },
+        _ if check == "several-places" => Some("keep the key in one file only".to_owned()),
+        _ => None,
     }
 }

@@ -1,0 +1,333 @@
+//! The configurations of the programs that use the server: the public key that verifies tokens, the URL that a
+//! token is sent to, members without a token, and NATS credentials.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::DoctorRequest;
+use super::finding::{Area, Findings, SourceFindings};
+use super::nats::{self, CredentialsForm, Operation, SubjectUse};
+use super::remedy::{StoredToken, TokenRemedies};
+use crate::config::{Settings, Variable};
+use crate::http::{is_loopback, parse_url};
+use crate::key::verifying::server_base64;
+use crate::scan::names::{TokenUse, token_use};
+use crate::util::file::{self, SETTINGS_LIMIT};
+use crate::util::json;
+use crate::util::quote::{escape, quote, quote_path};
+
+/// The most configurations that are read.
+const MAX_FILES: usize = 1_000;
+
+/// The deepest directory.
+const MAX_DEPTH: usize = 4;
+
+/// The deepest member.
+const MAX_NESTING: usize = 64;
+
+/// A configuration of a program.
+struct ProgramConfig {
+    path: PathBuf,
+    root: Value,
+}
+
+/// Checks the configuration of cc-metric-store and the JSON files in the given paths.
+pub(super) fn examine(
+    request: &DoctorRequest,
+    settings: Option<&Settings>,
+    remedies: Option<&TokenRemedies>,
+    findings: &mut Findings,
+) {
+    if let Some(path) = &request.metric_store {
+        metric_store(path, settings, findings);
+    }
+    let own = settings.and_then(|settings| settings.config_file.clone());
+    let mut paths = Vec::new();
+    request.paths.iter().for_each(|path| add_files(path, 0, &mut paths));
+    paths.extend(own.clone());
+    paths.extend(request.metric_store.clone());
+    paths.sort();
+    paths.dedup();
+    for config in paths.into_iter().filter_map(read) {
+        let is_checked =
+            request.metric_store.as_ref() == Some(&config.path) || own.as_ref() == Some(&config.path);
+        if !is_checked {
+            for (member, key) in public_keys(&config.root) {
+                let mut of_file = findings.of(Area::Tokens, quote_path(&config.path));
+                check_key(&member, key, settings, &mut of_file);
+            }
+        }
+        let mut above = Vec::new();
+        check_object(&config, &config.root, &mut above, remedies, findings);
+    }
+}
+
+/// Adds the configurations below a path. Symbolic links in directories are not followed.
+fn add_files(path: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    let metadata = if depth == 0 { fs::metadata(path) } else { fs::symlink_metadata(path) };
+    let Ok(metadata) = metadata else { return };
+    if metadata.is_dir() && depth < MAX_DEPTH {
+        let Ok(entries) = fs::read_dir(path) else { return };
+        let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        entries.sort();
+        entries.iter().for_each(|entry| add_files(entry, depth + 1, found));
+    } else if metadata.is_file()
+        && path.extension().is_some_and(|ending| ending == "json")
+        && found.len() < MAX_FILES
+    {
+        found.push(path.to_owned());
+    }
+}
+
+/// Reads a configuration. A file that is not JSON is not one of these programs.
+fn read(path: PathBuf) -> Option<ProgramConfig> {
+    let text = String::from_utf8(file::read(&path, SETTINGS_LIMIT).ok()?).ok()?;
+    let (root, _) = json::last_wins(&text, MAX_NESTING).ok()?;
+    root.is_object().then_some(ProgramConfig { path, root })
+}
+
+/// Checks that cc-metric-store verifies tokens with the public key of this server.
+fn metric_store(path: &Path, settings: Option<&Settings>, findings: &mut Findings) {
+    let mut of_file = findings.of(Area::Tokens, quote_path(path));
+    let root: Result<Value, String> = file::read_text(path, SETTINGS_LIMIT).map_or_else(
+        |error| {
+            of_file.error(&error);
+            Err(String::new())
+        },
+        |text| json::last_wins(&text, MAX_NESTING).map(|(root, _)| root).map_err(|error| error.to_string()),
+    );
+    let root = match root {
+        Ok(root) => root,
+        Err(why) if why.is_empty() => return,
+        Err(why) => {
+            let message = format!("the configuration of cc-metric-store is not valid: {why}");
+            return of_file.fail(
+                "metric-store-config",
+                message,
+                Some(format!("correct {}", quote_path(path))),
+            );
+        }
+    };
+    // A program that has a section 'main' ignores the member at the root.
+    let (member, key) = match root.get("main") {
+        Some(main) => ("/main/jwt-public-key", main.get("jwt-public-key")),
+        None => ("/jwt-public-key", root.get("jwt-public-key")),
+    };
+    check_key(member, key, settings, &mut of_file);
+}
+
+/// The members with the public key of the server: of cc-metric-store, and of cc-event-store.
+fn public_keys(root: &Value) -> Vec<(String, Option<&Value>)> {
+    let mut found = Vec::new();
+    for (section, name) in [
+        ("main", "jwt-public-key"),
+        ("api", "jwt_public_key"),
+        ("", "jwt_public_key"),
+        ("", "jwt-public-key"),
+    ] {
+        let object = if section.is_empty() { Some(root) } else { root.get(section) };
+        let member = if section.is_empty() { format!("/{name}") } else { format!("/{section}/{name}") };
+        // The scan reports a member at the root that is not read.
+        let is_ignored = member == "/jwt-public-key" && root.get("main").is_some();
+        if let Some(key) = object.and_then(|object| object.get(name)).filter(|_| !is_ignored) {
+            found.push((member, Some(key)));
+        }
+    }
+    // Without the member, the section of the metrics in memory shows the program.
+    let is_store = root.get("checkpoints").is_some()
+        || root.get("metric-store").is_some_and(|section| section.get("checkpoints").is_some());
+    if found.is_empty() && is_store {
+        found.push(("/main/jwt-public-key".to_owned(), None));
+    }
+    found
+}
+
+/// Compares the public key in a configuration with that of this server.
+fn check_key(
+    member: &str,
+    key: Option<&Value>,
+    settings: Option<&Settings>,
+    findings: &mut SourceFindings<'_>,
+) {
+    let own = settings.and_then(|settings| settings.secret(Variable::JwtPublicKey));
+    let own_text = own.map(|secret| secret.text.expose());
+    let remedy = own_text
+        .filter(|text| server_base64(text).is_ok())
+        .map(|text| format!("set the member {member} to {text}"));
+    let key = match key {
+        None | Some(Value::Null) => "",
+        Some(Value::String(text)) => text.as_str(),
+        Some(other) => {
+            let message = format!("{member} is {}: expected a string", json::kind(other));
+            return findings.fail("metric-store-key", message, remedy);
+        }
+    };
+    if key.is_empty() {
+        let message =
+            format!("{member} is not set: the program verifies no tokens and accepts every request");
+        return findings.fail("metric-store-open", message, remedy);
+    }
+    match (server_base64(key), own_text.map(server_base64)) {
+        (Err(error), _) => findings.fail("metric-store-key", format!("{member}: {error}"), remedy),
+        (Ok(key), Some(Ok(own))) if key != own => findings.fail(
+            "metric-store-key",
+            format!("{member} is not the public key of this server, whose tokens are rejected"),
+            remedy,
+        ),
+        (Ok(_), Some(Ok(_))) => {
+            findings.pass("metric-store-key", format!("{member} is the public key of this server"));
+        }
+        (Ok(_), _) => findings.skip("metric-store-key", "the public key of this server is not known"),
+    }
+}
+
+/// Checks the members of an object and of the objects in it.
+fn check_object(
+    config: &ProgramConfig,
+    value: &Value,
+    path: &mut Vec<String>,
+    remedies: Option<&TokenRemedies>,
+    findings: &mut Findings,
+) {
+    match value {
+        Value::Object(object) => {
+            let mut sends_token = false;
+            for (name, value) in object {
+                path.push(name.clone());
+                if let Value::String(text) = value {
+                    sends_token |= check_token(config, object, text, path, remedies, findings);
+                    check_credentials(config, object, text, path, findings);
+                } else {
+                    check_object(config, value, path, remedies, findings);
+                }
+                path.pop();
+            }
+            if sends_token {
+                check_url(config, object, path, findings);
+            }
+        }
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                path.push(index.to_string());
+                check_object(config, value, path, remedies, findings);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn pointer(path: &[String]) -> String {
+    path.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect()
+}
+
+/// Checks the member of a token, and returns whether it is one that the program sends.
+fn check_token(
+    config: &ProgramConfig,
+    object: &Map<String, Value>,
+    text: &str,
+    path: &[String],
+    remedies: Option<&TokenRemedies>,
+    findings: &mut Findings,
+) -> bool {
+    let name = path.last().map_or("", String::as_str);
+    // A token of QuestDB or InfluxDB is not one of this server.
+    if token_use(path) == TokenUse::Unknown || name == "bearer_token" {
+        return false;
+    }
+    let has_other = ["file", "env"].iter().any(|ending| {
+        object.keys().any(|key| {
+            let rest = key.strip_prefix(name).map(|rest| rest.trim_start_matches(['_', '-']));
+            rest == Some(ending)
+        })
+    });
+    if !text.is_empty() || has_other {
+        return true;
+    }
+    // A variable may have the token of the server.
+    if !path.iter().any(|part| part == "metric-store-external") {
+        let member = pointer(path);
+        let file = config.path.to_string_lossy();
+        let token = StoredToken { file: &file, member: Some(&member), subject: None };
+        let remedy = remedies.map(|remedies| remedies.renewal(&token, false, false));
+        findings.of(Area::Tokens, escape(&format!("{file} {member}"))).warn(
+            "token-missing",
+            "the member does not have a token",
+            remedy,
+        );
+    }
+    true
+}
+
+/// Warns about a token that is sent without TLS to another host.
+fn check_url(config: &ProgramConfig, object: &Map<String, Value>, path: &[String], findings: &mut Findings) {
+    for name in ["url", "ccRestUrl", "host"] {
+        let Some(text) = object.get(name).and_then(Value::as_str) else { continue };
+        let Ok(url) = parse_url(text) else { continue };
+        if url.scheme() != "http" || is_loopback(&url) {
+            continue;
+        }
+        let member = pointer(&[path, &[name.to_owned()]].concat());
+        let with_tls = text.replacen("http://", "https://", 1);
+        findings.of(Area::Tokens, escape(&format!("{} {member}", config.path.to_string_lossy()))).warn(
+            "url-without-tls",
+            format!(
+                "the program sends its token to {} without TLS: it can be read on the network",
+                quote(text)
+            ),
+            Some(format!("set the member {member} to {}, if the server has a certificate", quote(&with_tls))),
+        );
+    }
+}
+
+/// Checks the file with NATS credentials that a member names.
+fn check_credentials(
+    config: &ProgramConfig,
+    object: &Map<String, Value>,
+    text: &str,
+    path: &[String],
+    findings: &mut Findings,
+) {
+    let Some(form) = path.last().and_then(|name| CredentialsForm::of(name)) else { return };
+    if text.is_empty() {
+        return;
+    }
+    // A relative path is relative to the working directory of the program, which often is that of the file.
+    let beside = config.path.parent().unwrap_or(Path::new("")).join(text);
+    let file = if beside.exists() || !Path::new(text).exists() { beside } else { PathBuf::from(text) };
+    let is_receivers_file = config.path.file_stem().is_some_and(|stem| stem == "receivers");
+    let subjects = subjects(&config.root, object, path, is_receivers_file);
+    let member = pointer(path);
+    let mut of_file =
+        findings.of(Area::Tokens, escape(&format!("{} {member}", config.path.to_string_lossy())));
+    nats::examine(&file, &member, form, &subjects, &mut of_file);
+}
+
+/// The subjects that a program uses with the credentials in an object: of a sink or receiver, of
+/// cc-slurm-adapter, of cc-metric-store, and of the server.
+fn subjects(
+    root: &Value,
+    object: &Map<String, Value>,
+    path: &[String],
+    is_receivers_file: bool,
+) -> Vec<SubjectUse> {
+    let mut found = Vec::new();
+    let mut add = |subject: Option<&Value>, operation| {
+        let subject = subject.and_then(Value::as_str).filter(|text| !text.is_empty());
+        found.extend(subject.map(|subject| SubjectUse { subject: subject.to_owned(), operation }));
+    };
+    let is_receiver = is_receivers_file || path.iter().any(|part| part == "receivers");
+    let operation = if is_receiver { Operation::Subscribe } else { Operation::Publish };
+    add(object.get("subject"), operation);
+    add(object.get("natsSubject"), Operation::Publish);
+    for subscription in object.get("subscriptions").and_then(Value::as_array).into_iter().flatten() {
+        add(subscription.get("subscribe-to"), Operation::Subscribe);
+    }
+    if path == ["nats", "creds-file-path"] {
+        let subjects = root.get("main").and_then(|main| main.get("api-subjects")).and_then(Value::as_object);
+        subjects.into_iter().flatten().for_each(|(_, subject)| add(Some(subject), Operation::Subscribe));
+    }
+    found
+}
