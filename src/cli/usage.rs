@@ -13,7 +13,7 @@ use super::failure::UsageError;
 use super::suggest;
 use crate::util::printable::PrintableText;
 
-/// The other forms of a verb of `cc-jwt`, which the parser does not list: the verb, the arguments that the parser
+/// The other forms of a verb, which the parser does not list: the verb, the arguments that the parser
 /// reports as missing, and all forms.
 const ALTERNATIVES: &[(&str, &str, &str)] = &[
     ("renew", "--spec and --output", "--spec with --output, --user with --into, or --renewal-file"),
@@ -59,7 +59,7 @@ pub fn describe(error: &Error, command: Command, arguments: &[OsString]) -> Usag
             let listed = list(&names, "and");
             let expected = ALTERNATIVES
                 .iter()
-                .find(|(verb, missing, _)| path.strip_prefix("cc-jwt ") == Some(verb) && *missing == listed)
+                .find(|(verb, missing, _)| path.ends_with(&format!(" {verb}")) && *missing == listed)
                 .map_or(listed.as_str(), |(_, _, expected)| expected);
             let message = format!("missing {what}: {expected}");
             return UsageError::new(message).hint(format!("'{path} --help' describes the arguments"));

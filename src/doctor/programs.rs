@@ -18,7 +18,7 @@ use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::json;
 use crate::util::quote::{escape, quote, quote_path};
 
-/// The most configurations that are read.
+/// The maximum number of configurations that are read.
 const MAX_FILES: usize = 1_000;
 
 /// The deepest directory.

@@ -13,7 +13,7 @@ use crate::util::shell::word as shell_word;
 /// The lifetime of a new token if the configuration does not set one.
 const LIFETIME: &str = "24h";
 
-/// The most names that are tried for a new user.
+/// The maximum number of names that are tried for a new user.
 const MAX_NAMES: usize = 9;
 
 /// The state of a username in the user table.

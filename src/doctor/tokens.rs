@@ -15,7 +15,7 @@ use crate::util::note::{Notes, Warning};
 use crate::util::quote::escape;
 use crate::util::time::{self, Timestamp};
 
-/// The most bytes of a file that is searched.
+/// The maximum size in bytes of a file that is searched.
 const FILE_LIMIT: u64 = 64 << 20;
 
 /// The time limit of the search.
@@ -214,10 +214,7 @@ fn remedy(check: &str, found: &Occurrence, remedies: &TokenRemedies) -> Option<S
             Some(remedies.renewal(&token, replaces_user, is_forced))
         }
         OccurrenceKind::NatsToken => Some("write new credentials of the user into the file".to_owned()),
-        _ if check == "key-compromised" => Some(
-            "replace it with the public key of this server: gen-keypair --write creates a new pair"
-                .to_owned(),
-        ),
+        _ if check == "key-compromised" => Some("replace it with the public key of this server".to_owned()),
         _ if check == "several-places" => Some("keep the key in one file only".to_owned()),
         _ => None,
     }

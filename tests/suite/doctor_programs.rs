@@ -443,9 +443,7 @@ fn doctor_nats_credentials_of_another_kind_or_without_a_permission_are_found() {
 #[test]
 fn scan_of_the_laboratory_lists_each_token_and_key_with_its_properties() {
     let directory = laboratory();
-    directory
-        .sh("gen-keypair -f pem -o previous -q; mv previous/public.pem scripts/previous.pem")
-        .ended(0);
+    directory.sh("gen-keypair -f pem -o previous -q; mv previous/public.pem scripts/previous.pem").ended(0);
     let report =
         directory.sh(&format!("cc-jwt scan config.json {} --json", DIRECTORIES.join(" "))).ended(0).json();
     let all = report["occurrences"].as_array().unwrap();
@@ -477,7 +475,9 @@ fn renewal_file_renews_the_tokens_of_all_programs_and_reloads_each() {
     let later = "--at +80d";
     let mut renewals = String::new();
     let mut add = |user: &str, target: &str| {
-        renewals += &format!("- {{user: {user}, into: '{target}', lifetime: 2160h, command: 'echo {user} >> reloaded'}}\n");
+        renewals += &format!(
+            "- {{user: {user}, into: '{target}', lifetime: 2160h, command: 'echo {user} >> reloaded'}}\n"
+        );
     };
     add("cc-backend", "config.json#/metric-store-external/0/token");
     add("cc-backend", "config.json#/metric-store-external/1/token");

@@ -14,7 +14,14 @@ pub(super) const PAGE: ManualPage = ManualPage {
          beside it, rows that the server cannot use, users without roles, administrators. LDAP: each server, its \
          certificate, the bind, the search. OpenID: discovery document, issuer, keys, algorithms. Server: an \
          answer of the running server, and the difference of the clocks. Tokens: what 'cc-jwt scan' finds in the \
-         configuration and in each PATH; tokens that expire within 14 days cause a warning.",
+         configuration and in each PATH. A token causes a warning within 14 days of its expiry, a short one in the \
+         last quarter of its lifetime.",
+        "In the JSON files below each PATH, the members of the programs are checked too: whether the server accepts \
+         the roles of a token at the endpoint of the program; members without a token; tokens that are sent without \
+         TLS; the public key in cc-metric-store and cc-event-store; NATS credentials: a bare seed where a program \
+         expects a .creds file, or the reverse, a seed that does not belong to its user JWT, an account or an \
+         operator instead of a user, and permissions that lack the subject of the program. The remedy of most \
+         problems of a token is a 'cc-jwt renew' command for this file. Restart the program after it.",
         "Nothing is changed, and no file is created, not even beside the database. With --fix, the access of other \
          accounts to files with secrets is removed; the group of the database may read them, because it is the \
          group of the server. No password is sent except that of search-dn, to the LDAP servers of the \
