@@ -285,7 +285,8 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt role check", &["file", "role_config"], Always),
     rule("cc-jwt role check", SETTINGS, Never),
     // cc-jwt role pull
-    rule("cc-jwt role pull", &["server", "namespace", "ca_file", "token_file", "path", "directory"], Always),
+    rule("cc-jwt role pull", &["server", "namespace", "ca_file", "connect_timeout", "timeout"], Always),
+    rule("cc-jwt role pull", &["token_file", "path", "directory"], Always),
     rule("cc-jwt role pull", &["role", "check"], Always),
     rule("cc-jwt role pull", &["prune"], Without(&["role"])),
     rule("cc-jwt role pull", SETTINGS, Never),

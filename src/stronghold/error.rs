@@ -188,7 +188,7 @@ pub enum StrongholdError {
         setting: SettingSource,
     },
     /// A mount or a role does not exist (status 404).
-    #[error("the server at {} does not have what {action} needs: {}", quote(.url), reasons(.errors))]
+    #[error("the server at {} cannot answer {action}: {}", quote(.url), causes_of_absence(.action, .errors))]
     NotFound {
         /// The URL of the server.
         url: String,
@@ -239,6 +239,32 @@ impl StrongholdError {
     }
 }
 
+/// Formats what does not exist: the answer to an unknown mount has a text about handlers, if any.
+fn causes_of_absence(action: &ServerAction, errors: &[String]) -> String {
+    let (ServerAction::ListRoles { mount }
+    | ServerAction::ReadRole { mount, .. }
+    | ServerAction::ReadConfig { mount }
+    | ServerAction::JwtLogin { mount }
+    | ServerAction::StartLogin { mount }
+    | ServerAction::FinishLogin { mount }) = action
+    else {
+        return reasons(errors);
+    };
+    let mount = quote(mount);
+    match action {
+        _ if errors.iter().any(|error| error.contains("no handler for route")) => {
+            format!("the mount {mount} does not exist")
+        }
+        ServerAction::ReadRole { role, .. } if errors.is_empty() => {
+            format!("the mount {mount} does not have the role {}", quote(role))
+        }
+        ServerAction::ReadConfig { .. } if errors.is_empty() => {
+            format!("the mount {mount} is not configured")
+        }
+        _ => reasons(errors),
+    }
+}
+
 /// Formats the reasons of the server.
 fn reasons(errors: &[String]) -> String {
     if errors.is_empty() { "no reason is given".to_owned() } else { quote(&errors.join("; ")) }
@@ -251,8 +277,8 @@ fn server_text(errors: &[String]) -> String {
 diagnostics! { StrongholdError:
     Self::NoServer => Kind::StrongholdUrlMissing,
         "set --server URL or the variable STRONGHOLD_ADDR, BAO_ADDR or VAULT_ADDR";
-    Self::InvalidUrl { source, .. } => source.kind(), source.hint();
-    Self::InvalidNamespace { .. } => Kind::StrongholdSettingInvalid;
+    Self::InvalidUrl { setting, source } => setting.kind_of_invalid(source.kind()), source.hint();
+    Self::InvalidNamespace { setting, .. } => setting.kind_of_invalid(Kind::StrongholdSettingInvalid);
     Self::CaFile { source, .. } => source.kind(), source.hint();
     Self::InvalidCa { source, .. } => source.kind(), source.hint();
     Self::InvalidToken(_) => Kind::StrongholdSettingInvalid;

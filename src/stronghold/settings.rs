@@ -225,6 +225,21 @@ pub struct FoundToken {
     pub source: SettingSource,
 }
 
+impl FoundToken {
+    /// Creates a token; a header must be able to contain it.
+    ///
+    /// # Errors
+    /// [`StrongholdError::InvalidToken`].
+    pub fn new(token: SecretText, source: SettingSource) -> Result<Self, StrongholdError> {
+        let text = token.expose();
+        if text.is_empty() || !text.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+            return Err(StrongholdError::InvalidToken(source));
+        }
+        log::info!("the token is from {source}");
+        Ok(Self { token, source })
+    }
+}
+
 /// Returns the token of the environment: `STRONGHOLD_TOKEN`, `BAO_TOKEN`, `VAULT_TOKEN`, or the file
 /// `~/.vault-token`. A file that does not exist is skipped; the caller may use a session then.
 ///
@@ -236,12 +251,7 @@ pub fn token_of_environment(environment: &Environment) -> Result<Option<FoundTok
     } else {
         token_file(environment)?
     };
-    let Some((source, token)) = found else { return Ok(None) };
-    if !token.expose().bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
-        return Err(StrongholdError::InvalidToken(source));
-    }
-    log::info!("the token is from {source}");
-    Ok(Some(FoundToken { token, source }))
+    found.map(|(source, token)| FoundToken::new(token, source)).transpose()
 }
 
 fn token_file(environment: &Environment) -> Result<Option<(SettingSource, SecretText)>, StrongholdError> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
 
 /// The source of a setting; its `Display` names it in messages.
@@ -16,6 +17,17 @@ pub enum SettingSource {
     File(PathBuf),
     /// The stored session.
     Session,
+}
+
+impl SettingSource {
+    /// Returns the kind of the error of an invalid value: a usage error on the command line, otherwise `kind`.
+    #[must_use]
+    pub const fn kind_of_invalid(&self, kind: Kind) -> Kind {
+        match self {
+            Self::Option(_) => Kind::Usage,
+            Self::Variable(_) | Self::File(_) | Self::Session => kind,
+        }
+    }
 }
 
 impl fmt::Display for SettingSource {

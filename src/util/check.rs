@@ -163,6 +163,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("role-field-omitted", "a field of a login role on the server is unknown here"),
     ("role-gone", "the server does not have a login role that is in a file"),
     ("role-invalid", "a login role of the server is invalid here"),
+    ("role-skipped", "the name of a role of Stronghold cannot be the name of a file"),
     ("role-too-wide", "a token has a role that its use does not require"),
     ("role-type", "the type of a login role"),
     ("role-unknown", "a token has an unknown role"),

@@ -32,7 +32,7 @@ pub use login_role::{
 pub use login_role_keys::LoginRoleKeys;
 pub use published_keys::{PublishedKeys, PublishedKeysError};
 pub use refetch::{Attempt, VerificationKeys, verify_with_refetch};
-pub use role_pull::{FileChange, PulledFile, RolePullError, RolePullRequest, pull_roles};
+pub use role_pull::{FileChange, PulledFile, RolePullError, RolePullRequest, is_role_file_name, pull_roles};
 pub use scope_requirement::{ProfileChoice, RequiredOperation, ScopeRequirement};
 pub use stored::{RejectionReasons, StoredTokenResult, StoredTokenVerifier, open_user_table};
 

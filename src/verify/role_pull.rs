@@ -113,11 +113,14 @@ pub fn pull_roles(
     let mut roles = BTreeMap::new();
     for name in names {
         let name = name.to_lowercase();
-        if !is_file_name(&name) {
-            return Err(StrongholdError::RoleName(name).into());
+        if !is_role_file_name(&name) {
+            let text = format!("the role {} is skipped: its name cannot be the name of a file", quote(&name));
+            notes.warn("role-skipped", text);
+            continue;
         }
         let fields = client.read_role(token, &request.mount, &name)?;
-        let role = without_unknown(&name, fields, known_role_field, notes);
+        let mut role = without_unknown(&name, fields, known_role_field, notes);
+        role.retain(|field, value| !is_default_leeway(field, value));
         if let Err(errors) = LoginRole::read(&name, &Value::Object(role.clone())) {
             notes.warn("role-invalid", format!("{}: 'cc-jwt role check' rejects this role", errors[0]));
         }
@@ -164,8 +167,16 @@ fn without_unknown(
     known
 }
 
-/// Returns whether a name is safe as the name of a file.
-fn is_file_name(name: &str) -> bool {
+/// Whether a field is a leeway of 0, with which a server writes that the leeway is not set. In a file that
+/// an administrator writes, such a leeway is probably a mistake, as it does not mean no leeway.
+fn is_default_leeway(field: &str, value: &Value) -> bool {
+    matches!(field, "clock_skew_leeway" | "expiration_leeway" | "not_before_leeway")
+        && value.as_i64() == Some(0)
+}
+
+/// Returns whether the name of a role is safe as the name of a file.
+#[must_use]
+pub fn is_role_file_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 200
         && !name.starts_with(['.', '-'])
@@ -271,7 +282,7 @@ mod tests {
             ("", false),
             ("-x", false),
         ] {
-            assert_eq!(is_file_name(name), expected, "{name:?}");
+            assert_eq!(is_role_file_name(name), expected, "{name:?}");
         }
     }
 

@@ -98,6 +98,7 @@ mod stronghold_login;
 mod stronghold_provider;
 mod stronghold_run;
 mod stronghold_sessions;
+mod stronghold_settings;
 mod stronghold_site;
 mod support;
 mod sync;

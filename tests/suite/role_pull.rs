@@ -61,6 +61,14 @@ fn pulled_roles_are_read_by_each_command_unchanged() {
                     new        login-roles/role-config.json\nnew        login-roles/auth.json\n";
     assert_eq!(run.stdout, expected);
     assert_eq!(run.stderr, "");
+    // The server writes each field; a leeway of 0 is not set.
+    let check = site.directory.sh("cc-jwt role check login-roles/auth.json").ended(0);
+    assert!(
+        !format!("{}{}", check.stdout, check.stderr).contains("leeway"),
+        "{} {}",
+        check.stdout,
+        check.stderr
+    );
     site.directory.write("t.txt", token("alice"));
     for line in [
         "cc-jwt role check login-roles/auth.json --role-config login-roles/role-config.json",
@@ -122,7 +130,11 @@ fn pull_with_a_token_that_reads_one_role_writes_it_without_the_configuration() {
     assert!(run.stderr.contains("the configuration is not written"), "{}", run.stderr);
     assert!(run.stdout.starts_with("new        login-roles/roles/dev.json\n"), "{}", run.stdout);
     assert!(!site.directory.file("login-roles/role-config.json").exists());
-    let run = site.pull("unknown");
-    assert_ne!(run.status, 0, "{}", run.stdout);
+    let run = site.pull("unknown").ended(78);
+    assert!(run.stderr.contains(": the mount 'jwt' does not have the role 'unknown'\n"), "{}", run.stderr);
+    for arguments in ["--path gone", "--path gone dev"] {
+        let run = site.pull(arguments).ended(78);
+        assert!(run.stderr.contains(": the mount 'gone' does not exist\n"), "{}", run.stderr);
+    }
     site.directory.sh("cc-jwt role pull").ended(78);
 }

@@ -152,6 +152,8 @@ fn times_and_durations_of_every_option_are_checked() {
             "--wrap-ttl",
             "duration",
         ),
+        ("cc-jwt role pull --server http://127.0.0.1:1", "--connect-timeout", "duration"),
+        ("cc-jwt role pull --server http://127.0.0.1:1", "--timeout", "duration"),
         ("cc-user doctor --offline", "--at", "time"),
         ("cc-user list", "--wait", "duration"),
         ("cc-user log", "--since", "time"),

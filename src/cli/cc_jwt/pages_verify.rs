@@ -179,7 +179,7 @@ pub(super) const ROLE_PULL: ManualPage = ManualPage {
          auth/MOUNT. Roles named on the command line are read without 'list', and auth.json has these roles only. A \
          configuration that the token cannot read is a warning.",
         "The server never returns the client secret: oidc_client_secret is null. A field of the server that is unknown \
-         here is omitted with a warning. The file of a role that the server does not have remains, unless --prune is \
+         here is omitted with a warning, and a leeway of 0, which means that it is not set, is omitted. The file of a role that the server does not have remains, unless --prune is \
          given.",
         "Settings of the server, namespace and token are options or variables. Of STRONGHOLD_ADDR, BAO_ADDR and \
          VAULT_ADDR the first one that is set applies; -v prints which.",

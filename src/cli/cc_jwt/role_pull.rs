@@ -7,19 +7,21 @@ use serde::Serialize;
 
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
+use crate::cli::quantity::positive_duration;
 use crate::cli::style;
 use crate::login::stored::server_token;
 use crate::login::stronghold::settings_origin;
 use crate::stronghold::{
-    ConnectionOptions, MountPath, ServerSettings, StrongholdClient, token_of_environment,
+    ConnectionOptions, FoundToken, MountPath, ServerSettings, SettingSource, StrongholdClient,
+    token_of_environment,
 };
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, FileContents};
 use crate::util::note::Notes;
-use crate::util::quote::escape;
+use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::Clock;
-use crate::verify::{FileChange, PulledFile, RolePullRequest, pull_roles};
+use crate::verify::{FileChange, PulledFile, RolePullRequest, is_role_file_name, pull_roles};
 
 /// The maximum size of a token file.
 const TOKEN_LIMIT: u64 = 64 * 1024;
@@ -46,6 +48,14 @@ pub(super) struct Pull {
     /// Trust only the CA certificates in FILE
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ca_file: Option<PathBuf>,
+
+    /// Timeout for a connection
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    connect_timeout: String,
+
+    /// Timeout of each request
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    timeout: String,
 
     /// Read the token from FILE [default: STRONGHOLD_TOKEN, BAO_TOKEN or VAULT_TOKEN, ~/.vault-token or the
     /// session of this server]
@@ -90,8 +100,17 @@ pub(super) fn run(pull: &Pull, console: &mut Console) -> Result<ExitStatus, Fail
         server: pull.server.clone(),
         namespace: pull.namespace.clone(),
         ca_file: pull.ca_file.clone(),
-        ..ConnectionOptions::default()
+        connect_timeout: Some(positive_duration("--connect-timeout", &pull.connect_timeout)?.to_std()),
+        timeout: Some(positive_duration("--timeout", &pull.timeout)?.to_std()),
     };
+    if let Some(role) = pull.role.iter().find(|role| !is_role_file_name(role)) {
+        let error = format!(
+            "invalid role name {}: expected letters, digits, '.', '_' and '-', with a letter, digit or '_' at the \
+             beginning",
+            quote(role)
+        );
+        return Err(UsageError::new(error).into());
+    }
     let settings = ServerSettings::resolve(&options, &environment)?;
     let client = StrongholdClient::new(settings, &environment)?;
     let token = token(pull, &client, console)?;
@@ -133,11 +152,11 @@ fn token(pull: &Pull, client: &StrongholdClient, console: &mut Console) -> Resul
             &mut notes,
         )?);
         console.notes(notes);
-        return Ok(SecretText::new(text.trim().to_owned()));
+        let token = SecretText::new(text.trim().to_owned());
+        return Ok(FoundToken::new(token, SettingSource::File(path.clone()))?.token);
     }
     let environment = console.environment().clone();
     if let Some(found) = token_of_environment(&environment)? {
-        log::info!("the token is from {}", found.source);
         return Ok(found.token);
     }
     let origin = settings_origin(client.settings());

@@ -57,7 +57,8 @@ pub(super) struct JobLoginOptions {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     bearer_token_file: Option<PathBuf>,
 
-    /// Trust the CA certificates in FILE besides those of the system
+    /// Trust the CA certificates in FILE: besides those of the system, or instead of them for the
+    /// Stronghold server [default there: $STRONGHOLD_CACERT, $BAO_CACERT or $VAULT_CACERT, or …_CAPATH]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     ca_file: Option<PathBuf>,
 }

@@ -123,7 +123,11 @@ impl ProviderOptions {
     /// # Errors
     /// [`UsageError`] for two different roles.
     pub(super) fn role(&self, keys: &[(String, String)]) -> Result<Option<String>, UsageError> {
-        value_of(keys, "--role", &["role"], &self.role)
+        match value_of(keys, "--role", &["role"], &self.role)? {
+            // An empty name, such as of a variable that is not set, does not select the default role.
+            Some(role) if role.is_empty() => Err(UsageError::new("--role: invalid role '': expected a name")),
+            role => Ok(role),
+        }
     }
 
     /// Whether the port is set.

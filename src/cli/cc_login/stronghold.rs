@@ -77,6 +77,7 @@ impl StrongholdLoginOptions {
             (None, None) => token_file.map(|_| JwtSource::Input),
         };
         let wrap_ttl = self.wrap_ttl.as_deref().map(|text| quantity::positive_duration("--wrap-ttl", text));
+        let is_by_jwt = jwt.is_some();
         let flow = match jwt {
             Some(source) => StrongholdFlow::Jwt(source),
             None => StrongholdFlow::Provider(ProviderLoginOptions {
@@ -96,7 +97,8 @@ impl StrongholdLoginOptions {
                 namespace: one("--namespace", "namespace", self.namespace.as_ref(), keys)?,
                 ca_file: network.ca_file.clone(),
                 connect_timeout: Some(network.connect_timeout),
-                timeout: None,
+                // The time limit of a login through the provider includes the time of the user.
+                timeout: is_by_jwt.then_some(time_limit).flatten(),
             },
             mount: mount.map_err(|error| UsageError::new(format!("--path: {error}")))?,
             role: oidc.provider.role,
