@@ -46,15 +46,24 @@ impl Tool {
     /// [`ParseError`] of the parser or of the table of rules.
     pub fn parse(&self, arguments: &[OsString]) -> Result<ArgMatches, ParseError> {
         let mut arguments = self.with_two_dashes(arguments);
+        // A definition costs more than all other steps of a short command, so it is created once.
+        let mut definition = None;
         if arguments.get(1).is_some_and(|first| first.as_encoded_bytes().starts_with(b"-")) {
-            arguments = command_before_global_options(&(self.command)(), arguments);
+            let command = (self.command)();
+            arguments = command_before_global_options(&command, arguments);
+            definition = Some(command);
         }
         let asks_for_help = arguments.iter().any(|word| word == "-h" || word == "--help" || word == "help");
-        let parse = |arguments: &[OsString]| {
-            let command = self.decorated_command();
-            // Only help shows a difference.
-            let command =
-                if asks_for_help { without_rejected_options(command, self.name, &[]) } else { command };
+        let mut parse = |arguments: &[OsString]| {
+            let command = definition.take().unwrap_or_else(self.command).version(VERSION);
+            // Only help shows a difference, and only the commands in the arguments are printed.
+            let is_printed = |name: &str| arguments.iter().any(|word| word == name);
+            let command = if asks_for_help {
+                let command = self.decorated(command, &is_printed);
+                without_rejected_options(command, self.name, &[], &is_printed)
+            } else {
+                command
+            };
             command.try_get_matches_from(arguments)
         };
         let mut parsed = parse(&arguments);
@@ -66,7 +75,7 @@ impl Tool {
         }
         let mut matches = parsed.map_err(ParseError::Clap)?;
         if let Some(reordered) = self.command_first(&matches, &arguments) {
-            matches = self.decorated_command().try_get_matches_from(reordered).map_err(ParseError::Clap)?;
+            matches = parse(&reordered).map_err(ParseError::Clap)?;
         }
         let program = rules::RuledProgram { command: self.command, form: self.form };
         rules::check(self.name, program, &matches).map_err(ParseError::Usage)?;
@@ -109,16 +118,25 @@ impl Tool {
     /// the program that it rejects.
     #[must_use]
     pub fn listed_command(&self) -> Command {
-        without_rejected_options((self.command)(), self.name, &[])
+        without_rejected_options((self.command)(), self.name, &[], &|_| true)
     }
 
     /// Returns the command with its version, and with the examples of the manual pages in the long
     /// help.
     #[must_use]
     pub fn decorated_command(&self) -> Command {
-        let command = (self.command)().version(VERSION);
+        self.decorated((self.command)().version(VERSION), &|_| true)
+    }
+
+    /// Adds the examples of the manual pages to the long help of the commands that are printed, by their names.
+    fn decorated(&self, command: Command, is_printed: &dyn Fn(&str) -> bool) -> Command {
         self.pages.iter().fold(command, |command, page| {
             let path: Vec<&str> = page.path.split_whitespace().collect();
+            if path.first().is_some_and(|name| {
+                command.find_subcommand(name).is_some_and(|sub| !has_name(sub, is_printed))
+            }) {
+                return command;
+            }
             decorate(command, &path, page)
         })
     }
@@ -151,13 +169,24 @@ fn command_before_global_options(command: &Command, mut arguments: Vec<OsString>
     arguments
 }
 
-/// Hides the global options that a subcommand rejects.
-fn without_rejected_options(mut command: Command, path: &str, inherited: &[Arg]) -> Command {
+/// Whether a command is printed, by its name or another one.
+fn has_name(command: &Command, is_printed: &dyn Fn(&str) -> bool) -> bool {
+    is_printed(command.get_name()) || command.get_all_aliases().any(is_printed)
+}
+
+/// Hides the global options that a subcommand rejects, in the commands that are printed.
+fn without_rejected_options(
+    mut command: Command,
+    path: &str,
+    inherited: &[Arg],
+    is_printed: &dyn Fn(&str) -> bool,
+) -> Command {
     let mut globals: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
     let is_own = |other: &Arg| globals.iter().any(|own| own.get_id() == other.get_id());
     let others: Vec<Arg> = inherited.iter().filter(|other| !is_own(other)).cloned().collect();
     globals.extend(others);
-    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let printed = command.get_subcommands().filter(|sub| has_name(sub, is_printed));
+    let names: Vec<String> = printed.map(|sub| sub.get_name().to_owned()).collect();
     for name in names {
         let path = format!("{path} {name}");
         command = command.mut_subcommand(&name, |mut sub| {
@@ -167,7 +196,7 @@ fn without_rejected_options(mut command: Command, path: &str, inherited: &[Arg])
             {
                 sub = sub.arg(arg.clone().hide(true));
             }
-            without_rejected_options(sub, &path, &globals)
+            without_rejected_options(sub, &path, &globals, is_printed)
         });
     }
     command

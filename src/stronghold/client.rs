@@ -8,11 +8,11 @@ use super::answer::AnswerDocument;
 use super::error::{ServerAction, StrongholdError};
 use super::path::is_segment;
 use super::settings::{ServerSettings, Setting};
-use crate::http::{Client, HttpError, HttpOptions, Proxy, Response, display_url};
+use crate::http::{Client, HttpError, HttpOptions, Proxy, Response, display_url, parse_url};
 use crate::util::duration::GoDuration;
 use crate::util::environment::Environment;
 use crate::util::json;
-use crate::util::quote::escape;
+use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 
 /// The maximum number of reasons of the server in a message, and of characters of each.
@@ -189,19 +189,32 @@ impl StrongholdClient {
         let url = self.display_url();
         let Some(errors) = errors(response) else {
             return match response.to_error() {
-                error @ (HttpError::Redirected { .. } | HttpError::ExpectsTls(_)) => self.connection(error),
+                HttpError::Redirected { to, .. } => self.redirected(action, &to),
+                error @ HttpError::ExpectsTls(_) => self.connection(error),
                 _ => self.unexpected(format!("it answers with status {}", response.status())),
             };
         };
         let has = |text: &str| errors.iter().any(|error| error.to_ascii_lowercase().contains(text));
         match response.status() {
+            429 => StrongholdError::RateLimited { url, action, errors },
             404 if has("namespace not found") => self.unknown_namespace(action, errors),
             403 => StrongholdError::Denied { url, action },
             404 => StrongholdError::NotFound { url, action, errors },
             503 if has("sealed") => StrongholdError::Sealed(url),
             501 | 503 | 400 if has("not initialized") => StrongholdError::NotInitialized(url),
-            429 | 500.. => StrongholdError::Failed { url, action, status: response.status(), errors },
+            500.. => StrongholdError::Failed { url, action, status: response.status(), errors },
             _ => StrongholdError::Rejected { url, action, errors },
+        }
+    }
+
+    /// Returns the error of a redirect: to the same path of another server, or to any other URL.
+    fn redirected(&self, action: ServerAction, to: &str) -> StrongholdError {
+        match to.split_once("/v1/") {
+            Some((active, _)) if parse_url(active).is_ok() => {
+                let active = active.to_owned();
+                StrongholdError::Standby { url: self.display_url(), action, active }
+            }
+            _ => self.unexpected(format!("it redirects to {}", quote(to))),
         }
     }
 

@@ -6,7 +6,7 @@ use super::path::{MountPathError, NamespaceError};
 use super::source::SettingSource;
 use crate::http::HttpError;
 use crate::util::diagnostic::diagnostics;
-use crate::util::file::FileError;
+use crate::util::file::{FileError, shell_word};
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
@@ -197,6 +197,27 @@ pub enum StrongholdError {
         /// The reasons in the answer.
         errors: Vec<String>,
     },
+    /// The rate limit of the server is reached (status 429).
+    #[error("the server at {} rejects {action}: too many requests{}", quote(.url), server_text(.errors))]
+    RateLimited {
+        /// The URL of the server.
+        url: String,
+        /// The request.
+        action: ServerAction,
+        /// The reasons in the answer.
+        errors: Vec<String>,
+    },
+    /// The server is a standby of a cluster that does not forward requests: it redirects to the active
+    /// server. A token or JWT is sent to the server of the settings only.
+    #[error("the server at {} redirects {action} to {}, and a redirect is not followed", quote(.url), quote(.active))]
+    Standby {
+        /// The URL of the server.
+        url: String,
+        /// The request.
+        action: ServerAction,
+        /// The URL of the other server.
+        active: String,
+    },
     /// The server is sealed.
     #[error("the server at {} is sealed", quote(.0))]
     Sealed(String),
@@ -233,7 +254,11 @@ impl StrongholdError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Connection { source, .. } => source.is_temporary(),
-            Self::Sealed(_) | Self::NotInitialized(_) | Self::Failed { .. } => true,
+            Self::Sealed(_)
+            | Self::NotInitialized(_)
+            | Self::RateLimited { .. }
+            | Self::Standby { .. }
+            | Self::Failed { .. } => true,
             _ => false,
         }
     }
@@ -295,6 +320,9 @@ diagnostics! { StrongholdError:
     };
     Self::UnknownNamespace { .. } => Kind::StrongholdNotFound;
     Self::NotFound { .. } => Kind::StrongholdNotFound;
+    Self::RateLimited { .. } => Kind::StrongholdRateLimited, "try again later";
+    Self::Standby { active, .. } => Kind::AnswerRedirect,
+        format!("if this server is of the same cluster, use its URL: --server {}", shell_word(active));
     Self::Sealed(_) => Kind::StrongholdUnavailable, "an administrator of the server has to unseal it";
     Self::NotInitialized(_) => Kind::StrongholdUnavailable;
     Self::Failed { .. } => Kind::StrongholdUnavailable, "read the log of the server";

@@ -309,6 +309,7 @@ kinds! {
     StrongholdMfa: "stronghold-mfa", Negative, "the second factor of a login at Stronghold is missing or rejected";
     StrongholdNotFound: "stronghold-not-found", Config, "Stronghold does not have the namespace, mount or role";
     StrongholdNotPermitted: "stronghold-not-permitted", NotPermitted, "Stronghold does not permit a request";
+    StrongholdRateLimited: "stronghold-rate-limited", TryAgain, "Stronghold receives too many requests";
     StrongholdRejected: "stronghold-rejected", Negative, "Stronghold rejects a login or another request";
     StrongholdSettingInvalid: "stronghold-setting-invalid", Config, "a setting of the connection to Stronghold is invalid";
     StrongholdUnavailable: "stronghold-unavailable", Unavailable, "Stronghold is sealed, not initialized or failed";

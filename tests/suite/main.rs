@@ -93,6 +93,7 @@ mod sessions;
 mod slapd;
 mod slurm;
 mod streams;
+mod stronghold_answers;
 mod stronghold_client;
 mod stronghold_login;
 mod stronghold_provider;
