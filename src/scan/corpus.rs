@@ -258,3 +258,49 @@ fn report_and_metrics_have_no_piece_of_a_secret() {
         }
     }
 }
+
+/// A copy of a public key is an item only for a state that knows the key.
+#[test]
+fn scan_of_two_states_reports_what_two_scans_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut numbers = Numbers(11);
+    for index in 0..60 {
+        let (name, write) = FORMATS[index % FORMATS.len()];
+        let key = PrivateKey::ed25519_from_seed(&[u8::try_from(index % 3).unwrap(); 32]).unwrap();
+        let public = data_encoding::BASE64.encode(key.public().ed25519_bytes().unwrap());
+        let text = write(&[public, secret(&mut numbers).0, secret(&mut numbers).0]);
+        fs::write(directory.path().join(format!("{index}{name}")), text).unwrap();
+    }
+    let keys = tempfile::tempdir().unwrap();
+    let key_file = |name: &str, seed: u8| {
+        let key = PrivateKey::ed25519_from_seed(&[seed; 32]).unwrap();
+        let path = keys.path().join(format!("{name}{seed}"));
+        fs::write(&path, data_encoding::BASE64.encode(key.public().ed25519_bytes().unwrap())).unwrap();
+        (name.to_owned(), path)
+    };
+    let base = request(directory.path());
+    let present = ScanRequest { keys: vec![key_file("own", 0), key_file("other", 7)], ..base.clone() };
+    let planned = ScanRequest {
+        keys: vec![key_file("own", 7), key_file("other", 1)],
+        now: Timestamp(5_000_000_000),
+        depends_on: Some(key_file("own", 7).1),
+        ..base.clone()
+    };
+    let settings = settings();
+    let json = |report: &ScanReport| serde_json::to_string_pretty(report).unwrap();
+    for states in [[&present, &planned], [&planned, &present], [&present, &base], [&base, &base]] {
+        let both = scan_states(
+            states.map(|request| (request, &settings)),
+            &mut std::io::empty(),
+            &|| false,
+            &mut Notes::new(),
+        )
+        .unwrap();
+        for (report, request) in both.iter().zip(states) {
+            let alone =
+                scan(request, &settings, &mut std::io::empty(), &|| false, &mut Notes::new()).unwrap();
+            assert_eq!(json(report), json(&alone));
+        }
+        assert!(both[0].occurrences.len() > 50 || both[1].occurrences.len() > 50);
+    }
+}

@@ -5,6 +5,9 @@
 //! that only their names announce, references to files.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::field::{Field, PathStyle};
 use super::item::Item;
@@ -78,7 +81,7 @@ fn search_nested(bytes: &[u8], name: &str, known: &KnownKeys, depth: usize) -> D
     let mut matches = find(bytes, known);
     let unlisted = matches.len().saturating_sub(MAX_ITEMS) as u64;
     matches.truncate(MAX_ITEMS);
-    if matches.is_empty() && !names::may_have_names(bytes) {
+    if matches.is_empty() && !names::may_have_names(bytes) && !may_have_escapes(bytes) {
         return DocumentFindings::default();
     }
     let mut result =
@@ -111,6 +114,16 @@ fn search_nested(bytes: &[u8], name: &str, known: &KnownKeys, depth: usize) -> D
     }
     result.findings.sort_by_key(|finding| finding.line);
     result
+}
+
+static ESCAPES: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| ["\\/", "\\u00", "KEY-----\\\\n"].map(Finder::new));
+
+/// Returns whether the strings of a JSON document may have a token or key that its text does not show: an
+/// escaped slash, an escaped ASCII character, or a key in a document in a string.
+fn may_have_escapes(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
+        && ESCAPES.iter().any(|finder| finder.find(bytes).is_some())
 }
 
 /// Returns the items by their form, each with its line and the name before it.
@@ -246,12 +259,33 @@ impl Attribution {
 #[cfg(test)]
 mod tests {
     use super::super::item::OccurrenceKind;
-    use super::super::testing::{known, token};
+    use super::super::testing::{known, pair_base64, token};
     use super::*;
+    use crate::key::{PrivateKey, der, pem};
 
     fn places(name: &str, text: &str) -> Vec<(u64, String)> {
         let found = search(text.as_bytes(), name, &known());
         found.findings.iter().map(|one| (one.line, one.member.clone().unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn escapes_of_json_hide_no_item() {
+        let key = PrivateKey::ed25519_from_seed(&[63; 32]).unwrap();
+        let pair = pair_base64(&key);
+        assert!(pair.contains('/'), "{pair}");
+        let all = |text: &str| text.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<String>();
+        let pem = pem::write("PRIVATE KEY", der::write_pkcs8(&key).unwrap().expose());
+        let nested = serde_json::json!({"x": serde_json::json!({"y": pem.as_str()}).to_string()});
+        for (text, member) in [
+            (format!("{{\"a\": \"{}\"}}", pair.replace('/', "\\/")), "/a"),
+            (format!("\n {{\"a\": [\"{}\"]}}", all(&token("fritz"))), "/a/0"),
+            (format!("{{\"a\": \"{}\"}}", token("fritz").replace('.', "\\u002e")), "/a"),
+            (nested.to_string(), "/x#/y"),
+        ] {
+            let found = search(text.as_bytes(), "x.json", &known()).findings;
+            let members: Vec<_> = found.iter().map(|finding| finding.member.as_deref()).collect();
+            assert_eq!(members, [Some(member)], "{text}");
+        }
     }
 
     #[test]

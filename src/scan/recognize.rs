@@ -133,6 +133,8 @@ fn token(run: &str) -> Option<(Item, usize)> {
     match seen.form {
         TokenForm::Signed if text.expose().len() - second - 1 < SHORTEST_SIGNATURE => None,
         TokenForm::Signed if is_nats => Some((Item::NatsToken(text), end)),
+        // Without 'none' as the algorithm, it is a placeholder of a manual, such as 'eyJ….eyJ….<signature>'.
+        TokenForm::Unsigned if !algorithm.trim().eq_ignore_ascii_case("none") => None,
         TokenForm::Signed | TokenForm::Unsigned => Some((Item::Token(text), end)),
         TokenForm::Encrypted | TokenForm::Other(_) => None,
     }
@@ -149,9 +151,9 @@ fn pem_blocks(bytes: &[u8], known: &KnownKeys, found: &mut Vec<Match>) {
             continue;
         };
         from = start + length;
-        let unescaped = pem::unescaped(text);
+        let lines = pem::unescaped(text).or_else(|| without_indentation(text));
         if let Some((item, needs_known_key)) =
-            pem_item(unescaped.as_ref().map_or(text, |text| text.as_str()), known)
+            pem_item(lines.as_ref().map_or(text, |text| text.as_str()), known)
         {
             found.push(Match { item, range: start..start + length, needs_known_key });
         }
@@ -174,6 +176,21 @@ fn pem_length(bytes: &[u8]) -> Option<usize> {
     let body = bytes.get(..bytes.len().min(LONGEST))?;
     let next = PEM.find(body.get(1..)?).map_or(body.len(), |at| at + 1);
     memchr::memmem::find(body.get(..next)?, &end).map(|at| at + end.len())
+}
+
+/// Returns a block without what precedes its lines in YAML, in comments and in mail; `None` for a block
+/// whose lines begin with nothing else.
+fn without_indentation(block: &str) -> Option<Zeroizing<String>> {
+    let margin = [' ', '\t', '#', '>'];
+    if !block.lines().any(|line| line.starts_with(margin)) {
+        return None;
+    }
+    let mut text = Zeroizing::new(String::with_capacity(block.len()));
+    for line in block.lines() {
+        text.push_str(line.trim_start_matches(margin));
+        text.push('\n');
+    }
+    Some(text)
 }
 
 /// Reads a PEM block. Private keys and public keys are always found; those of SSH, whose hosts have one
@@ -323,6 +340,8 @@ mod tests {
         for text in [
             signed.to_owned(),
             format!("{signed}.signature"),
+            format!("{signed}.<signature>"),
+            format!("{signed}.\n"),
             format!("x{token}"),
             format!("a.{token}"),
             format!("{header}.bm90IGpzb24.{}", "A".repeat(86)),
@@ -365,6 +384,9 @@ mod tests {
             (seed.to_string(), OccurrenceKind::NkeySeed),
             (pem.to_string(), OccurrenceKind::PrivateKey),
             (pem.replace('\n', "\\n"), OccurrenceKind::PrivateKey),
+            (pem.replace('\n', "\n    "), OccurrenceKind::PrivateKey),
+            (format!("# {}", pem.trim_end().replace('\n', "\r\n# ")), OccurrenceKind::PrivateKey),
+            (format!("> > {}", pem.trim_end().replace('\n', "\n> > ")), OccurrenceKind::PrivateKey),
             (pair.clone(), OccurrenceKind::PrivateKey),
             (format!("JWT_PRIVATE_KEY=\"{pair}\"\n"), OccurrenceKind::PrivateKey),
             (format!("nats://{}@host", seed.as_str()), OccurrenceKind::NkeySeed),
