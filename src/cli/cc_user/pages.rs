@@ -261,12 +261,14 @@ pub(super) static PAGES: &[ManualPage] = &[
             "Open web sessions of the user remain valid for up to session-max-age. Tokens remain valid until \
              they expire, unless validate-user is set. Both cause a warning. 'A user must be locked out now' \
              in cc-auth(7) describes how to end them.",
+            "'cc-user undo LAST' restores users who were deleted by mistake. A local user then does not have a \
+             password.",
         ],
         examples: &[
             example("cc-user del fritz", "Delete a user", 0),
             example("cc-user del unknown", "A user who does not exist", 1),
         ],
-        see_also: SEE_ALSO,
+        see_also: &["cc-user-undo(1)", "cc-user(1)", "cc-auth(7)"],
         ..ManualPage::EMPTY
     },
     ManualPage {

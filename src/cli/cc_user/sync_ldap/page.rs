@@ -84,7 +84,7 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
             test: ExampleTest::Parses,
         },
     ],
-    see_also: &["ldapsearch(1)", "systemd.timer(5)"],
+    see_also: &["cc-user-undo(1)", "ldapsearch(1)", "systemd.timer(5)"],
     environment: &[("LDAP_ADMIN_PASSWORD", "the password of search-dn; in the environment or in .env")],
     ..ManualPage::EMPTY
 };
