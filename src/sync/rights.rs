@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::ldap_rights::GroupSummary;
 use crate::history::GivenState;
-use crate::policy::role_map::{Authority, CurrentRights, Grants, Reason, Right, RightsChange, decide};
+use crate::policy::role_map::{
+    Authority, CurrentRights, Grants, Reason, Right, RightsChange, RightsDecision, decide, decision,
+};
 use crate::user::{GivenRights, RightsSource, Role};
 use crate::user_db::UserSummary;
 
@@ -60,14 +62,14 @@ impl RightsCounts {
         self.roles_removed + self.projects_removed
     }
 
-    fn add(&mut self, change: &RightsChange) {
-        if change.changes_row() {
-            self.users += 1;
-        }
-        self.roles_added += change.added_roles.len() as u64;
-        self.roles_removed += change.removed_roles.len() as u64;
-        self.projects_added += change.added_projects.len() as u64;
-        self.projects_removed += change.removed_projects.len() as u64;
+    fn add(&mut self, decision: &RightsDecision<'_>) {
+        let [roles_added, projects_added] = decision.added().map(|count| count as u64);
+        let [roles_removed, projects_removed] = decision.removed().map(|count| count as u64);
+        self.users += u64::from(decision.changes_row());
+        self.roles_added += roles_added;
+        self.roles_removed += roles_removed;
+        self.projects_added += projects_added;
+        self.projects_removed += projects_removed;
     }
 }
 
@@ -120,9 +122,7 @@ impl<'run> PlannedRights<'run> {
         let (Some(roles), Some(projects)) = (user.roles.entries(), user.projects.entries()) else {
             return false;
         };
-        let change = self.change(user.username, &roles, &projects);
-        self.record(user.username, &change);
-        let is_changed = change.changes_row() || !change.given.is_empty();
+        let is_changed = self.count(user.username, &roles, &projects);
         if is_changed {
             self.changed.push(ChangedUser { index, current: Some(Box::new((roles, projects))) });
         }
@@ -131,25 +131,29 @@ impl<'run> PlannedRights<'run> {
 
     /// Decides about a new user.
     pub(super) fn add_new(&mut self, username: &str, index: u32) {
-        let change = self.change(username, &new_roles(), &[]);
-        self.record(username, &change);
-        if change.changes_row() || !change.given.is_empty() {
+        if self.count(username, &new_roles(), &[]) {
             self.changed.push(ChangedUser { index, current: None });
         }
     }
 
-    fn record(&mut self, username: &str, change: &RightsChange) {
-        self.counts.add(change);
-        let has_admin = |names: &[String]| names.iter().any(|name| name == Role::Admin.name());
-        self.lost_admins += u64::from(has_admin(&change.removed_roles));
-        self.gained_admins += u64::from(has_admin(&change.added_roles));
-        self.without_manager += u64::from(!change.projects_without_manager.is_empty());
-        if change.keeps_manager_for_projects {
+    /// Decides about a user and counts the change; returns whether there is one.
+    fn count(&mut self, username: &str, roles: &[String], projects: &[String]) -> bool {
+        let grants: Vec<&Grants> = self.rights.grants.iter().collect();
+        let given = given_of(&self.given, username);
+        let current = CurrentRights { roles, projects };
+        let decision = decision(username, current, &grants, &self.rights.authority, &given);
+        self.counts.add(&decision);
+        self.lost_admins += u64::from(decision.removes(Role::Admin));
+        self.gained_admins += u64::from(decision.adds(Role::Admin));
+        self.without_manager += u64::from(decision.lacks_manager());
+        if decision.keeps_manager_for_projects() {
             self.kept_managers.push(username.to_owned());
         }
-        if !change.set_by_hand.is_empty() {
-            self.by_hand.push((username.to_owned(), change.set_by_hand.clone()));
+        let by_hand = decision.set_by_hand();
+        if !by_hand.is_empty() {
+            self.by_hand.push((username.to_owned(), by_hand));
         }
+        decision.is_change()
     }
 
     fn change(&self, username: &str, roles: &[String], projects: &[String]) -> RightsChange {

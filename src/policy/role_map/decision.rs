@@ -80,6 +80,107 @@ pub struct RightsChange {
     pub given: Vec<(RightsSource, GivenRights)>,
 }
 
+/// The decision about one user with borrowed names. A synchronization counts the changes of all users
+/// before it makes one, so that the names of most decisions are not copied.
+#[derive(Debug)]
+pub struct RightsDecision<'a> {
+    current: CurrentRights<'a>,
+    added_roles: Names<'a>,
+    removed_roles: Names<'a>,
+    added_projects: Names<'a>,
+    removed_projects: Names<'a>,
+    projects_without_manager: Names<'a>,
+    keeps_manager_for_projects: bool,
+    keeps_admin: bool,
+    roles_by_hand: Names<'a>,
+    projects_by_hand: Names<'a>,
+    /// The roles and projects of each source whose record changes.
+    given: Vec<(RightsSource, Names<'a>, Names<'a>)>,
+}
+
+impl RightsDecision<'_> {
+    /// Returns whether the row changes.
+    #[must_use]
+    pub const fn changes_row(&self) -> bool {
+        !(self.added_roles.is_empty()
+            && self.removed_roles.is_empty()
+            && self.added_projects.is_empty()
+            && self.removed_projects.is_empty())
+    }
+
+    /// Returns whether the row or the record of a source changes.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        self.changes_row() || !self.given.is_empty()
+    }
+
+    /// Returns the numbers of roles and of projects that are added.
+    #[must_use]
+    pub const fn added(&self) -> [usize; 2] {
+        [self.added_roles.len(), self.added_projects.len()]
+    }
+
+    /// Returns the numbers of roles and of projects that are removed.
+    #[must_use]
+    pub const fn removed(&self) -> [usize; 2] {
+        [self.removed_roles.len(), self.removed_projects.len()]
+    }
+
+    /// Returns whether a role is added.
+    #[must_use]
+    pub fn adds(&self, role: Role) -> bool {
+        self.added_roles.contains(role.name())
+    }
+
+    /// Returns whether a role is removed.
+    #[must_use]
+    pub fn removes(&self, role: Role) -> bool {
+        self.removed_roles.contains(role.name())
+    }
+
+    /// Returns whether a source gives a project that the user does not get without the role manager.
+    #[must_use]
+    pub const fn lacks_manager(&self) -> bool {
+        !self.projects_without_manager.is_empty()
+    }
+
+    /// Returns whether the role manager remains for projects set by hand.
+    #[must_use]
+    pub const fn keeps_manager_for_projects(&self) -> bool {
+        self.keeps_manager_for_projects
+    }
+
+    /// Returns the roles and projects set by hand that an authoritative map would remove.
+    #[must_use]
+    pub fn set_by_hand(&self) -> GivenRights {
+        GivenRights {
+            roles: in_order_of_power(&self.roles_by_hand),
+            projects: self.projects_by_hand.to_texts(),
+        }
+    }
+
+    /// Returns the change with names of its own.
+    #[must_use]
+    pub fn to_change(&self) -> RightsChange {
+        let given = |(source, roles, projects): &(RightsSource, Names<'_>, Names<'_>)| {
+            (*source, GivenRights { roles: roles.to_texts(), projects: projects.to_texts() })
+        };
+        RightsChange {
+            roles: after(self.current.roles, &self.removed_roles, &self.added_roles),
+            projects: after(self.current.projects, &self.removed_projects, &self.added_projects),
+            added_roles: in_order_of_power(&self.added_roles),
+            removed_roles: in_order_of_power(&self.removed_roles),
+            added_projects: self.added_projects.to_texts(),
+            removed_projects: self.removed_projects.to_texts(),
+            projects_without_manager: self.projects_without_manager.to_texts(),
+            keeps_manager_for_projects: self.keeps_manager_for_projects,
+            keeps_admin: self.keeps_admin,
+            set_by_hand: self.set_by_hand(),
+            given: self.given.iter().map(given).collect(),
+        }
+    }
+}
+
 impl RightsChange {
     /// Returns whether the row changes.
     #[must_use]
@@ -107,6 +208,21 @@ struct SourceState<'a> {
     before: &'a GivenRights,
 }
 
+/// Decides about the roles and projects of one user as [`decision`], and returns the change.
+#[must_use]
+pub fn decide(
+    username: &str,
+    current: CurrentRights<'_>,
+    grants: &[&Grants],
+    authority: &Authority,
+    given: &[(RightsSource, GivenRights)],
+) -> RightsChange {
+    decision(username, current, grants, authority, given).to_change()
+}
+
+/// A source that gave nothing before.
+const NOTHING: &GivenRights = &GivenRights { roles: Vec::new(), projects: Vec::new() };
+
 /// Decides about the roles and projects of one user.
 ///
 /// `given` returns what a source gave in earlier runs. The rules:
@@ -119,19 +235,17 @@ struct SourceState<'a> {
 /// - Only a manager has projects. A manager who loses the role keeps it while projects set by hand
 ///   remain; an authoritative map removes both.
 #[must_use]
-pub fn decide(
+pub fn decision<'a>(
     username: &str,
-    current: CurrentRights<'_>,
-    grants: &[&Grants],
+    current: CurrentRights<'a>,
+    grants: &[&'a Grants],
     authority: &Authority,
-    given: &[(RightsSource, GivenRights)],
-) -> RightsChange {
-    let nothing = GivenRights::default();
-    let states: Vec<SourceState<'_>> = RightsSource::ALL
+    given: &'a [(RightsSource, GivenRights)],
+) -> RightsDecision<'a> {
+    let states: Vec<SourceState<'a>> = RightsSource::ALL
         .into_iter()
         .map(|source| {
-            let before =
-                given.iter().find(|(known, _)| *known == source).map_or(&nothing, |(_, given)| given);
+            let before = given.iter().find(|(known, _)| *known == source).map_or(NOTHING, |(_, given)| given);
             SourceState::new(source, username, grants, before)
         })
         .collect();
@@ -185,20 +299,17 @@ pub fn decide(
         .filter_map(|(is_kept, role)| is_kept.then_some(role))
         .collect();
     let given = states.iter().filter_map(|state| state.recorded(&our_roles, &our_projects, &kept)).collect();
-    RightsChange {
-        roles: after(current.roles, &removed_roles, &roles.added),
-        projects: after(current.projects, &removed_projects, &added_projects),
-        added_roles: in_order_of_power(&roles.added),
-        removed_roles: in_order_of_power(&removed_roles),
-        added_projects: added_projects.to_texts(),
-        removed_projects: removed_projects.to_texts(),
-        projects_without_manager: projects_without_manager.to_texts(),
+    RightsDecision {
+        current,
+        added_roles: roles.added,
+        removed_roles,
+        added_projects,
+        removed_projects,
+        projects_without_manager,
         keeps_manager_for_projects,
         keeps_admin,
-        set_by_hand: GivenRights {
-            roles: in_order_of_power(&roles.by_hand),
-            projects: projects.by_hand.to_texts(),
-        },
+        roles_by_hand: roles.by_hand,
+        projects_by_hand: projects.by_hand,
         given,
     }
 }
@@ -247,10 +358,10 @@ impl<'a> SourceState<'a> {
     /// has, unless it was set by hand.
     fn recorded(
         &self,
-        our_roles: &Names<'_>,
-        our_projects: &Names<'_>,
+        our_roles: &Names<'a>,
+        our_projects: &Names<'a>,
         kept: &[&'a str],
-    ) -> Option<(RightsSource, GivenRights)> {
+    ) -> Option<(RightsSource, Names<'a>, Names<'a>)> {
         if !self.is_asked {
             return None;
         }
@@ -261,8 +372,7 @@ impl<'a> SourceState<'a> {
         let roles = self.roles.intersection(our_roles).union(&kept);
         let projects = self.projects.intersection(our_projects);
         let is_changed = roles != roles_before || projects != projects_before;
-        is_changed
-            .then(|| (self.source, GivenRights { roles: roles.to_texts(), projects: projects.to_texts() }))
+        is_changed.then_some((self.source, roles, projects))
     }
 }
 
@@ -282,11 +392,14 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn decide(
+    fn decide<'state>(
         current: &'a [String],
-        sources: impl Iterator<Item = (&'a Names<'a>, &'a [String])>,
+        sources: impl Iterator<Item = (&'state Names<'a>, &'a [String])>,
         is_named: impl Fn(&str) -> bool,
-    ) -> Self {
+    ) -> Self
+    where
+        'a: 'state,
+    {
         let (mut granted, mut given) = (Names::default(), Names::default());
         for (now, before) in sources {
             granted = now.union(&granted);

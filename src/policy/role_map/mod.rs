@@ -12,7 +12,7 @@ mod name_pattern;
 mod names;
 mod project_template;
 
-pub use decision::{Authority, CurrentRights, RightsChange, decide};
+pub use decision::{Authority, CurrentRights, RightsChange, RightsDecision, decide, decision};
 pub use grants::{Grant, Grants, GrantsBuilder, Reason, ReasonId, Right, UserId};
 pub use map::{MapRule, RoleMap, RoleMapError, Selector};
 pub use name_pattern::{NamePattern, NamePatternError};

@@ -14,6 +14,10 @@ impl<'a> Names<'a> {
         self.0.iter().copied()
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -40,10 +44,17 @@ impl<'a> Names<'a> {
 
     /// The names that are in one of the sets.
     pub(super) fn union(&self, other: &Self) -> Self {
-        if other.is_empty() {
-            return self.clone();
+        let mut all = Vec::with_capacity(self.len() + other.len());
+        let mut others = other.iter().peekable();
+        for name in self.iter() {
+            while let Some(other) = others.next_if(|other| *other < name) {
+                all.push(other);
+            }
+            others.next_if_eq(&name);
+            all.push(name);
         }
-        self.iter().chain(other.iter()).collect()
+        all.extend(others);
+        Self(all)
     }
 
     pub(super) fn to_texts(&self) -> Vec<String> {
@@ -56,13 +67,17 @@ impl<'a> Names<'a> {
             while others.next_if(|other| *other < name).is_some() {}
             others.peek().is_some_and(|other| *other == name) == is_in_other
         };
-        Self(self.iter().filter(is_selected).collect())
+        let mut selected = Vec::with_capacity(self.len());
+        selected.extend(self.iter().filter(is_selected));
+        Self(selected)
     }
 }
 
 impl<'a> FromIterator<&'a str> for Names<'a> {
     fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
-        let mut names: Vec<&str> = names.into_iter().collect();
+        let iter = names.into_iter();
+        let mut names = Vec::with_capacity(iter.size_hint().1.unwrap_or_default());
+        names.extend(iter);
         if !names.is_sorted() {
             names.sort_unstable();
         }
