@@ -149,11 +149,14 @@ impl UserDb {
         let mut page = Vec::with_capacity(PAGE.min(numbers.len()));
         for numbers in numbers.chunks(PAGE) {
             self.read(|connection| {
-                let mut statement = connection.prepare_cached(&query)?;
+                // One lock for a page: SQLite reads the header of the file again for each lock.
+                let transaction = connection.unchecked_transaction()?;
+                let mut statement = transaction.prepare_cached(&query)?;
                 for number in numbers {
                     page.extend(statement.query_row([number], UserRecord::of).optional()?);
                 }
-                Ok(())
+                drop(statement);
+                transaction.commit()
             })?;
             page.drain(..).filter(|record| filter.matches(record)).try_for_each(&mut visit)?;
         }
