@@ -96,7 +96,8 @@ def run():
             ours, peer = seen.minimum("ours", "wall"), seen.minimum("peer", "wall")
             rows.append(Row(
                 f"wall time of the {what} of {users:,} users with {count * members:,} memberships in {count:,} groups",
-                ours / peer, f"{ours:.2f} s to {peer:.2f} s, the minimum of {turns} rounds; {mib(held)}",
+                ours / peer, f"{ours:.2f} s to {peer:.2f} s, the minimum of {turns} rounds; "
+                f"{seen.minimum('ours'):.2f} s CPU, {mib(held)}",
                 most=2 if is_large else None,
             ))
             if held is None:

@@ -16,7 +16,7 @@ fn size() -> (usize, usize, usize) {
     }
 }
 
-/// The most memory of a command in KiB, for data of its own.
+/// The memory limit of a command in KiB, for data of its own.
 const MEMORY: u64 = 200 << 10;
 
 fn directory_of(users: usize, groups: usize, members: usize) -> String {

@@ -325,6 +325,33 @@ fn database_path_is_not_read_as_a_sqlite_uri() {
 }
 
 #[test]
+fn data_version_changes_with_commits_of_other_connections_only() {
+    let author = crate::support::author();
+    for mode in ["delete", "wal"] {
+        let directory = TestEnv::new();
+        let path = directory.file("job.db");
+        cc_auth::user_db::create(&path).unwrap();
+        let set_mode = format!("PRAGMA journal_mode = {mode}");
+        let set_by = |connection: Connection| {
+            connection.query_row(&set_mode, [], |row| row.get::<_, String>(0)).unwrap()
+        };
+        assert_eq!(set_by(Connection::open(&path).unwrap()), mode);
+        let mut store = UserDb::open(&path, OpenMode::Write(&author)).unwrap();
+        let before = store.data_version().unwrap();
+        assert_eq!(store.transaction().unwrap().data_version().unwrap(), before, "{mode}");
+        let mut own = store.transaction().unwrap();
+        own.add_many(&[user("own", &["user"]).into()]).unwrap();
+        own.commit().unwrap();
+        assert_eq!(store.transaction().unwrap().data_version().unwrap(), before, "{mode}");
+        let mut other = UserDb::open(&path, OpenMode::Write(&author)).unwrap();
+        let mut change = other.transaction().unwrap();
+        change.add_many(&[user("other", &["user"]).into()]).unwrap();
+        change.commit().unwrap();
+        assert_ne!(store.transaction().unwrap().data_version().unwrap(), before, "{mode}");
+    }
+}
+
+#[test]
 fn ten_thousand_users_are_added_renamed_and_deleted_in_one_transaction() {
     let directory = TestEnv::new();
     let path = directory.file("job.db");
