@@ -16,7 +16,7 @@ use cc_auth::login::oidc::page::BrowserPage;
 use cc_auth::login::oidc::request::{AuthorizationParams, PendingAuthorization, begin};
 use cc_auth::oidc::discovery::{Discovery, ProviderEndpoint, discover};
 use cc_auth::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
-use cc_auth::oidc::oauth::{ClientCredentials, Provider, Registration};
+use cc_auth::oidc::oauth::{ClientCredentials, ClientSettings, Provider, Registration};
 use cc_auth::util::monotonic::SystemMonotonicClock;
 use cc_auth::util::note::Notes;
 use cc_auth::util::secret::SecretText;
@@ -120,6 +120,11 @@ pub fn http(data: &[u8]) {
     let registration = Registration {
         client_id: "c".to_owned(),
         credentials: ClientCredentials::Secret { secret: secret.clone(), method: None },
+        names: ClientSettings {
+            client_id: "OID_CLIENT_ID".to_owned(),
+            client_secret: "OID_CLIENT_SECRET".to_owned(),
+            client_key: "auth.oidc.client-key-file".to_owned(),
+        },
     };
     let provider = Provider::new(&client, &discovery, &registration, Clock::System);
     let keys = || discovery.need(ProviderEndpoint::Keys, &client).expect("the key set");

@@ -313,6 +313,14 @@ fn proxy_of(options: &HttpOptions) -> Result<Option<ureq::Proxy>, HttpError> {
     option.build().map(Some).ok_or_else(|| HttpError::InvalidProxy(option.display_url()))
 }
 
+/// Checks that a PEM text has CA certificates and nothing else that a client would reject.
+///
+/// # Errors
+/// [`HttpError::InvalidCa`].
+pub fn check_ca_certificates(pem: &[u8]) -> Result<(), HttpError> {
+    tls::parse_ca_certificates(pem).map(drop).map_err(HttpError::InvalidCa)
+}
+
 /// Creates the TLS configuration with the trusted certificates.
 fn client_config(trust: &HttpTrust) -> Result<Arc<ClientConfig>, HttpError> {
     let own = |pem: &[u8]| tls::parse_ca_certificates(pem).map_err(HttpError::InvalidCa);

@@ -13,7 +13,7 @@ mod response;
 mod tls;
 mod urls;
 
-pub use client::Client;
+pub use client::{Client, check_ca_certificates};
 pub use error::HttpError;
 pub use options::{BODY_LIMIT, Bearer, HttpOptions, HttpTrust, Redirects};
 pub use proxy::Proxy;

@@ -155,7 +155,7 @@ pub enum CiIdentityError {
         message: String,
     },
     /// The request failed.
-    #[error(transparent)]
+    #[error("{GITHUB_URL}: {0}")]
     Http(#[from] HttpError),
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::ci_identity::CiIdentityError;
+use super::network::CaFileError;
 use super::oidc::error::OidcError;
 use super::oidc::provider_config::ProviderConfigError;
 use super::session_error::SessionError;
@@ -113,6 +114,9 @@ pub enum LoginError {
     /// An OpenID login failed.
     #[error(transparent)]
     Oidc(#[from] OidcError),
+    /// The CA certificates of a setting.
+    #[error(transparent)]
+    Ca(#[from] CaFileError),
     /// A request to a server or provider failed.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -164,6 +168,7 @@ diagnostics! { LoginError:
             );
     Self::ProviderConfig(error) => error.kind(), error.hint();
     Self::Oidc(error) => error.kind(), error.hint();
+    Self::Ca(error) => error.kind(), error.hint();
     Self::Http(error) => error.kind(), error.hint();
     Self::Server(error) => error.kind(), error.hint();
     Self::RemoteToken(error) => error.kind(), error.hint();

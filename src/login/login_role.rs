@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::http::HttpOptions;
 use crate::key::KeyStrength;
 use crate::oidc::jwks_cache::Cache;
-use crate::policy::Verbosity;
+use crate::policy::{CheckState, Verbosity};
 use crate::user::{AuthSource, User};
 use crate::user_db::UserDb;
 use crate::util::diagnostic::Diagnostic as _;
@@ -17,6 +17,9 @@ use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Clock;
 use crate::verify::{GivenKeys, KeyAccess, LoginRoleRequest, LoginRoleSource, LoginRoleVerifier};
+
+/// The check of the claim with the username.
+const USER_CLAIM: &str = "user-claim";
 
 /// A login role and the way to its keys.
 #[derive(Debug)]
@@ -84,6 +87,12 @@ impl RoleLogin<'_> {
             (Err(error), _) => return Err(rejected(error.to_string(), error.hint())),
             (Ok(_), None) => return Err(rejected("the login role does not accept it".to_owned(), None)),
         };
+        for finding in result.verdict.findings() {
+            if let (USER_CLAIM, CheckState::Warn, Some(hint)) = (finding.check, finding.state, &finding.hint)
+            {
+                notes.warn_with(USER_CLAIM, finding.reason.clone(), hint.clone());
+            }
+        }
         let user = store.find(&login.username)?.unwrap_or_else(|| User {
             username: login.username,
             name: None,

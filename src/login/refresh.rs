@@ -167,7 +167,7 @@ impl Renewal<'_> {
         let variables = self.environment.variables;
         let client = http_client(&config, None, variables)?;
         let cache = key_cache(variables);
-        let discovery = discover(&client, &cache, &config.issuer, self.environment.clock, notes)?;
+        let discovery = discover(&client, &cache, &config, self.environment.clock, notes)?;
         let connection = ProviderConnection {
             provider: Provider::new(&client, &discovery, &config.registration, self.environment.clock),
             config: &config,
@@ -269,7 +269,7 @@ pub(super) fn log_out_at_provider(
     let config = config_of(session, settings, notes)?;
     let client = http_client(&config, None, environment.variables)?;
     let cache = key_cache(environment.variables);
-    let discovery = discover(&client, &cache, &config.issuer, environment.clock, notes)?;
+    let discovery = discover(&client, &cache, &config, environment.clock, notes)?;
     let provider = Provider::new(&client, &discovery, &config.registration, environment.clock);
     let mut is_ended = false;
     if let Some(refresh) = &session.refresh

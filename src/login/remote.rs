@@ -7,14 +7,14 @@ use url::Url;
 
 use super::error::{LoginError, RemoteTokenError};
 use super::identity::Method;
-use super::oidc::provider_config::read_ca_file;
+use super::network::{CA_FILE_OPTION, trust_of};
 use super::selection::SessionPlace;
 use super::session::Session;
 use super::session_key::{SessionKey, SessionOrigin};
 use super::session_store::SessionTarget;
 use super::ui::{LoginEnvironment, LoginUi, PasswordPrompt};
 use crate::clustercockpit;
-use crate::http::{Client, HttpOptions, HttpTrust, Proxy};
+use crate::http::{Client, HttpOptions, Proxy};
 use crate::token::{Claims, inspect};
 use crate::user::{AuthSource, User};
 use crate::util::note::Notes;
@@ -71,10 +71,7 @@ fn client_of(request: &RemoteRequest, environment: &LoginEnvironment<'_>) -> Res
     let defaults = HttpOptions::default();
     Ok(Client::new(HttpOptions {
         proxy: Proxy::from_environment(environment.variables),
-        trust: match &request.ca_file {
-            Some(path) => HttpTrust::SystemPlus(read_ca_file(path)?),
-            None => HttpTrust::System,
-        },
+        trust: trust_of(request.ca_file.as_deref().map(|path| (CA_FILE_OPTION, path)))?,
         connect_timeout: request.connect_timeout,
         timeout: request.timeout.unwrap_or(defaults.timeout),
         ..defaults

@@ -2,7 +2,7 @@
 
 use super::identity::Method;
 use super::session_key::{SessionKey, SessionOrigin, SessionRequest};
-use crate::user::{Role, User};
+use crate::user::{Role, User, command_word};
 use crate::util::diagnostic::diagnostics;
 use crate::util::duration::GoDuration;
 use crate::util::file::shell_word;
@@ -192,7 +192,7 @@ pub(super) fn add_command(user: &User) -> String {
     let roles = user.roles.iter().filter(|role| role.parse::<Role>().is_ok());
     let roles: Vec<&str> = roles.map(String::as_str).collect();
     let roles = if roles.is_empty() { Role::User.name().to_owned() } else { roles.join(",") };
-    format!("cc-user add {} --role {roles} --no-password", shell_word(&user.username))
+    format!("cc-user add {} --role {roles} --no-password", command_word(&user.username))
 }
 
 /// Returns the command that logs a user in again with the same method, server and session name.

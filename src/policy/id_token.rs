@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::verdict::Verdict;
 use crate::key::Algorithm;
 use crate::token::{Claims, Verified};
-use crate::util::quote::quote;
+use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::{Timestamp, human_span};
 
@@ -27,6 +27,8 @@ pub struct ExpectedIdToken<'a> {
     pub issuer: &'a str,
     /// The ID of this client.
     pub client_id: &'a str,
+    /// The setting with the ID of this client, for a hint.
+    pub client_id_setting: &'a str,
     /// The accepted signature algorithms.
     pub algorithms: &'a [Algorithm],
     /// The nonce of the authorization request. `None` for a device login or a refresh, which cannot send
@@ -46,7 +48,7 @@ pub fn evaluate(token: &Verified, expected: &ExpectedIdToken<'_>, now: Timestamp
     let claims = token.claims();
     algorithm(&mut verdict, token.algorithm(), expected.algorithms);
     issuer(&mut verdict, claims, expected.issuer);
-    audience(&mut verdict, claims, expected.client_id);
+    audience(&mut verdict, claims, expected);
     subject(&mut verdict, claims, expected.subject);
     expiry(&mut verdict, claims, now);
     not_before(&mut verdict, claims, now);
@@ -143,7 +145,8 @@ fn issuer(verdict: &mut Verdict, claims: &Claims, required: &str) {
     }
 }
 
-fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
+fn audience(verdict: &mut Verdict, claims: &Claims, expected: &ExpectedIdToken<'_>) {
+    let client_id = expected.client_id;
     let audiences = claims.audiences();
     let whole = match claims.get("aud") {
         Some(Value::Array(list)) => list.len() == audiences.len(),
@@ -157,7 +160,7 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
         return verdict.fail(
             "audience",
             format!("the ID token is for {}: expected {}", shown(), quote(client_id)),
-            Some("check OID_CLIENT_ID against the provider's registration".to_owned()),
+            Some(format!("check {} against the provider's registration", escape(expected.client_id_setting))),
         );
     }
     verdict.pass("audience", shown());
@@ -353,6 +356,7 @@ mod tests {
         let expected = ExpectedIdToken {
             issuer: "https://idp.example",
             client_id: "cc",
+            client_id_setting: "OID_CLIENT_ID",
             algorithms: &[Algorithm::Es256],
             nonce: Some(&nonce),
             access_token: Some(&access_token),
@@ -421,6 +425,7 @@ mod tests {
         let mut expected = ExpectedIdToken {
             issuer: "https://idp.example",
             client_id: "cc",
+            client_id_setting: "OID_CLIENT_ID",
             algorithms: &[Algorithm::Rs256],
             nonce: None,
             access_token: None,

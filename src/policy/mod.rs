@@ -5,6 +5,7 @@ pub mod client_address;
 pub mod endpoint;
 pub mod glob;
 pub mod id_token;
+pub mod keycloak_settings;
 pub mod login_role;
 pub mod oidc_identity;
 pub mod operation;

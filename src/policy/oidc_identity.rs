@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::keycloak_settings::{ADD_TO_ID_TOKEN, MULTIVALUED};
 use crate::token::Claims;
 use crate::user::{Role, Username, UsernameError};
 use crate::util::diagnostic::Diagnostic;
@@ -118,8 +119,10 @@ pub fn warn_about_missing_roles(id_token: &Claims, notes: &mut Notes) {
             "provider-without-roles",
             "the ID token has neither 'realm_access' nor 'resource_access': the login has the role user, here and at \
              the server",
-            "at Keycloak, in the client scope 'roles', set 'Add to ID token' of the mappers 'realm roles' and \
-             'client roles'",
+            format!(
+                "at Keycloak, in the client scope 'roles', set '{ADD_TO_ID_TOKEN}' of the mappers 'realm roles' and \
+                 'client roles'"
+            ),
         );
     }
 }
@@ -156,13 +159,14 @@ fn rights(id_token: &Claims, notes: &mut Notes) -> ProviderRights {
                 }
             }
         }
-        Some(other) => notes.warn(
+        Some(other) => notes.warn_with(
             "provider-projects",
             format!(
                 "the provider's 'projects' is {}: expected an array; skipped here, while the server rejects the \
                  login with status 500",
                 kind(other)
             ),
+            format!("at Keycloak, switch on '{MULTIVALUED}' of the mapper"),
         ),
         None => {}
     }
@@ -174,9 +178,10 @@ fn named_roles(access: &Value, place: &str, notes: &mut Notes) -> Vec<String> {
     match access.get("roles") {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Some(other) => {
-            notes.warn(
+            notes.warn_with(
                 "provider-roles",
                 format!("the provider's '{place}.roles' is {}: expected an array; skipped", kind(other)),
+                format!("at Keycloak, switch on '{MULTIVALUED}' of the mapper"),
             );
             Vec::new()
         }

@@ -4,7 +4,7 @@
 //! the endpoint then accepts the roles.
 
 use super::endpoint::Endpoint;
-use crate::user::{Role, Username};
+use crate::user::{Role, Username, command_word, is_provider_id};
 use crate::util::file::shell_word;
 
 /// A change after which an endpoint accepts a user's token.
@@ -55,7 +55,7 @@ impl Remedy {
     /// Returns the command that makes the change for this user.
     #[must_use]
     pub fn command(&self, username: &str) -> String {
-        let user = shell_word(username);
+        let user = command_word(username);
         let list =
             |names: &mut dyn Iterator<Item = &str>| names.map(shell_word).collect::<Vec<_>>().join(" ");
         match self {
@@ -68,7 +68,8 @@ impl Remedy {
             }
             Self::SeparateUser => {
                 let other = format!("{username}-api");
-                let other = if other.parse::<Username>().is_ok() { other } else { "api-client".to_owned() };
+                let is_name = other.parse::<Username>().is_ok() && !is_provider_id(username);
+                let other = if is_name { other } else { "api-client".to_owned() };
                 let other = shell_word(&other);
                 format!("cc-user add {other} --role api --no-password && cc-jwt issue {other}")
             }
@@ -167,6 +168,21 @@ mod tests {
             from = until;
         }
         role_lists
+    }
+
+    #[test]
+    fn command_never_names_the_id_of_a_user_at_a_provider() {
+        let id = "7457a640-8e6d-495b-964f-16b063620906";
+        let remedies = [
+            Remedy::NameRolesOnce,
+            Remedy::AddRoles(vec![Role::Api]),
+            Remedy::RemoveRoles(vec!["wizard".to_owned()]),
+            Remedy::SeparateUser,
+        ];
+        for remedy in remedies {
+            assert!(!remedy.command(id).contains("7457a640"), "{remedy:?}");
+        }
+        assert_eq!(Remedy::AddRoles(vec![Role::Api]).command(id), "cc-user role add NAME api");
     }
 
     #[test]

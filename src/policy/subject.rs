@@ -7,8 +7,7 @@ use super::remedy::{Remedy, describe_endpoints, distinct_roles};
 use super::rules::{Account, ServerRules};
 use super::verdict::Verdict;
 use crate::token::Claims;
-use crate::user::{AuthSource, Role, User};
-use crate::util::file::shell_word;
+use crate::user::{AuthSource, Role, User, command_word};
 use crate::util::quote::quote;
 
 /// The input of the checks of the subject.
@@ -21,12 +20,9 @@ pub(super) struct Subject<'a> {
     pub(super) account: Account<'a>,
 }
 
-/// Returns the subject as a word of a shell command; `NAME` if the token has none.
+/// Returns the subject as a word of a shell command; `NAME` if the token has none, or the ID of a user at a provider.
 pub(super) fn subject_word(claims: &Claims) -> Cow<'_, str> {
-    match claims.subject() {
-        Some(name) if !name.is_empty() => shell_word(name).into(),
-        _ => "NAME".into(),
-    }
+    command_word(claims.subject().unwrap_or_default())
 }
 
 impl<'a> Subject<'a> {

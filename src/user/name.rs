@@ -1,10 +1,12 @@
 //! Validation of usernames.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
 use crate::util::diagnostic::diagnostics;
+use crate::util::file::shell_word;
 use crate::util::kind::Kind;
 use crate::util::quote::{is_hidden, quote};
 
@@ -51,6 +53,20 @@ diagnostics! { UsernameError:
     Self::TooLong { .. } => Kind::UsernameTooLong;
     Self::Hidden { .. } => Kind::UsernameHiddenCharacter;
     Self::OuterWhitespace(_) => Kind::UsernameBlank;
+}
+
+/// Returns a username as a word of a shell command in a hint. For the ID of a user at a provider, such as the UUID in
+/// `sub` of Keycloak, it is `NAME`: no user should have it as the name.
+#[must_use]
+pub fn command_word(name: &str) -> Cow<'_, str> {
+    if name.is_empty() || is_provider_id(name) { "NAME".into() } else { shell_word(name).into() }
+}
+
+/// Returns whether a text is a UUID (RFC 9562 4), which is an ID of a user at a provider and not a username.
+#[must_use]
+pub fn is_provider_id(name: &str) -> bool {
+    let lengths = name.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && name.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 impl Username {
@@ -151,6 +167,23 @@ fn plain(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn provider_id_is_a_uuid_and_no_username() {
+        assert!(is_provider_id("7457a640-8e6d-495b-964f-16b063620906"));
+        assert!(is_provider_id("7457A640-8E6D-495B-964F-16B063620906"));
+        for name in [
+            "",
+            "clara",
+            "7457a640-8e6d-495b-964f-16b06362090",
+            "7457a640-8e6d-495b-964f-16b06362090x",
+            "a-b-c-d-e",
+        ] {
+            assert!(!is_provider_id(name), "{name}");
+        }
+        assert_eq!(command_word("7457a640-8e6d-495b-964f-16b063620906"), "NAME");
+        assert_eq!((command_word(""), command_word("clara")), ("NAME".into(), "clara".into()));
+    }
 
     #[test]
     fn ordinary_names_are_taken() {

@@ -11,7 +11,7 @@ use crate::user_db::UserDbError;
 use crate::util::diagnostic::{Diagnostic, diagnostics};
 use crate::util::file::FileError;
 use crate::util::kind::Kind;
-use crate::util::quote::quote;
+use crate::util::quote::{escape, quote};
 
 /// Why a token cannot be checked.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,14 @@ pub enum VerifyError {
     /// Keys cannot be fetched.
     #[error(transparent)]
     Remote(#[from] RemoteJwksError),
+    /// The keys of login roles cannot be fetched.
+    #[error("{}: {error}", escape(.setting))]
+    RoleKeySet {
+        /// The setting with their URL.
+        setting: String,
+        /// The reason.
+        error: Box<RemoteJwksError>,
+    },
     /// No JWKS has a usable key.
     #[error("the key set{} has no usable key", if *is_fetched { " from the URL" } else { "" })]
     UnusableSets {
@@ -97,6 +105,7 @@ diagnostics! { VerifyError:
     Self::RoleKey(error) => error.kind().in_configuration(), error.hint();
     Self::Config(error) => error.kind(), error.hint();
     Self::Remote(error) => error.kind(), error.hint();
+    Self::RoleKeySet { error, .. } => error.kind(), error.hint();
     Self::UnusableSets { is_fetched: true } => Kind::RemoteKeySetUnusable;
     Self::UnusableSets { is_fetched: false } => Kind::KeySetUnusable;
     Self::UserDb(error) => error.kind(), error.hint();

@@ -3,7 +3,7 @@
 use super::error::VerifyError;
 use super::key_ring::{KeyAccess, bearer_of};
 use super::refetch::{VerificationKeys, refetch_all};
-use crate::http::{Client, HttpTrust, parse_url};
+use crate::http::{Client, HttpError, HttpTrust, parse_url};
 use crate::key::parse::read_one_block;
 use crate::key::{KeySet, KeyStrength, VerifyingKey};
 use crate::oidc::jwks_cache::{JwksSource, RemoteJwks, RemoteJwksError};
@@ -47,26 +47,38 @@ impl LoginRoleKeys {
             binds_issuers: false,
         };
         match &config.keys {
-            RoleKeySource::Pem(pems) => keys.fixed = read_pems(pems, access.strength, at, notes)?,
-            RoleKeySource::KeySet(set) => keys.remotes.push(open_set(set, access, bearer, now, notes)?),
+            RoleKeySource::Pem(pems) => {
+                let place = config.field_name("jwt_validation_pubkeys");
+                keys.fixed = read_pems(&place, pems, access.strength, at, notes)?;
+            }
+            RoleKeySource::KeySet(set) => {
+                let remote = open_set(set, access, bearer, now, notes);
+                keys.remotes.push(remote.map_err(|error| {
+                    unavailable(config, "jwks_url", set.ca_pem.is_some().then_some("jwks_ca_pem"), error)
+                })?);
+            }
             RoleKeySource::KeySets(sets) => {
                 let mut failure = None;
-                for set in sets {
+                for (index, set) in sets.iter().enumerate() {
                     match open_set(set, access, bearer, now, notes) {
                         Ok(remote) => keys.remotes.push(remote),
                         Err(error) => {
+                            let error = unavailable(config, &format!("jwks_pairs[{index}]"), None, error);
                             notes.warn("jwks-skipped", format!("a key set is skipped: {error}"));
                             failure = Some(error);
                         }
                     }
                 }
                 if let (true, Some(error)) = (keys.remotes.is_empty(), failure) {
-                    return Err(error.into());
+                    return Err(error);
                 }
             }
             RoleKeySource::Discovery(provider) => {
                 let origin = JwksSource::Discovery(provider.url.clone());
-                keys.remotes.push(open_remote(provider, origin, access, bearer, now, notes)?);
+                let remote = open_remote(provider, origin, access, bearer, now, notes);
+                let ca = provider.ca_pem.is_some().then_some("oidc_discovery_ca_pem");
+                keys.remotes
+                    .push(remote.map_err(|error| unavailable(config, "oidc_discovery_url", ca, error))?);
             }
         }
         Ok(keys)
@@ -129,7 +141,22 @@ impl VerificationKeys for LoginRoleKeys {
     }
 }
 
+/// Returns the error of keys that cannot be fetched, with the field that is wrong.
+fn unavailable(
+    config: &RoleConfig,
+    url_field: &str,
+    ca_field: Option<&str>,
+    error: RemoteJwksError,
+) -> VerifyError {
+    let field = match (&error, ca_field) {
+        (RemoteJwksError::Http(HttpError::InvalidCa(_)), Some(ca_field)) => ca_field,
+        _ => url_field,
+    };
+    VerifyError::RoleKeySet { setting: config.field_name(field), error: Box::new(error) }
+}
+
 fn read_pems(
+    field: &str,
     pems: &[String],
     weak: KeyStrength,
     at: Timestamp,
@@ -137,7 +164,7 @@ fn read_pems(
 ) -> Result<KeySet, VerifyError> {
     let mut keys = KeySet::new();
     for (index, pem) in pems.iter().enumerate() {
-        let place = format!("jwt_validation_pubkeys[{index}]");
+        let place = format!("{field}[{index}]");
         let found =
             read_one_block(pem, weak).map_err(|error| VerifyError::RoleKey(error.at(place.clone())))?;
         match &found.certificate {

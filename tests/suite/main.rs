@@ -113,4 +113,5 @@ mod user_rows;
 mod verify_issuer;
 mod what_if;
 mod words;
+mod wrong_settings;
 mod xrootd;

@@ -173,7 +173,7 @@ fn id_token_not_signed_by_the_provider_is_rejected() {
     let signed = |signed| Behavior { signed, ..Behavior::default() };
     refused(signed(Signed::Not), 1, "is not signed");
     refused(signed(Signed::ByAnother), 1, "the signature does not fit");
-    refused(signed(Signed::WithThePublicKey), 1, "the token has 'alg' 'HS256'");
+    refused(signed(Signed::WithThePublicKey), 1, "it is signed with HS256, whose key is a secret");
     refused(signed(Signed::ByUnannounced), 1, "signed with EdDSA: expected ES256");
     let behavior = Behavior {
         tokens: Box::new(|tokens| {
@@ -565,7 +565,7 @@ fn login_without_a_callback_ends_at_the_time_limit_with_the_redirect_uri() {
     let run = directory.sh("cc-login --method oidc --skip-browser --port 0 --timeout 500ms").ended(1);
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(run.stderr.contains("no login within the time limit of 500ms"), "{}", run.stderr);
-    assert!(run.stderr.contains("register exactly http://localhost:"), "{}", run.stderr);
+    assert!(run.stderr.contains("register exactly the redirect URI http://localhost:"), "{}", run.stderr);
     let json = directory.sh("cc-login --method oidc --skip-browser --port 0 --timeout 100ms --json").ended(1);
     let last: Value = serde_json::from_str(json.stderr.lines().last().unwrap()).unwrap();
     assert_eq!(last["error"]["kind"], "login-timeout");

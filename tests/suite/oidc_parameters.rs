@@ -332,7 +332,7 @@ fn scopes_parameters_and_the_name_go_along() {
     assert_eq!(value("acr_values").as_deref(), Some("mfa"));
     assert_eq!(value("login_hint").as_deref(), Some("clara"));
     let run = directory.sh("cc-login --method oidc --skip-browser --parameter state=x").ended(78);
-    assert!(run.stderr.contains("'state' cannot be set"), "{}", run.stderr);
+    assert!(run.stderr.contains("invalid authorization parameter 'state'"), "{}", run.stderr);
 }
 
 #[test]
@@ -424,7 +424,7 @@ fn login_role_decides_which_users_log_in_and_their_names() {
     let run = log_in(&directory, "--role tokens").ended(78);
     assert!(run.stderr.contains("is of type 'jwt', expected 'oidc'"), "{}", run.stderr);
     let run = log_in(&directory, "--role plein").ended(78);
-    assert!(run.stderr.contains("there is no role 'plein'"), "{}", run.stderr);
+    assert!(run.stderr.contains("--role: auth.jwt-roles does not have the role 'plein'"), "{}", run.stderr);
     let quiet = log_in(&directory, "--role plain -v").ended(0);
     assert!(!quiet.stderr.contains("Clara"), "{}", quiet.stderr);
     let talk = log_in(&directory, "--role talkative -v").ended(0);

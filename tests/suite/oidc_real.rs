@@ -407,5 +407,9 @@ fn certified_provider_client_logs_in_with_a_secret_or_a_key() {
     }));
     by_secret.sh("JOB_SECRET='job s3cret' cc-login --client-credentials").ended(0);
     let wrong = by_secret.sh("JOB_SECRET=wrong cc-login --client-credentials").ended(77);
-    assert!(wrong.stderr.contains("hint: check OID_CLIENT_ID and OID_CLIENT_SECRET"), "{}", wrong.stderr);
+    assert!(
+        wrong.stderr.contains("hint: check auth.oidc.client-id and JOB_SECRET against"),
+        "{}",
+        wrong.stderr
+    );
 }

@@ -68,11 +68,14 @@ pub(in crate::login) fn key_cache(environment: &Environment) -> Cache {
 pub(in crate::login) fn discover(
     client: &Client,
     cache: &Cache,
-    issuer: &str,
+    config: &ProviderConfig,
     clock: Clock,
     notes: &mut Notes,
 ) -> Result<Discovery, OidcError> {
-    Ok(jwks_cache::discover(client, cache, issuer, false, clock.now(), notes)?)
+    jwks_cache::discover(client, cache, &config.issuer, false, clock.now(), notes).map_err(|error| {
+        let setting = format!("{}.provider", config.key);
+        OidcError::Unavailable { setting, error: Box::new(error) }
+    })
 }
 
 /// Opens the user table: for writing if the login may change it, otherwise for reading if it exists

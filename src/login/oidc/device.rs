@@ -40,7 +40,12 @@ fn poll(
             if limit >= expires_in {
                 return Err(OidcError::CodeExpired(expires_in.as_secs()));
             }
-            return Err(OidcError::TimedOut { limit, rejected_requests: 0, redirect_uri: None });
+            return Err(OidcError::TimedOut {
+                limit,
+                rejected_requests: 0,
+                redirect_uri: None,
+                client_id_setting: None,
+            });
         }
         clock.pause(interval);
         match attempt() {

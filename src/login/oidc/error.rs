@@ -1,11 +1,14 @@
 //! Errors of an OpenID login.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::key::Algorithm;
 use crate::oidc::discovery::DiscoveryError;
 use crate::oidc::jwks_cache::RemoteJwksError;
 use crate::oidc::oauth::{ErrorResponse, OauthError};
+use crate::policy::keycloak_settings;
 use crate::policy::oidc_identity::OidcIdentityError;
 use crate::token::TokenError;
 use crate::util::diagnostic::diagnostics;
@@ -28,7 +31,7 @@ pub enum OidcError {
         expected: &'static str,
     },
     /// A parameter of the authorization request is set by the flow itself.
-    #[error("the authorization parameter {} cannot be set: the login sets it", quote(.0))]
+    #[error("invalid authorization parameter {} in --parameter or 'parameters' of the provider entry: the login sets it", quote(.0))]
     ReservedParameter(String),
     /// The login role does not allow the redirect URI.
     #[error("the login role {} does not allow the redirect URI {}", quote(.role), quote(.uri))]
@@ -59,6 +62,14 @@ pub enum OidcError {
         /// The reason for the last port.
         why: String,
     },
+    /// The listen address does not belong to this computer.
+    #[error("cannot listen on {address}: {why}")]
+    ListenAddressUnavailable {
+        /// The address.
+        address: IpAddr,
+        /// The reason.
+        why: String,
+    },
     /// The listener failed.
     #[error("cannot accept connections of the browser: {0}")]
     ListenFailed(String),
@@ -71,6 +82,8 @@ pub enum OidcError {
         rejected_requests: usize,
         /// The redirect URI, if the flow has one.
         redirect_uri: Option<String>,
+        /// The setting with the client ID, if the flow sent it.
+        client_id_setting: Option<String>,
     },
     /// The response does not have the state of this login: it belongs to another login, or is forged
     /// (RFC 6749 10.12).
@@ -128,7 +141,15 @@ pub enum OidcError {
     /// The keys of the provider are not available.
     #[error(transparent)]
     Keys(#[from] RemoteJwksError),
-    /// The discovery document is not available or invalid.
+    /// The discovery document of the configured provider is not available or invalid.
+    #[error("{}: {error}", escape(.setting))]
+    Unavailable {
+        /// The setting with the URL of the provider.
+        setting: String,
+        /// The reason.
+        error: Box<RemoteJwksError>,
+    },
+    /// An endpoint in the discovery document is missing or invalid.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     /// The user who logged in differs from the expected user.
@@ -145,14 +166,27 @@ pub enum OidcError {
     /// The response of the token endpoint does not contain an ID token.
     #[error("the provider sent no ID token")]
     NoIdToken,
-    /// The ID token is malformed or its signature is invalid.
-    #[error("invalid ID token of the provider: {0}")]
-    InvalidIdToken(TokenError),
-    /// The signed UserInfo response is malformed or its signature is invalid.
-    #[error("invalid signed UserInfo of the provider: {0}")]
-    InvalidUserinfo(TokenError),
+    /// A token of the provider is malformed or its signature is invalid.
+    #[error("invalid {token} of the provider: {error}")]
+    InvalidToken {
+        /// The token.
+        token: ProviderToken,
+        /// The reason.
+        error: TokenError,
+    },
+    /// A token of the provider is signed with the client secret, which a client cannot use as a key safely.
+    #[error(
+        "invalid {token} of the provider: it is signed with {algorithm}, whose key is a secret: expected an algorithm with \
+         a public key, such as RS256"
+    )]
+    TokenWithSecret {
+        /// The token.
+        token: ProviderToken,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
     /// A check of the ID token, of UserInfo or of the login role failed.
-    #[error("login rejected: {reason}")]
+    #[error("login rejected: {check}: {reason}")]
     NotAccepted {
         /// The check.
         check: &'static str,
@@ -164,6 +198,65 @@ pub enum OidcError {
     /// The claims do not describe a valid user.
     #[error(transparent)]
     Identity(#[from] OidcIdentityError),
+}
+
+/// A token of the provider that is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderToken {
+    /// The ID token.
+    IdToken,
+    /// The UserInfo response.
+    Userinfo,
+}
+
+impl fmt::Display for ProviderToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IdToken => "ID token",
+            Self::Userinfo => "signed UserInfo",
+        })
+    }
+}
+
+impl ProviderToken {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::IdToken => Kind::IdTokenRejected,
+            Self::Userinfo => Kind::UserinfoRejected,
+        }
+    }
+
+    /// Returns the hint for a signature algorithm that is not supported.
+    fn signature_hint(self) -> String {
+        let setting = match self {
+            Self::IdToken => keycloak_settings::ID_TOKEN_SIGNATURE,
+            Self::Userinfo => keycloak_settings::USERINFO_SIGNATURE,
+        };
+        format!(
+            "at the provider, set the signature algorithm of this client to RS256 (Keycloak: '{setting}')"
+        )
+    }
+
+    /// Returns the hint for a token that cannot be verified.
+    fn hint(self, error: &TokenError) -> String {
+        let encryption = match self {
+            Self::IdToken => keycloak_settings::ID_TOKEN_ENCRYPTION,
+            Self::Userinfo => keycloak_settings::USERINFO_ENCRYPTION,
+        };
+        match error {
+            TokenError::Encrypted => {
+                format!(
+                    "at the provider, switch off the encryption for this client (Keycloak: clear '{encryption}')"
+                )
+            }
+            TokenError::Unsigned(_) | TokenError::AlgorithmUnknown(_) => self.signature_hint(),
+            error if error.is_malformed() => {
+                "ask the administrator of the provider: its answer is malformed".to_owned()
+            }
+            _ => "the provider's signature and its published keys do not match: ask its administrator"
+                .to_owned(),
+        }
+    }
 }
 
 fn issuer_text(found: Option<&str>) -> String {
@@ -209,11 +302,17 @@ diagnostics! { OidcError:
     Self::InvalidListenAddress { .. } => Kind::LoginBadListenAddress;
     Self::CannotListen { .. } => Kind::LoginCantListen,
         "use other ports, such as --port 8250-8260, or --port 0 for any free one; the redirect URI must be registered with the provider";
+    Self::ListenAddressUnavailable { .. } => Kind::LoginBadListenAddress,
+        "set --listen-address to an address of this computer, such as localhost";
     Self::ListenFailed(_) => Kind::LoginListenFailed;
-    Self::TimedOut { redirect_uri: Some(uri), .. } => Kind::LoginTimeout, format!(
-                "if the provider rejected the redirect URI, register exactly {}; --timeout sets a longer limit",
-                escape(uri)
-            );
+    Self::TimedOut { redirect_uri: Some(uri), client_id_setting, .. } => Kind::LoginTimeout, {
+        let client = client_id_setting.as_deref().map(|name| format!("check {}, and ", escape(name)));
+        format!(
+            "if the provider showed an error page, {}register exactly the redirect URI {}; --timeout sets a longer limit",
+            client.unwrap_or_default(),
+            escape(uri)
+        )
+    };
     Self::TimedOut { redirect_uri: None, .. } => Kind::LoginTimeout, "--timeout sets a longer limit";
     Self::OtherState { .. } => Kind::LoginOtherState, "use the URL that was printed last";
     Self::OtherBrowser { is_start: true } => Kind::LoginOtherBrowser,
@@ -230,16 +329,15 @@ diagnostics! { OidcError:
     Self::ErrorResponse { refusal, redirect_uri } => refusal.kind(), refusal.hint(Some(redirect_uri));
     Self::Provider(error) => error.kind(), error.hint();
     Self::Keys(error) => error.kind(), error.hint();
+    Self::Unavailable { error, .. } => error.kind(), error.hint();
     Self::Discovery(error) => error.kind(), error.hint();
     Self::OtherUser { .. } => Kind::LoginOtherUser,
         "log out in the browser at the provider, or log in without a name: cc-login --method oidc";
     Self::CodeExpired(_) => Kind::LoginCodeExpired, "start again";
     Self::NoIdToken => Kind::ProviderNoIdToken,
         "the provider's registration of this client must allow the scope openid";
-    Self::InvalidIdToken(_) => Kind::IdTokenRejected,
-        "the provider's signature and its published keys do not match: ask its administrator";
-    Self::InvalidUserinfo(_) => Kind::UserinfoRejected,
-        "the provider's signature and its published keys do not match: ask its administrator";
+    Self::InvalidToken { token, error } => token.kind(), token.hint(error);
+    Self::TokenWithSecret { token, .. } => token.kind(), token.signature_hint();
     Self::NotAccepted { hint, .. } => Kind::LoginNotAccepted, hint.clone();
     Self::Identity(error) => error.kind(), error.hint();
 }

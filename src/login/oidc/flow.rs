@@ -119,7 +119,7 @@ pub(in crate::login) fn log_in<U: LoginUi>(
     }
     let target = SessionTarget::open(place, None, environment.variables)?;
     let mut notes = Notes::new();
-    let discovery = discover(&client, &cache, &config.issuer, environment.clock, &mut notes);
+    let discovery = discover(&client, &cache, &config, environment.clock, &mut notes);
     ui.notes(notes);
     let discovery = discovery.map_err(LoginError::from)?;
     let connection = ProviderConnection {
@@ -346,6 +346,7 @@ impl OidcLogin<'_> {
             limit: self.time_limit(),
             rejected_requests,
             redirect_uri: Some(pending.redirect_uri),
+            client_id_setting: Some(self.connection.provider.registration.names.client_id.clone()),
         }
     }
 

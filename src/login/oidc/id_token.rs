@@ -5,7 +5,7 @@ use std::sync::RwLock;
 
 use serde_json::{Map, Value};
 
-use super::error::OidcError;
+use super::error::{OidcError, ProviderToken};
 use crate::key::{Algorithm, KeyStrength};
 use crate::oidc::discovery::ProviderEndpoint;
 use crate::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
@@ -15,7 +15,7 @@ use crate::policy::id_token::{self, ExpectedIdToken};
 use crate::policy::login_role::{Flow, Login, LoginRole, RoleConfig, evaluate};
 use crate::policy::oidc_identity::{self, OidcIdentity};
 use crate::policy::{CheckState, Verdict};
-use crate::token::{TokenError, Verified};
+use crate::token::{TokenError, Unverified, Verified};
 use crate::util::json_text::serialize_json;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
@@ -106,8 +106,8 @@ pub fn identify(
     };
     let discovery = provider.discovery;
     let now = rules.clock.now();
-    let verified =
-        verified(provider, &id_token, rules.cache, now, notes)?.map_err(OidcError::InvalidIdToken)?;
+    let verified = verified(provider, &id_token, rules.cache, now, notes)?
+        .map_err(|error| invalid(ProviderToken::IdToken, &id_token, error))?;
     let algorithms = allowed(rules.algorithms, &discovery.id_token_algorithms());
     let (nonce, subject) = match binding {
         TokenBinding::Nonce(nonce) => (Some(nonce), None),
@@ -117,6 +117,7 @@ pub fn identify(
     let expected = ExpectedIdToken {
         issuer: &discovery.issuer,
         client_id: &provider.registration.client_id,
+        client_id_setting: &provider.registration.names.client_id,
         algorithms: &algorithms,
         nonce,
         access_token: access_token.as_ref(),
@@ -201,13 +202,24 @@ fn userinfo(
         Userinfo::Signed(token) => token,
     };
     let verified = verified(provider, &token, rules.cache, rules.clock.now(), notes)?
-        .map_err(OidcError::InvalidUserinfo)?;
+        .map_err(|error| invalid(ProviderToken::Userinfo, &token, error))?;
     let (issuer, client_id) = (&provider.discovery.issuer, &provider.registration.client_id);
     require_acceptance(
         &id_token::check_signed_userinfo(&verified, issuer, client_id, rules.algorithms),
         notes,
     )?;
     Ok(verified.claims().as_object().clone())
+}
+
+/// Returns the error of a token that cannot be verified. For a token whose key is the client secret, this is not
+/// that no key matches.
+fn invalid(kind: ProviderToken, token: &SecretText, error: TokenError) -> OidcError {
+    let algorithm = Unverified::parse(token.expose()).ok();
+    let algorithm = algorithm.as_ref().and_then(|token| token.algorithm_hint().parse::<Algorithm>().ok());
+    match algorithm.filter(|algorithm| algorithm.is_symmetric()) {
+        Some(algorithm) => OidcError::TokenWithSecret { token: kind, algorithm },
+        None => OidcError::InvalidToken { token: kind, error },
+    }
 }
 
 /// Verifies a token with the keys of the provider, and fetches them once more if none matches. The

@@ -74,7 +74,7 @@ impl<'run> Listener<'run> {
     /// supports it, `::1`.
     ///
     /// # Errors
-    /// [`OidcError::InvalidListenAddress`], [`OidcError::CannotListen`].
+    /// [`OidcError::InvalidListenAddress`], [`OidcError::ListenAddressUnavailable`], [`OidcError::CannotListen`].
     pub fn bind(address: &str, ports: &Ports, clock: &'run dyn MonotonicClock) -> Result<Self, OidcError> {
         let addresses = addresses(address)?;
         let mut last = None;
@@ -90,7 +90,12 @@ impl<'run> Listener<'run> {
         // `Ports` contains at least one number, so at least one attempt failed.
         let (address, error) =
             last.unwrap_or((SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), io::ErrorKind::AddrInUse.into()));
-        Err(OidcError::CannotListen { address, port: ports.to_string(), why: reason(&error) })
+        Err(match error.kind() {
+            io::ErrorKind::AddrNotAvailable => {
+                OidcError::ListenAddressUnavailable { address: address.ip(), why: reason(&error) }
+            }
+            _ => OidcError::CannotListen { address, port: ports.to_string(), why: reason(&error) },
+        })
     }
 
     fn new(sockets: Vec<TcpListener>, clock: &'run dyn MonotonicClock) -> Result<Self, OidcError> {

@@ -1,7 +1,7 @@
 //! The configuration of an OpenID login, from settings and parameters: provider, client, scopes, and the
 //! rules for the ID token.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
@@ -18,11 +18,12 @@ use crate::util::secret::SecretText;
 use crate::util::suggest::nearest;
 
 use crate::config::{ConfigError, OidcProvider, Settings, Variable};
-use crate::http::{HttpError, HttpOptions, HttpTrust, parse_url};
+use crate::http::{HttpError, HttpOptions, parse_url};
 use crate::key::parse::read_signing;
 use crate::key::{Algorithm, KeyError, KeyFileError, KeyStrength};
+use crate::login::network::{CA_FILE_OPTION, CaFileError, trust_of};
 use crate::oidc::discovery;
-use crate::oidc::oauth::{ClientAuth, ClientCredentials, Registration};
+use crate::oidc::oauth::{ClientAuth, ClientCredentials, ClientSettings, Registration};
 use crate::policy::login_role::{
     LoginRole, LoginRoleError, LoginRoleSet, RoleConfig, RoleKeySource, RoleKeyUrl, RoleType,
 };
@@ -55,6 +56,8 @@ pub struct ProviderParameters {
 pub struct ProviderConfig {
     /// The name of the provider entry.
     pub entry: String,
+    /// The key of the provider entry in the configuration, such as `auth.oidc`.
+    pub key: String,
     /// The issuer URL of the provider.
     pub issuer: String,
     /// The registration of the client.
@@ -99,15 +102,36 @@ pub enum ProviderConfigError {
         /// The error.
         error: HttpError,
     },
-    /// The CA file, or the file with the key of the client.
+    /// The CA certificates.
     #[error(transparent)]
-    File(#[from] FileError),
-    /// The key of the client.
-    #[error(transparent)]
-    ClientKey(#[from] KeyFileError),
-    /// The login role.
+    Ca(#[from] CaFileError),
+    /// The file with the key of the client cannot be read.
+    #[error("{}.client-key-file: {error}", escape(.key))]
+    ClientKeyFile {
+        /// The key of the entry.
+        key: String,
+        /// The reason.
+        error: FileError,
+    },
+    /// The key of the client cannot be used.
+    #[error("{}.client-key-file: {error}", escape(.key))]
+    ClientKey {
+        /// The key of the entry.
+        key: String,
+        /// The reason.
+        error: KeyFileError,
+    },
+    /// A login role, or the configuration of all.
     #[error("{}", first(.0))]
     Role(Vec<LoginRoleError>),
+    /// The login role does not exist.
+    #[error("{}: {error}", escape(.setting))]
+    UnknownRole {
+        /// The setting with the name.
+        setting: String,
+        /// The error.
+        error: Box<LoginRoleError>,
+    },
     /// The login role is of type `jwt`.
     #[error("the login role {} is of type 'jwt', expected 'oidc'", quote(.0))]
     RoleType(String),
@@ -117,6 +141,17 @@ pub enum ProviderConfigError {
         escape(.key), quote(.found)
     )]
     ClientAuth {
+        /// The key of the entry.
+        key: String,
+        /// The method.
+        found: String,
+    },
+    /// A method of sending the client secret beside a key of the client.
+    #[error(
+        "{0}.token-endpoint-auth-method {found} does not use {0}.client-key-file: expected private_key_jwt, or no key file",
+        escape(.key), found = quote(.found)
+    )]
+    ClientAuthWithKey {
         /// The key of the entry.
         key: String,
         /// The method.
@@ -151,15 +186,18 @@ diagnostics! { ProviderConfigError:
                 None => Some("add it under auth.oidc.providers, with 'provider' and 'client-id'".to_owned()),
             };
     Self::ProviderUrl { error, .. } => error.kind(), error.hint();
-    Self::ClientKey(error) => error.kind(), error.hint();
-    Self::File(error) => error.kind(), error.hint();
+    Self::Ca(error) => error.kind(), error.hint();
+    Self::ClientKeyFile { error, .. } => error.kind(), error.hint();
+    Self::ClientKey { error, .. } => error.kind(), error.hint();
     Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, LoginRoleError::kind),
         faults.first().and_then(LoginRoleError::hint);
     Self::RoleType(role) => Kind::LoginRoleOtherType, format!(
                 "use a role of type oidc; this role is for tokens, which 'cc-jwt verify --login-role {}' checks",
                 file::shell_word(role)
             );
+    Self::UnknownRole { error, .. } => error.kind(), error.hint();
     Self::ClientAuth { .. } => Kind::ConfigValue;
+    Self::ClientAuthWithKey { .. } => Kind::ConfigValue;
     Self::Parameter { .. } => Kind::ConfigType;
 }
 
@@ -183,17 +221,16 @@ pub fn resolve(
     })?;
     let registration = registration(settings, entry, notes)?;
     let role = role(settings, entry, parameters.role.as_deref(), &issuer)?;
-    let trust =
-        match parameters.ca_file.as_deref().or(entry.ca_file.as_ref().map(|file| file.value.as_path())) {
-            Some(path) => HttpTrust::SystemPlus(read_ca_file(path)?),
-            None => HttpTrust::System,
-        };
+    let own_setting = format!("{}.ca-file", entry.key);
+    let of_entry = entry.ca_file.as_ref().map(|file| (own_setting.as_str(), file.value.as_path()));
+    let trust = trust_of(parameters.ca_file.as_deref().map(|path| (CA_FILE_OPTION, path)).or(of_entry))?;
     let (ask, optional_scopes) =
         authorization_params(entry, role.as_ref().map(|(_, role)| role), parameters)?;
     let algorithms =
         role.as_ref().map_or_else(|| ALGORITHMS.to_vec(), |(config, _)| config.algorithms.clone());
     Ok(ProviderConfig {
         entry: entry.name.clone(),
+        key: entry.key.clone(),
         issuer,
         registration,
         http: HttpOptions { trust, ..HttpOptions::default() },
@@ -220,14 +257,6 @@ fn issuer(key: &str, url: &str, notes: &mut Notes) -> String {
     issuer.to_owned()
 }
 
-/// Reads the CA certificates of a PEM file.
-///
-/// # Errors
-/// [`FileError`].
-pub fn read_ca_file(path: &Path) -> Result<Vec<u8>, FileError> {
-    file::read(path, SETTINGS_LIMIT)
-}
-
 fn find<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a OidcProvider, ProviderConfigError> {
     let entry_name = name.unwrap_or(DEFAULT_ENTRY);
     match (settings.provider(entry_name), name) {
@@ -252,12 +281,25 @@ fn registration(
     let common = |variable| settings.secret(variable).map(|secret| secret.text.clone());
     let is_own = own.is_some() || entry.client_secret_variable.is_some();
     let client_secret = named.or_else(|| if is_own { None } else { common(Variable::OidClientSecret) });
+    let secret = client_secret.filter(|secret: &SecretText| !secret.is_empty());
+    let names = ClientSettings {
+        client_id: if own.is_some() {
+            format!("{}.client-id", entry.key)
+        } else {
+            Variable::OidClientId.name().to_owned()
+        },
+        client_secret: match &entry.client_secret_variable {
+            Some(variable) => variable.value.clone(),
+            None if is_own => format!("{}.client-secret-variable", entry.key),
+            None => Variable::OidClientSecret.name().to_owned(),
+        },
+        client_key: format!("{}.client-key-file", entry.key),
+    };
     let client_id = match own {
         Some(id) => id,
         None => settings.secrets.require(Variable::OidClientId)?.text.expose().to_owned(),
     };
-    let secret = client_secret.filter(|secret: &SecretText| !secret.is_empty());
-    Ok(Registration { client_id, credentials: credentials(settings, entry, secret, notes)? })
+    Ok(Registration { client_id, credentials: credentials(settings, entry, secret, notes)?, names })
 }
 
 /// Returns the credentials of the client: the key of the entry, or the secret.
@@ -275,8 +317,10 @@ fn credentials(
     };
     match (&entry.client_key_file, method) {
         (Some(path), None | Some(ClientAuth::PrivateKeyJwt)) => {
-            let bytes =
-                Zeroizing::new(file::read_named(&path.value, SETTINGS_LIMIT, FileContents::Secret, notes)?);
+            let key_of_entry = || entry.key.clone();
+            let bytes = file::read_named(&path.value, SETTINGS_LIMIT, FileContents::Secret, notes)
+                .map_err(|error| ProviderConfigError::ClientKeyFile { key: key_of_entry(), error })?;
+            let bytes = Zeroizing::new(bytes);
             let key = read_signing(&bytes, KeyStrength::Enforce, notes).and_then(|key| {
                 if key.private_key().is_some() {
                     Ok(key)
@@ -284,13 +328,19 @@ fn credentials(
                     Err(KeyError::WrongType { found: "an HMAC secret".into(), expected: "a private key" })
                 }
             });
-            let key = key.map_err(|error| error.at(quote_path(&path.value)))?;
+            let key = key.map_err(|error| ProviderConfigError::ClientKey {
+                key: key_of_entry(),
+                error: error.at(quote_path(&path.value)),
+            })?;
             Ok(ClientCredentials::PrivateKey(Box::new(key)))
         }
         (None, Some(ClientAuth::PrivateKeyJwt)) => {
             Err(settings.missing(&format!("{}.client-key-file", entry.key)).into())
         }
-        (Some(_), Some(other)) => Err(invalid(other.name())),
+        (Some(_), Some(other)) => Err(ProviderConfigError::ClientAuthWithKey {
+            key: entry.key.clone(),
+            found: other.name().to_owned(),
+        }),
         (None, method) => Ok(match secret {
             Some(secret) => ClientCredentials::Secret { secret, method },
             None => ClientCredentials::Public,
@@ -317,7 +367,14 @@ fn role(
     let section = settings.jwt_roles.as_ref().map(|section| section.value.clone()).unwrap_or_default();
     let roles =
         LoginRoleSet::read("auth.jwt-roles", &Json::Object(section)).map_err(ProviderConfigError::Role)?;
-    let role = roles.find(name).map_err(|fault| ProviderConfigError::Role(vec![fault]))?;
+    let role = roles.find(name).map_err(|error| ProviderConfigError::UnknownRole {
+        setting: match (requested, of_entry) {
+            (Some(_), _) => "--role".to_owned(),
+            (None, Some(_)) => format!("{}.default-role", entry.key),
+            (None, None) => "auth.jwt-config.default_role".to_owned(),
+        },
+        error: Box::new(error),
+    })?;
     if role.role_type != RoleType::Oidc {
         // The default role of the configuration may be a role for tokens.
         return if requested.or(of_entry).is_none() {
@@ -332,6 +389,7 @@ fn role(
         bound_issuer: Some(issuer.to_owned()),
         algorithms: config.map_or_else(|| ALGORITHMS.to_vec(), |config| config.algorithms),
         default_role: None,
+        path: format!("{}.provider", entry.key),
         client_id: None,
         client_secret: None,
     };

@@ -273,7 +273,13 @@ impl<'run> ProviderLogin<'run> {
         loop {
             clock.pause(interval.min(deadline.saturating_duration_since(clock.now())));
             if clock.now() >= deadline {
-                return Err(OidcError::TimedOut { limit, rejected_requests: 0, redirect_uri: None }.into());
+                return Err(OidcError::TimedOut {
+                    limit,
+                    rejected_requests: 0,
+                    redirect_uri: None,
+                    client_id_setting: None,
+                }
+                .into());
             }
             match self.client.poll(self.mount, state, &self.client_nonce, self.request.wrap_ttl) {
                 Ok(PollAnswer::Done(answer)) => return Ok(answer),
@@ -306,7 +312,12 @@ impl<'run> ProviderLogin<'run> {
 }
 
 fn timed_out(limit: Duration, rejected_requests: usize, pending: &PendingAuthorization) -> OidcError {
-    OidcError::TimedOut { limit, rejected_requests, redirect_uri: Some(pending.redirect_uri.clone()) }
+    OidcError::TimedOut {
+        limit,
+        rejected_requests,
+        redirect_uri: Some(pending.redirect_uri.clone()),
+        client_id_setting: None,
+    }
 }
 
 fn note(ui: &mut impl LoginUi, text: &str) {

@@ -3,13 +3,17 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::registration::ClientAuth;
+use super::registration::{ClientAuth, ClientSettings};
 use crate::http::{HttpError, Response};
 use crate::oidc::discovery::DiscoveryError;
+use crate::policy::keycloak_settings::{
+    LIGHTWEIGHT_ACCESS_TOKEN, LIGHTWEIGHT_USERINFO, PUSHED_AUTHORIZATION, SERVICE_ACCOUNT, STANDARD_FLOW,
+    TOKEN_EXCHANGE as KEYCLOAK_TOKEN_EXCHANGE,
+};
 use crate::util::diagnostic::diagnostics;
 use crate::util::json;
 use crate::util::kind::Kind;
-use crate::util::quote::quote;
+use crate::util::quote::{escape, quote};
 
 /// The purpose of a request for a device code, in messages.
 pub(super) const DEVICE_AUTHORIZATION: &str = "the device authorization";
@@ -99,12 +103,24 @@ impl ErrorResponse {
                 words.iter().all(|word| text.contains(word))
             })
         };
+        if describes(&["pushed authorization"]) {
+            return Some(format!(
+                "switch off '{PUSHED_AUTHORIZATION}' of the client: this login does not use them"
+            ));
+        }
+        if describes(&["lightweight"]) {
+            return Some(format!(
+                "switch off '{LIGHTWEIGHT_ACCESS_TOKEN}' of the client, or switch on '{LIGHTWEIGHT_USERINFO}'"
+            ));
+        }
+        if describes(&["standard flow"]) {
+            return Some(format!(
+                "allow logins in a browser in the provider's registration of this client (Keycloak: '{STANDARD_FLOW}')"
+            ));
+        }
         let text = match self.code.as_str() {
             "invalid_grant" if describes(&["user", "disabled"]) => {
                 "the provider has disabled this account: ask its administrator"
-            }
-            "invalid_request" if describes(&["pushed authorization"]) => {
-                "switch off 'Pushed authorization request required' of the client: this login does not use them"
             }
             "not_allowed" => {
                 "the provider does not permit this: ask its administrator for the settings of the client and the realm"
@@ -114,14 +130,13 @@ impl ErrorResponse {
             }
             "expired_token" => "the code has expired: start again",
             "invalid_grant" => "the code or token has expired or was used already: start again",
-            "invalid_client" => {
-                "check OID_CLIENT_ID and OID_CLIENT_SECRET against the provider's registration"
-            }
+            "invalid_client" => "check the client ID and its secret against the provider's registration",
             "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" => {
                 "the provider's registration of this client must allow this kind of login"
             }
             "invalid_scope" => {
-                "the provider does not know all requested scopes: see -v, and 'scopes' of the provider entry"
+                "the provider does not know all requested scopes: check --scope, 'scopes' of the provider entry, and \
+                 'oidc_scopes' of the login role"
             }
             "login_required" | "interaction_required" | "consent_required" => {
                 "log in again with cc-login --method oidc"
@@ -150,9 +165,11 @@ pub enum OauthError {
         /// The error response.
         refusal: ErrorResponse,
         /// The redirect URI of the request, if it has one.
-        redirect_uri: Option<String>,
+        redirect_uri: Option<Box<str>>,
         /// The client authentication methods that were tried, in order.
         tried: [Option<ClientAuth>; 2],
+        /// The settings of the client, if the request authenticated it.
+        client: Option<Box<ClientSettings>>,
     },
     /// The response lacks a required member, or a member is invalid.
     #[error("invalid answer of the provider to {what}: {why}")]
@@ -177,6 +194,14 @@ impl OauthError {
     pub fn is_grant_disabled(&self) -> bool {
         matches!(self, Self::ErrorResponse { refusal, .. } if refusal.is_grant_disabled())
     }
+
+    /// Adds the names of the client's settings to an error of the provider.
+    pub(super) fn of_client(mut self, names: &ClientSettings) -> Self {
+        if let Self::ErrorResponse { client, .. } = &mut self {
+            *client = Some(Box::new(names.clone()));
+        }
+        self
+    }
 }
 
 /// Formats the first names, quoted, and the number of the others.
@@ -197,34 +222,36 @@ diagnostics! { OauthError:
     Self::ErrorResponse { what: DEVICE_AUTHORIZATION, refusal, .. } if refusal.is_grant_disabled() => refusal.kind(),
         "allow the device authorization grant in the provider's registration of this client, or use --manual";
     Self::ErrorResponse { what: CLIENT_LOGIN, refusal, .. } if refusal.is_grant_disabled() => refusal.kind(),
-        "allow the client credentials grant in the provider's registration of this client (Keycloak: 'Service accounts roles')";
+        format!("allow the client credentials grant in the provider's registration of this client (Keycloak: '{SERVICE_ACCOUNT}')");
     Self::ErrorResponse { what: TOKEN_EXCHANGE, refusal, .. } if refusal.is_grant_disabled() => refusal.kind(),
-        "allow the token exchange grant in the provider's registration of this client (Keycloak: 'Standard token exchange')";
-    Self::ErrorResponse { refusal, redirect_uri, tried, .. } => refusal.kind(),
-        client_hint(refusal, *tried).or_else(|| refusal.hint(redirect_uri.as_deref()));
+        format!("allow the token exchange grant in the provider's registration of this client (Keycloak: '{KEYCLOAK_TOKEN_EXCHANGE}')");
+    Self::ErrorResponse { refusal, redirect_uri, tried, client, .. } => refusal.kind(),
+        client.as_deref().and_then(|names| client_hint(refusal, *tried, names)).or_else(|| refusal.hint(redirect_uri.as_deref()));
     Self::InvalidResponse { .. } => Kind::ProviderAnswer;
     Self::NoClientAuth(_) => Kind::ProviderClientAuth;
     Self::Assertion(_) => Kind::ProviderClientAuth;
 }
 
 /// Returns the hint for a rejected client; `tried` lists the client authentication methods in order.
-fn client_hint(refusal: &ErrorResponse, tried: [Option<ClientAuth>; 2]) -> Option<String> {
-    let names = tried.iter().flatten().map(|method| method.name()).collect::<Vec<_>>().join(" and ");
+fn client_hint(
+    refusal: &ErrorResponse,
+    tried: [Option<ClientAuth>; 2],
+    settings: &ClientSettings,
+) -> Option<String> {
+    let methods = tried.iter().flatten().map(|method| method.name()).collect::<Vec<_>>().join(" and ");
+    let [id, secret, key] =
+        [&settings.client_id, &settings.client_secret, &settings.client_key].map(|name| escape(name));
     if refusal.is_client_unknown() {
         return Some(match tried {
             [None, _] => {
-                "no client secret was sent: set OID_CLIENT_SECRET if the client is not public, or check \
-                          OID_CLIENT_ID"
-                    .to_owned()
+                format!("no client secret was sent: set {secret} if the client is not public, or check {id}")
             }
-            [Some(ClientAuth::PrivateKeyJwt), _] => {
-                "register the public key of the client, or the issuer of its assertion, with the provider, and check \
-                 OID_CLIENT_ID"
-                    .to_owned()
-            }
+            [Some(ClientAuth::PrivateKeyJwt), _] => format!(
+                "register the public key of the client ({key}), or the issuer of its assertion (--identity), with the \
+                 provider, and check {id}"
+            ),
             _ => format!(
-                "check OID_CLIENT_ID and OID_CLIENT_SECRET against the provider's registration; the secret was sent \
-                 by {names}"
+                "check {id} and {secret} against the provider's registration; the secret was sent by {methods}"
             ),
         });
     }
@@ -280,7 +307,13 @@ pub(super) fn check_status(
             None => return Err(answer.to_error().into()),
         },
     };
-    Err(OauthError::ErrorResponse { what, refusal, redirect_uri: redirect_uri.map(str::to_owned), tried })
+    Err(OauthError::ErrorResponse {
+        what,
+        refusal,
+        redirect_uri: redirect_uri.map(Box::from),
+        tried,
+        client: None,
+    })
 }
 
 /// Parses `Bearer error="…", error_description="…"`.

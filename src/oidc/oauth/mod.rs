@@ -18,5 +18,5 @@ mod userinfo;
 pub use device::{DeviceAuthorization, DevicePoll};
 pub use error::{ErrorResponse, OauthError};
 pub use provider::{Provider, SubjectTokenType, TokenResponse};
-pub use registration::{ClientAuth, ClientCredentials, Registration};
+pub use registration::{ClientAuth, ClientCredentials, ClientSettings, Registration};
 pub use userinfo::Userinfo;

@@ -292,39 +292,42 @@ impl<'a> Provider<'a> {
         endpoint: &Url,
         form: &[(&str, &str)],
     ) -> Result<Response, OauthError> {
+        let (answer, tried) = self.send_authenticated(endpoint, form)?;
+        check_status(what, redirect_uri, tried, answer)
+            .map_err(|error| error.of_client(&self.registration.names))
+    }
+
+    /// Sends a form with client authentication; returns the response and the methods that were tried.
+    fn send_authenticated(
+        &self,
+        endpoint: &Url,
+        form: &[(&str, &str)],
+    ) -> Result<(Response, [Option<ClientAuth>; 2]), OauthError> {
+        const BY_ASSERTION: [Option<ClientAuth>; 2] = [Some(ClientAuth::PrivateKeyJwt), None];
         let (secret, method) = match &self.registration.credentials {
-            ClientCredentials::Public => {
-                return check_status(
-                    what,
-                    redirect_uri,
-                    [None; 2],
-                    self.send(endpoint, form, Sent::Nothing)?,
-                );
-            }
+            ClientCredentials::Public => return Ok((self.send(endpoint, form, Sent::Nothing)?, [None; 2])),
             ClientCredentials::PrivateKey(key) => {
                 let client_id = &self.registration.client_id;
                 let assertion = sign_assertion(client_id, &self.discovery.issuer, key, self.clock.now())
                     .map_err(|error| OauthError::Assertion(error.to_string()))?;
-                let answer = self.send(endpoint, form, Sent::Assertion(&assertion))?;
-                return check_status(what, redirect_uri, [Some(ClientAuth::PrivateKeyJwt), None], answer);
+                return Ok((self.send(endpoint, form, Sent::Assertion(&assertion))?, BY_ASSERTION));
             }
             ClientCredentials::Assertion(assertion) => {
-                let answer = self.send(endpoint, form, Sent::Assertion(assertion))?;
-                return check_status(what, redirect_uri, [Some(ClientAuth::PrivateKeyJwt), None], answer);
+                return Ok((self.send(endpoint, form, Sent::Assertion(assertion))?, BY_ASSERTION));
             }
             ClientCredentials::Secret { secret, method } => (secret, *method),
         };
         let (first, second) = self.client_auth(method)?;
         let answer = self.send(endpoint, form, Sent::Secret(first, secret))?;
         let Some(second) = second.filter(|_| is_client_rejected(&answer)) else {
-            return check_status(what, redirect_uri, [Some(first), None], answer);
+            return Ok((answer, [Some(first), None]));
         };
         log::info!("the provider rejects the client by {}: trying {}", first.name(), second.name());
         let answer = self.send(endpoint, form, Sent::Secret(second, secret))?;
         if !is_client_rejected(&answer) {
             self.accepted.set(Some(second));
         }
-        check_status(what, redirect_uri, [Some(first), Some(second)], answer)
+        Ok((answer, [Some(first), Some(second)]))
     }
 
     /// Returns the method for the client secret, and the one to try if the provider rejects the client.

@@ -14,6 +14,19 @@ pub struct Registration {
     pub client_id: String,
     /// How the client authenticates itself.
     pub credentials: ClientCredentials,
+    /// The settings with these values, for hints.
+    pub names: ClientSettings,
+}
+
+/// The names of the settings of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// The setting with the client ID, such as `OID_CLIENT_ID`.
+    pub client_id: String,
+    /// The setting with the client secret, such as `OID_CLIENT_SECRET`.
+    pub client_secret: String,
+    /// The setting with the file of the private key, such as `auth.oidc.client-key-file`.
+    pub client_key: String,
 }
 
 /// The credentials of a client.

@@ -5,6 +5,9 @@ use serde_json::{Map, Number, Value};
 use super::check_sequence::{CheckResult, Failure, Pass};
 use super::field::describe;
 use super::role::{BoundClaim, LoginRole, Matching};
+use crate::policy::keycloak_settings::{
+    ADD_TO_ACCESS_TOKEN, ADD_TO_LIGHTWEIGHT_ACCESS_TOKEN, LIGHTWEIGHT_ACCESS_TOKEN,
+};
 use crate::policy::{glob, pointer};
 use crate::util::quote::quote;
 
@@ -145,7 +148,24 @@ pub(super) fn missing_claim(claims: &Map<String, Value>, name: &str) -> Failure 
     if let Some(near) = crate::util::suggest::nearest(name, claims.keys().map(String::as_str)) {
         return failure.hint(format!("it has {}", quote(near)));
     }
-    failure
+    match keycloak_mapper(claims) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Returns the hint for a claim that an access token of Keycloak does not have. Its lightweight access tokens have
+/// neither roles nor names nor an audience.
+pub(super) fn keycloak_mapper(claims: &Map<String, Value>) -> Option<String> {
+    let is_realm =
+        claims.get("iss").and_then(Value::as_str).is_some_and(|issuer| issuer.contains("/realms/"));
+    let is_access_token = claims.get("typ").and_then(Value::as_str) == Some("Bearer");
+    (is_realm && is_access_token).then(|| {
+        format!(
+            "at Keycloak, add a mapper for it with '{ADD_TO_ACCESS_TOKEN}'; with '{LIGHTWEIGHT_ACCESS_TOKEN}' of the client, \
+             with '{ADD_TO_LIGHTWEIGHT_ACCESS_TOKEN}'"
+        )
+    })
 }
 
 /// Returns the failure for a pointer that only the reference server can follow.

@@ -11,6 +11,8 @@ use crate::util::secret::SecretText;
 /// The configuration that all roles share.
 #[derive(Debug, Clone)]
 pub struct RoleConfig {
+    /// The name of the configuration in messages, such as `auth.jwt-config`.
+    pub path: String,
     /// The source of the keys.
     pub keys: RoleKeySource,
     /// The required `iss` of every token; `None` accepts any.
@@ -122,7 +124,16 @@ impl RoleConfig {
         }
         // Missing keys are an error above, so the placeholder is never returned.
         let keys = keys.unwrap_or_else(|| RoleKeySource::Pem(Vec::new()));
-        fields.finish(Self { keys, bound_issuer, algorithms, default_role, client_id, client_secret })
+        let path = path.to_owned();
+        fields.finish(Self { path, keys, bound_issuer, algorithms, default_role, client_id, client_secret })
+    }
+}
+
+impl RoleConfig {
+    /// Returns the name of a field in messages, such as `auth.jwt-config.jwks_url`.
+    #[must_use]
+    pub fn field_name(&self, name: &str) -> String {
+        member_path(&self.path, name)
     }
 }
 

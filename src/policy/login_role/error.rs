@@ -52,7 +52,7 @@ pub enum LoginRoleError {
         reason: String,
     },
     /// No role of this name.
-    #[error("there is no role {}", quote(.name))]
+    #[error("auth.jwt-roles does not have the role {}", quote(.name))]
     UnknownRole {
         /// The requested name.
         name: String,

@@ -111,7 +111,7 @@ fn run_checks(
     // The reference server compares the audiences before the times, and checks that a role has audiences
     // at all after them.
     let is_later = role.bound_audiences.is_empty() && times.is_err();
-    sequence.record(before(audience(role, &registered, flow), is_later))?;
+    sequence.record(before(audience(role, &registered, claims, flow), is_later))?;
     sequence.record(times)?;
     let merged = with_userinfo(claims, flow);
     let claims = merged.as_ref().unwrap_or(claims);
@@ -310,8 +310,13 @@ fn exact(claim: &str, field: &str, expected: &str, found: Option<&str>) -> Check
     }
 }
 
-fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> CheckResult<()> {
-    let (expected, found) = (&role.bound_audiences, &claims.aud);
+fn audience(
+    role: &LoginRole,
+    registered: &RegisteredClaims,
+    claims: &Map<String, Value>,
+    flow: Flow<'_>,
+) -> CheckResult<()> {
+    let (expected, found) = (&role.bound_audiences, &registered.aud);
     let listed = |values: &[String]| {
         let mut shown: Vec<String> = values.iter().take(5).map(|value| quote(value)).collect();
         if values.len() > shown.len() {
@@ -339,7 +344,10 @@ fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> Chec
             "the token has no aud, expected {} (bound_audiences)",
             listed(expected)
         ))
-        .hint("ask the issuer for a token for this audience"));
+        .hint(
+            bound_claims::keycloak_mapper(claims)
+                .unwrap_or_else(|| "ask the issuer for a token for this audience".to_owned()),
+        ));
     }
     let failure =
         Failure::new(format!("aud is {}, expected {} (bound_audiences)", listed(found), listed(expected)));
