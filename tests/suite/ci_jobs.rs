@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use serde_json::{Value, json};
 
 use crate::ci_providers::{BEARER, CiProvider};
+use crate::openbao_server::{OpenBao, ROOT_TOKEN};
 use crate::support::{Run, TestEnv, has, has_python};
 
 const AUDIENCE: &str = "https://cc.example.org";
@@ -385,4 +386,56 @@ fn examples_of_the_guide_log_in_and_use_the_token() {
     let path = "['spec']['template']['spec']['containers'][0]['command']";
     let run = run_example("Kubernetes", &cluster, path, &replaced, "");
     assert_eq!(run.ended(0).stdout, "accepted\n");
+}
+
+#[test]
+fn example_of_the_guide_for_openbao_reads_a_secret_in_a_job() {
+    if !has_python("yaml") || !has("bao") {
+        return;
+    }
+    let bao = OpenBao::start();
+    let gitlab = CiProvider::gitlab();
+    let site = |text: &str| {
+        text.replace("https://gitlab.example.org", &gitlab.issuer())
+            .replace("https://stronghold.example.org", &bao.url)
+    };
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ci.md")).unwrap();
+    let (_, section) = page.split_once("\n## Stronghold, OpenBao and Vault\n").unwrap();
+    let block = |kind: &str| {
+        let (_, after) = section.split_once(&format!("```{kind}\n")).unwrap();
+        site(after.split_once("\n```").unwrap().0)
+    };
+    bao.set(
+        "sys/policies/acl/job",
+        &json!({"policy": "path \"secret/data/job\" { capabilities = [\"read\"] }"}),
+    );
+    bao.set("secret/data/job", &json!({"data": {"word": "from the server"}}));
+    let directory = TestEnv::new();
+    let setup = format!("set -e; export BAO_ADDR={} BAO_TOKEN={ROOT_TOKEN}\n{}", bao.url, block("sh"));
+    directory.sh(&setup).ended(0);
+    // The role of the page has no errors for this program either.
+    let role = block("sh").split_once("<<'END'\n").unwrap().1.split_once("\nEND").unwrap().0.to_owned();
+    directory.write("ci.json", role);
+    directory.sh("cc-jwt role check ci.json").ended(0);
+    directory.write("job.yaml", block("yaml"));
+    directory.write(
+        "print.py",
+        "import yaml\njob = yaml.safe_load(open('job.yaml'))['report']
+print('\\n'.join([f'export {name}={value}' for name, value in job['variables'].items()] + job['script']))",
+    );
+    let command = directory.sh("python3 print.py").ended(0).stdout;
+    directory.write("bin/vault", "#!/bin/sh\nexec bao \"$@\"\n");
+    directory.sh("chmod 755 bin/vault").ended(0);
+    let job = |audience: &str| {
+        let token = gitlab.token(audience);
+        directory.sh(&format!("export STRONGHOLD_JWT='{token}' PATH=\"$PWD/bin:$PATH\"\n{command}"))
+    };
+    let run = job(&bao.url).ended(0);
+    assert!(run.stdout.contains("from the server"), "{}", run.stdout);
+    let other = job("https://cc.example.org").ended(1);
+    assert!(
+        other.stderr.contains("invalid audience (aud) claim") && other.stdout.is_empty(),
+        "{}",
+        other.stderr
+    );
 }

@@ -37,14 +37,16 @@ fn blocks() -> BTreeMap<String, Vec<String>> {
 /// The `sh` blocks of README and the guides, by page and title of their section.
 fn guide_blocks() -> BTreeMap<String, Vec<String>> {
     let mut blocks: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (page, text) in guides::pages() {
+    // The blocks of this page, and of a section below, need OpenBao: other tests run them.
+    let pages = guides::pages().into_iter().filter(|(page, _)| page != "docs/stronghold-login.md");
+    for (page, text) in pages {
         let mut title = String::new();
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
             if let Some(next) = line.strip_prefix("## ") {
                 title = format!("{page}: {next}");
             }
-            if line == "```sh" {
+            if line == "```sh" && title != "docs/ci.md: Stronghold, OpenBao and Vault" {
                 let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
                 blocks.entry(title.clone()).or_default().push(block.join("\n"));
             }

@@ -28,7 +28,9 @@ fn keycloak_id_tokens_of_every_algorithm_are_verified() {
         &key("ed", "eddsa-generated", 50, &json!({"eddsaEllipticCurveKey": ["Ed25519"]})),
     );
     let directory = realm.directory(&json!({}));
-    for algorithm in ["RS256", "PS256", "ES256", "ES384", "EdDSA"] {
+    for algorithm in
+        ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+    {
         realm.change_client("cc", &json!({"attributes": {"id.token.signed.response.alg": algorithm}}));
         let run = log_in(&directory, "", "").ended(0);
         assert!(!run.stderr.contains("warning"), "{algorithm}: {}", run.stderr);

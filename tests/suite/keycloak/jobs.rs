@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::{Value, json};
 
 use super::server::{Realm, log_in};
+use crate::ci_providers::{CiProvider, gitlab_claims};
 use crate::oidc::session;
 use crate::support::TestEnv;
 
@@ -19,7 +20,7 @@ fn keycloak_client_logs_in_with_its_secret_and_has_the_roles_of_its_service_acco
     assert!(
         off.stderr.contains("the provider rejected the login of the client: 'unauthorized_client'")
             && off.stderr.contains("hint: allow the client credentials grant")
-            && off.stderr.contains("Service accounts roles"),
+            && off.stderr.contains("'Service account roles'"),
         "{}",
         off.stderr
     );
@@ -119,4 +120,58 @@ fn keycloak_exchanges_an_access_token_of_a_user() {
     fs::set_permissions(directory.file("access"), fs::Permissions::from_mode(0o600)).unwrap();
     let wrong = directory.sh(exchange);
     assert!(wrong.status != 0 && !wrong.stderr.contains("c2ln"), "{}", wrong.stderr);
+}
+
+/// The YAML block of a section of `docs/ci.md`, whose command is that of a job.
+fn command_of_guide(title: &str) -> String {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ci.md")).unwrap();
+    let (_, section) = page.split_once(&format!("# {title}\n")).unwrap();
+    let (_, command) = section.split_once("\n    - ").unwrap();
+    command.lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn keycloak_client_logs_in_with_the_identity_of_a_job_instead_of_a_secret() {
+    let Some(realm) = Realm::new() else { return };
+    let gitlab = CiProvider::gitlab();
+    let issuer = gitlab.issuer();
+    realm.send(
+        "POST",
+        "/identity-provider/instances",
+        &json!({
+            "alias": "gitlab", "providerId": "oidc", "enabled": true,
+            "config": {
+                "issuer": issuer, "jwksUrl": format!("{issuer}/openid/v1/jwks"), "useJwksUrl": "true",
+                "validateSignature": "true", "supportsClientAssertions": "true", "clientId": "x", "clientSecret": "x",
+                "authorizationUrl": format!("{issuer}/x"), "tokenUrl": format!("{issuer}/x"),
+            },
+        }),
+    );
+    let subject = gitlab_claims()["sub"].clone();
+    realm.change_client(
+        "cc",
+        &json!({
+            "serviceAccountsEnabled": true, "clientAuthenticatorType": "federated-jwt",
+            "attributes": {"jwt.credential.issuer": "gitlab", "jwt.credential.sub": subject},
+        }),
+    );
+    let directory = realm.directory(&json!({}));
+    // The client has no secret.
+    directory.write(".env", directory.read(".env").replace("OID_CLIENT_SECRET=s3cret", ""));
+    directory.write("report", "#!/bin/sh\nprintenv ACCESS_TOKEN\n");
+    directory.sh("chmod 755 report").ended(0);
+    let command = command_of_guide("Keycloak: the identity of the job instead of a secret");
+    let job = |audience: &str| format!("export KEYCLOAK_JWT='{}'; {command}", gitlab.token(audience));
+    let run = directory.sh(&job(&realm.issuer())).ended(0);
+    assert!(run.stdout.starts_with("eyJ"), "{}", run.stdout);
+    // Each token is accepted once, for this realm, from this issuer.
+    let wrong = [
+        job("https://idp.example.org"),
+        format!("export KEYCLOAK_JWT='{}'; {command}", CiProvider::gitlab().token(&realm.issuer())),
+    ];
+    for line in wrong {
+        let run = directory.sh(&line).ended(77);
+        assert!(run.stderr.contains("the issuer of its assertion (--identity)"), "{}", run.stderr);
+        assert!(!run.stderr.contains("eyJ"), "{}", run.stderr);
+    }
 }

@@ -6,3 +6,6 @@ mod jobs;
 mod roles;
 mod server;
 mod sessions;
+mod stronghold;
+mod tokens;
+mod wrong_settings;
