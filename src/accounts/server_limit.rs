@@ -27,6 +27,8 @@ pub enum ServerLimit {
     Journal,
     /// Synchronizing with an LDAP directory.
     SyncLdap,
+    /// `sync-slurm`.
+    SyncSlurm,
 }
 
 impl ServerLimit {
@@ -60,6 +62,7 @@ impl fmt::Display for ServerLimit {
             Self::Export => "export users with their passwords",
             Self::Journal => "print the journal or undo a run",
             Self::SyncLdap => "start a synchronization with the LDAP directory",
+            Self::SyncSlurm => "synchronize with Slurm accounting",
         })
     }
 }

@@ -12,6 +12,7 @@ use super::origin::{Origin, Value};
 use super::section::{Findings, Section, SectionState, same_name};
 use super::server::ServerConfig;
 use super::settings::{Jwts, Ldap, OidcProvider};
+use super::slurm::{SlurmSettings, read_slurm};
 use crate::util::duration::GoDuration;
 use crate::util::file::{SETTINGS_LIMIT, read_text};
 use crate::util::json::JsonNode;
@@ -27,6 +28,7 @@ pub(super) struct FileSettings {
     pub(super) jwts: Jwts,
     pub(super) ldap: Option<Ldap>,
     pub(super) oidc: Vec<OidcProvider>,
+    pub(super) slurm: Option<Box<SlurmSettings>>,
     pub(super) jwt_config: Option<Value<Map<String, Json>>>,
     pub(super) jwt_roles: Option<Value<Map<String, Json>>>,
     pub(super) server: ServerConfig,
@@ -82,6 +84,9 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
             settings.server.oidc_without_provider = !section.has("provider");
             settings.oidc = read_oidc(section, Layout::Nested, findings);
         }
+        settings.slurm = auth
+            .section("slurm", findings)
+            .map(|section| Box::new(read_slurm(section, findings)));
         settings.jwt_config = auth.raw(&["jwt-config"], findings);
         settings.jwt_roles = auth.raw(&["jwt-roles"], findings);
         auth.warn_unknown(OLD_SPELLINGS, findings);

@@ -101,6 +101,7 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigErrors> {
             .map_or(Value::by_default(Some(DEFAULT_SESSION)), never_if_zero),
         jwts: super::settings::Jwts { max_age: never_if_zero(from_file.jwts.max_age), ..from_file.jwts },
         ldap: from_file.ldap,
+        slurm: from_file.slurm,
         oidc: from_file.oidc,
         jwt_config: from_file.jwt_config,
         jwt_roles: from_file.jwt_roles,

@@ -37,6 +37,8 @@ pub struct Settings {
     pub ldap: Option<Ldap>,
     /// The OpenID providers: the server's own entry with the name `oidc`, then the others.
     pub oidc: Vec<OidcProvider>,
+    /// Slurm accounting for `cc-user sync-slurm`. Not a setting of the server.
+    pub slurm: Option<Box<SlurmSettings>>,
     /// The key sources of login roles (`auth.jwt-config`), unparsed.
     pub jwt_config: Option<Value<Map<String, Json>>>,
     /// The login roles by name (`auth.jwt-roles`), unparsed.
@@ -116,7 +118,7 @@ pub struct Ldap {
     pub sasl_external: Value<bool>,
     /// The roles and projects that groups give. Not a setting of the server.
     pub group_map: Option<Box<GroupMapSettings>>,
-    /// The roles and projects that Slurm accounting gives. Not a setting of the server.
+    /// The roles and projects that Slurm accounting gives to LDAP users. Not a setting of the server.
     pub slurm: Option<Box<SlurmSettings>>,
 }
 

@@ -1,5 +1,5 @@
-//! The section `auth.ldap.slurm`: Slurm accounting as a source of roles and projects. The server does not
-//! read it.
+//! The sections `auth.ldap.slurm` and `auth.slurm`: Slurm accounting as a source of roles and projects. The
+//! server does not read them.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,8 @@ use super::section::{Findings, Section};
 /// The section as it is written; `slurm` checks its values.
 #[derive(Debug, Clone)]
 pub struct SlurmSettings {
+    /// The section, such as `auth.ldap.slurm`.
+    pub section: String,
     /// The program, `sacctmgr` by default.
     pub sacctmgr: Value<PathBuf>,
     /// A file with the output of sacctmgr, which is then not run.
@@ -27,6 +29,7 @@ pub struct SlurmSettings {
 
 pub(super) fn read_slurm(mut section: Section<'_>, findings: &mut Findings) -> SlurmSettings {
     let settings = SlurmSettings {
+        section: section.key("").trim_end_matches('.').to_owned(),
         sacctmgr: section
             .path(&["sacctmgr"], findings)
             .unwrap_or_else(|| Value::by_default(PathBuf::from("sacctmgr"))),

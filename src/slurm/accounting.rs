@@ -70,6 +70,11 @@ impl Accounting {
         self.users.values()
     }
 
+    /// An error for each of these clusters that the answer does not have.
+    pub fn unknown_clusters(&self, clusters: &[String]) -> Vec<SlurmError> {
+        clusters.iter().filter_map(|name| self.trees(std::slice::from_ref(name)).err()).collect()
+    }
+
     /// The accounts of some clusters, or of all of them if none is named.
     ///
     /// # Errors
@@ -120,6 +125,11 @@ impl AccountTree {
     #[must_use]
     pub fn contains(&self, account: &str) -> bool {
         self.parents.contains_key(account)
+    }
+
+    /// The accounts of the cluster.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        self.parents.keys().map(String::as_str)
     }
 
     /// The accounts above an account, from its parent to `root`.

@@ -2,7 +2,9 @@
 //!
 //! Fields are separated by `|` without quoting; names of users, accounts and clusters cannot contain
 //! it. The first line of each command has the titles of the columns, so that the outputs can be in one
-//! file in any order. Seen with Slurm 22.05.
+//! file. The associations come first: their users and accounts show whether the users are complete, but not
+//! the other way around, since Slurm lists users and coordinated accounts of a deleted cluster. Seen with
+//! Slurm 22.05.
 
 use super::error::SlurmError;
 
@@ -73,7 +75,7 @@ impl Table {
 }
 
 impl SlurmAnswer {
-    /// Parses the output of both commands, in any order.
+    /// Parses the output of both commands: first the associations, then the users.
     ///
     /// # Errors
     /// [`SlurmError::Empty`], [`SlurmError::Malformed`] with the line, and [`SlurmError::MissingTable`]
@@ -99,6 +101,9 @@ impl SlurmAnswer {
                 continue;
             }
             if let Some(found) = Table::of_titles(line) {
+                if found == Table::Users && !has_associations {
+                    return Err(malformed(number, "expected the output of 'sacctmgr show assoc' first"));
+                }
                 let seen = match found {
                     Table::Associations => &mut has_associations,
                     Table::Users => &mut has_users,
@@ -176,8 +181,9 @@ mod tests {
         "User|Def Acct|Coord Accounts|Admin\nanna|a b|a b,qcd|Operator\nroot|||Administrator\n";
 
     #[test]
-    fn answer_is_parsed_in_any_order_of_the_tables() {
-        for text in [format!("{ASSOCIATIONS}{USERS}"), format!("{USERS}\r\n{ASSOCIATIONS}")] {
+    fn answer_is_parsed_with_lines_of_any_system() {
+        let text = format!("{ASSOCIATIONS}{USERS}");
+        for text in [text.clone(), text.replace('\n', "\r\n")] {
             let answer = SlurmAnswer::parse(text.as_bytes()).unwrap();
             assert_eq!(answer.associations.len(), 3);
             assert_eq!(answer.associations[1].parent.as_deref(), Some("root"));
@@ -209,16 +215,16 @@ mod tests {
             (format!("{ASSOCIATIONS}hpc|x|y|z|\n"), "line 5: expected 4 fields"),
             (format!("{ASSOCIATIONS}|x||root\n"), "line 5: expected a cluster"),
             (format!("{ASSOCIATIONS}hpc|x||root"), "line 5: the output ends within a line"),
-            (format!("{USERS}|||None\n"), "line 4: expected a username"),
-            (format!("{USERS}x|||King\n"), "line 4: expected None, Operator"),
-            (format!("{USERS}{USERS}"), "line 4: the titles of this table occur twice"),
-            (USERS.to_owned(), "sacctmgr show assoc"),
+            (format!("{ASSOCIATIONS}{USERS}|||None\n"), "line 8: expected a username"),
+            (format!("{ASSOCIATIONS}{USERS}x|||King\n"), "line 8: expected None, Operator"),
+            (format!("{ASSOCIATIONS}{USERS}{USERS}"), "line 8: the titles of this table occur twice"),
+            (format!("{USERS}{ASSOCIATIONS}"), "line 1: expected the output of 'sacctmgr show assoc' first"),
             (ASSOCIATIONS.to_owned(), "sacctmgr show user"),
         ] {
             let error = SlurmAnswer::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(expected), "{text:?}: {error}");
         }
-        let error = SlurmAnswer::parse(b"User|Def\n\xff|||None\n").unwrap_err().to_string();
+        let error = SlurmAnswer::parse(b"Cluster|Account|User|Par\n\xff|||None\n").unwrap_err().to_string();
         assert!(error.contains("line 2: expected UTF-8"), "{error}");
     }
 }

@@ -14,8 +14,16 @@ use crate::util::time::human_span;
 #[derive(Debug, thiserror::Error)]
 pub enum SlurmError {
     /// A setting is invalid.
-    #[error("auth.ldap.slurm: {0}")]
-    Setting(String),
+    #[error("{key}: {why}")]
+    Setting {
+        /// The setting.
+        key: String,
+        /// Why.
+        why: String,
+    },
+    /// There are two sections for Slurm.
+    #[error("expected only one of the sections auth.slurm and auth.ldap.slurm")]
+    TwoSections,
     /// The file with saved output cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -108,10 +116,12 @@ pub enum PartialAnswer {
 }
 
 diagnostics! { SlurmError:
-    Self::Setting(_) => Kind::ConfigValue;
+    Self::Setting { .. } => Kind::ConfigValue;
+    Self::TwoSections => Kind::ConfigValue,
+        "remove auth.slurm if 'cc-user sync-ldap' applies Slurm as well, otherwise auth.ldap.slurm";
     Self::File(error) => error.kind(), error.hint();
     Self::NotStarted { .. } => Kind::SlurmUnavailable,
-        "set 'sacctmgr' in auth.ldap.slurm to the path of the program, or 'saved-output' to a file with its output";
+        "set 'sacctmgr' in the section 'slurm' to the path of the program, or 'saved-output' to a file with its output";
     Self::Failed { .. } => Kind::SlurmUnavailable;
     Self::TimedOut { .. } => Kind::SlurmUnavailable;
     Self::TooLarge(_) => Kind::SlurmMalformed;
@@ -119,7 +129,7 @@ diagnostics! { SlurmError:
     Self::MissingTable(_) => Kind::SlurmPartial, format!("save the output of both commands: {}", saved());
     Self::Malformed { .. } => Kind::SlurmMalformed, format!("save the output of these commands: {}", saved());
     Self::Partial(_) => Kind::SlurmPartial, privileges();
-    Self::UnknownCluster { .. } => Kind::SlurmClusterUnknown, "check 'clusters' in auth.ldap.slurm";
+    Self::UnknownCluster { .. } => Kind::SlurmClusterUnknown, "check 'clusters' in the section 'slurm', and --cluster";
 }
 
 /// With `PrivateData` in slurmdbd.conf, Slurm answers an account without privileges with success and a

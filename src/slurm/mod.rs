@@ -16,4 +16,4 @@ pub use answer::{AdminLevel, Association, SlurmAnswer, SlurmUser};
 pub use commands::COMMANDS;
 pub use error::SlurmError;
 pub use sacctmgr::{OUTPUT_LIMIT, Sacctmgr};
-pub use source::{SlurmGrants, SlurmRules, SlurmSource};
+pub use source::{SAVED_LIMIT, SavedOutput, SlurmGrants, SlurmOptions, SlurmRules, SlurmSource};

@@ -1,14 +1,14 @@
 //! The settings of Slurm accounting, and the answer as roles and projects.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::accounting::{AccountTree, Accounting, ROOT};
-use super::answer::{AdminLevel, SlurmAnswer};
+use super::answer::{AdminLevel, SlurmAnswer, SlurmUser};
 use super::error::SlurmError;
 use super::sacctmgr::{OUTPUT_LIMIT, Sacctmgr};
-use crate::config::Settings;
+use crate::config::{Settings, SlurmSettings};
 use crate::policy::role_map::{Grants, GrantsBuilder, NamePattern, UserId};
 use crate::user::{ProjectName, RightsSource, Role};
 use crate::util::environment::Environment;
@@ -31,7 +31,33 @@ pub struct SlurmSource {
 enum SlurmOrigin {
     Command(Sacctmgr),
     File(PathBuf),
+    Output(Vec<u8>),
 }
+
+/// Where the answer comes from, and which clusters count, from the options of the command line.
+#[derive(Debug, Clone, Default)]
+pub struct SlurmOptions {
+    /// The saved output of sacctmgr.
+    pub saved: Option<SavedOutput>,
+    /// The program.
+    pub sacctmgr: Option<PathBuf>,
+    /// The time limit of each command; [`TIMEOUT`] if not set.
+    pub timeout: Option<Duration>,
+    /// The clusters whose accounts are projects; those of the settings if empty.
+    pub clusters: Vec<String>,
+}
+
+/// The output of both commands, printed before.
+#[derive(Debug, Clone)]
+pub enum SavedOutput {
+    /// A file.
+    File(PathBuf),
+    /// The output itself, at most [`SAVED_LIMIT`] bytes.
+    Bytes(Vec<u8>),
+}
+
+/// The maximum size of the saved output of both commands in bytes.
+pub const SAVED_LIMIT: u64 = 2 * OUTPUT_LIMIT as u64;
 
 /// What accounts and administrative levels give.
 #[derive(Debug, Clone, Default)]
@@ -51,43 +77,78 @@ pub struct SlurmRules {
 /// The roles and projects that Slurm gives.
 #[derive(Debug)]
 pub struct SlurmGrants {
-    /// For each username of the LDAP directory.
+    /// For each of the usernames.
     pub grants: Grants,
-    /// The users of Slurm who would get something and are not in the LDAP directory.
+    /// The users of Slurm who would get something and are not among the usernames.
     pub unknown_users: Vec<String>,
     /// Accounts whose names no project can have.
     pub invalid_projects: Vec<String>,
 }
 
 impl SlurmSource {
-    /// Reads the section `auth.ldap.slurm`; `None` without it. sacctmgr gets the variables of the
-    /// environment that it needs.
+    /// Reads the section `auth.ldap.slurm`, the source of a synchronization with the LDAP directory; `None`
+    /// without it. sacctmgr gets the variables of the environment that it needs.
     ///
     /// # Errors
-    /// [`SlurmError::Setting`].
-    pub fn from_settings(settings: &Settings, environment: &Environment) -> Result<Option<Self>, SlurmError> {
-        let Some(section) = settings.ldap.as_ref().and_then(|ldap| ldap.slurm.as_deref()) else {
+    /// [`SlurmError::Setting`] for each invalid value, and [`SlurmError::TwoSections`].
+    pub fn of_ldap(settings: &Settings, environment: &Environment) -> Result<Option<Self>, Vec<SlurmError>> {
+        if settings.ldap.as_ref().is_none_or(|ldap| ldap.slurm.is_none()) {
             return Ok(None);
-        };
-        let patterns = section.exclude_accounts.iter().flat_map(|patterns| &patterns.value);
-        let excluded: Result<Vec<NamePattern>, _> = patterns.map(|pattern| pattern.parse()).collect();
-        let excluded = excluded.map_err(|error| SlurmError::Setting(format!("exclude-accounts: {error}")))?;
-        let origin = match &section.saved_output {
-            Some(path) => SlurmOrigin::File(path.value.clone()),
-            None => SlurmOrigin::Command(Sacctmgr {
-                program: section.sacctmgr.value.clone(),
-                timeout: TIMEOUT,
+        }
+        let section = section(settings)?;
+        section.map(|section| Self::new(Some(section), &SlurmOptions::default(), environment)).transpose()
+    }
+
+    /// Reads the section `auth.slurm` or `auth.ldap.slurm`. Without one of them, all settings have their
+    /// defaults.
+    ///
+    /// # Errors
+    /// As [`SlurmSource::of_ldap`].
+    pub fn from_settings(
+        settings: &Settings,
+        options: &SlurmOptions,
+        environment: &Environment,
+    ) -> Result<Self, Vec<SlurmError>> {
+        Self::new(section(settings)?, options, environment)
+    }
+
+    /// Whether the settings have a section for Slurm.
+    #[must_use]
+    pub fn is_configured(settings: &Settings) -> bool {
+        section(settings).is_ok_and(|section| section.is_some())
+    }
+
+    fn new(
+        section: Option<&SlurmSettings>,
+        options: &SlurmOptions,
+        environment: &Environment,
+    ) -> Result<Self, Vec<SlurmError>> {
+        let mut rules = section.map_or_else(|| Ok(SlurmRules::default()), SlurmRules::of)?;
+        if !options.clusters.is_empty() {
+            rules.clusters.clone_from(&options.clusters);
+        }
+        let saved_output = section.and_then(|section| section.saved_output.as_ref());
+        let origin = match (&options.saved, saved_output) {
+            (Some(SavedOutput::Bytes(bytes)), _) => SlurmOrigin::Output(bytes.clone()),
+            (Some(SavedOutput::File(path)), _) => SlurmOrigin::File(path.clone()),
+            (None, Some(path)) if options.sacctmgr.is_none() && options.timeout.is_none() => {
+                SlurmOrigin::File(path.value.clone())
+            }
+            (None, _) => SlurmOrigin::Command(Sacctmgr {
+                program: options.sacctmgr.clone().unwrap_or_else(|| {
+                    section.map_or_else(|| PathBuf::from("sacctmgr"), |section| section.sacctmgr.value.clone())
+                }),
+                timeout: options.timeout.unwrap_or(TIMEOUT),
                 environment: needed_variables(environment),
             }),
         };
-        let rules = SlurmRules {
-            clusters: section.clusters.as_ref().map(|names| names.value.clone()).unwrap_or_default(),
-            excluded,
-            member_projects: section.member_projects.value,
-            operator_support: section.operator_support.value,
-            allow_admin: section.allow_admin.value,
-        };
-        Ok(Some(Self { origin, rules }))
+        Ok(Self { origin, rules })
+    }
+
+    /// What the answer gives.
+    #[must_use]
+    pub const fn rules(&self) -> &SlurmRules {
+        &self.rules
     }
 
     /// Reads the whole answer.
@@ -97,7 +158,8 @@ impl SlurmSource {
     pub fn read(&self) -> Result<Accounting, SlurmError> {
         let output = match &self.origin {
             SlurmOrigin::Command(sacctmgr) => sacctmgr.read()?,
-            SlurmOrigin::File(path) => file::read(path, 2 * OUTPUT_LIMIT as u64)?,
+            SlurmOrigin::File(path) => file::read(path, SAVED_LIMIT)?,
+            SlurmOrigin::Output(bytes) => return Accounting::new(SlurmAnswer::parse(bytes)?),
         };
         Accounting::new(SlurmAnswer::parse(&output)?)
     }
@@ -115,6 +177,16 @@ impl SlurmSource {
     }
 }
 
+/// The section of the settings.
+fn section(settings: &Settings) -> Result<Option<&SlurmSettings>, Vec<SlurmError>> {
+    let of_ldap = settings.ldap.as_ref().and_then(|ldap| ldap.slurm.as_deref());
+    match (settings.slurm.as_deref(), of_ldap) {
+        (Some(_), Some(_)) => Err(vec![SlurmError::TwoSections]),
+        (Some(section), None) | (None, Some(section)) => Ok(Some(section)),
+        (None, None) => Ok(None),
+    }
+}
+
 /// The environment of sacctmgr: without the variables that can contain keys and passwords.
 fn needed_variables(environment: &Environment) -> Vec<(String, String)> {
     let is_needed = |name: &str| {
@@ -126,6 +198,78 @@ fn needed_variables(environment: &Environment) -> Vec<(String, String)> {
 }
 
 impl SlurmRules {
+    fn of(section: &SlurmSettings) -> Result<Self, Vec<SlurmError>> {
+        let (mut excluded, mut faults) = (Vec::new(), Vec::new());
+        for pattern in section.exclude_accounts.iter().flat_map(|patterns| &patterns.value) {
+            match pattern.parse() {
+                Ok(pattern) => excluded.push(pattern),
+                Err(error) => faults.push(SlurmError::Setting {
+                    key: format!("{}.exclude-accounts", section.section),
+                    why: format!("{error}"),
+                }),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self {
+            clusters: section.clusters.as_ref().map(|names| names.value.clone()).unwrap_or_default(),
+            excluded,
+            member_projects: section.member_projects.value,
+            operator_support: section.operator_support.value,
+            allow_admin: section.allow_admin.value,
+        })
+    }
+
+    /// Whether the account is a project.
+    fn is_project(&self, trees: &[&AccountTree], account: &str) -> bool {
+        let is_excluded =
+            account == ROOT || self.excluded.iter().any(|pattern| pattern.captured(account).is_some());
+        !is_excluded && trees.iter().any(|tree| tree.contains(account))
+    }
+
+    /// The accounts that are projects.
+    ///
+    /// # Errors
+    /// [`SlurmError::UnknownCluster`].
+    pub fn projects<'a>(&self, accounting: &'a Accounting) -> Result<BTreeSet<&'a str>, SlurmError> {
+        let trees = accounting.trees(&self.clusters)?;
+        let accounts = trees.iter().flat_map(|tree| tree.accounts());
+        Ok(accounts.filter(|account| self.is_project(&trees, account)).collect())
+    }
+
+    /// The users of Slurm with an account that is a project, as a member or a coordinator.
+    ///
+    /// # Errors
+    /// [`SlurmError::UnknownCluster`].
+    pub fn users<'a>(&self, accounting: &'a Accounting) -> Result<BTreeSet<&'a str>, SlurmError> {
+        let trees = accounting.trees(&self.clusters)?;
+        let projects = self.projects(accounting)?;
+        let members = trees.iter().flat_map(|tree| tree.members());
+        let mut users: BTreeSet<&str> =
+            members.filter(|(account, _)| projects.contains(account)).map(|(_, user)| user).collect();
+        let coordinates = |user: &SlurmUser| {
+            user.coordinates.iter().any(|account| projects.contains(account.as_str()))
+        };
+        users.extend(accounting.users().filter(|user| coordinates(user)).map(|user| user.name.as_str()));
+        users.remove(ROOT);
+        Ok(users)
+    }
+
+    /// The users of Slurm, as [`SlurmRules::users`] returns them, who are not among these usernames.
+    ///
+    /// # Errors
+    /// [`SlurmError::UnknownCluster`].
+    pub fn absent_users<'a>(
+        &self,
+        accounting: &'a Accounting,
+        usernames: impl Iterator<Item = &'a str>,
+    ) -> Result<Vec<&'a str>, SlurmError> {
+        let known: HashSet<String> = usernames.map(str::to_lowercase).collect();
+        let users = self.users(accounting)?;
+        Ok(users.into_iter().filter(|user| !known.contains(&user.to_lowercase())).collect())
+    }
+
     /// Returns what the answer gives to users with these usernames. Names are compared in lower case, as
     /// sacctmgr stores them.
     ///
@@ -147,11 +291,7 @@ impl SlurmRules {
             unknown_users: BTreeSet::new(),
             invalid_projects: BTreeSet::new(),
         };
-        let is_project = |account: &str| {
-            let is_excluded =
-                account == ROOT || self.excluded.iter().any(|pattern| pattern.captured(account).is_some());
-            !is_excluded && trees.iter().any(|tree| tree.contains(account))
-        };
+        let is_project = |account: &str| self.is_project(&trees, account);
         for user in accounting.users() {
             let coordinates: BTreeSet<&str> = user.coordinates.iter().map(String::as_str).collect();
             for account in coordinates.iter().copied().filter(|account| is_project(account)) {

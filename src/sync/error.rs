@@ -123,6 +123,27 @@ pub enum PlanRejection {
         /// The number of roles and projects to remove.
         removals: u64,
     },
+    /// Roles or projects would be removed, but no user of Slurm is in the user table.
+    #[error(
+        "none of the {users} users of Slurm is in the user table; refusing to remove {removals} roles and projects: \
+         nothing was changed"
+    )]
+    NoSlurmUsers {
+        /// The number of users in the answer.
+        users: u64,
+        /// The number of roles and projects to remove.
+        removals: u64,
+    },
+    /// More roles and projects that Slurm gave would be removed than the limit allows.
+    #[error("{}", too_many_slurm_removals(*.removals, *.allowed, *.known))]
+    TooManySlurmRemovals {
+        /// The number of roles and projects to remove.
+        removals: u64,
+        /// The limit.
+        allowed: u64,
+        /// The number of users to whom Slurm gave roles or projects.
+        known: u64,
+    },
     /// The search returned no entry.
     #[error("{}", no_entry(*.deletions))]
     Empty {
@@ -150,6 +171,15 @@ fn too_many_removals(removals: u64, deletions: u64, allowed: u64, known: u64) ->
     let one = if removals == 1 { "role or project" } else { "roles and projects" };
     format!(
         "{deleted}{removals} {one} of {known} LDAP users would be removed, and the deletion limit is {allowed}: \
+         nothing was changed"
+    )
+}
+
+fn too_many_slurm_removals(removals: u64, allowed: u64, known: u64) -> String {
+    let one = if removals == 1 { "role or project" } else { "roles and projects" };
+    let users = if known == 1 { "user" } else { "users" };
+    format!(
+        "{removals} {one} of {known} {users} with rights from Slurm would be removed, and the limit is {allowed}: \
          nothing was changed"
     )
 }
@@ -185,6 +215,12 @@ diagnostics! { PlanRejection:
         "print the changes with 'cc-user sync-ldap --dry-run'; if they are correct, allow them once with --max-delete {}",
         removals + deletions
     );
+    Self::TooManySlurmRemovals { removals, .. } => Kind::SyncTooManyRemovals, format!(
+        "print the changes with 'cc-user sync-slurm --dry-run'; if they are correct, allow them once with --max-delete \
+         {removals}"
+    );
+    Self::NoSlurmUsers { .. } => Kind::SyncNoUsers,
+        "check 'clusters' and 'exclude-accounts' in the section 'slurm', and that the answer is that of your site";
     Self::NoGroups { .. } => Kind::LdapGroupMissing,
         "check 'group-base' and 'group-filter' in 'group-map', and what 'search-dn' may read";
     Self::NoMembers { .. } => Kind::LdapGroupUnreadable,

@@ -13,6 +13,9 @@
 //! | `cc_user_sync_ldap_users{what="..."}` | the numbers of [`SyncCounts`]; only after a successful run |
 //! | `cc_user_sync_ldap_groups` | the groups that the LDAP search returned; only after a successful run |
 //! | `cc_user_sync_ldap_rights{kind="...",change="..."}` | roles and projects added and removed; only after a successful run |
+//!
+//! The metrics of a synchronization with Slurm have the prefix `cc_user_sync_slurm_`: without `entries` and
+//! `groups`, and with the numbers of [`SlurmSyncCounts`](super::slurm::SlurmSyncCounts).
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,11 +26,20 @@ use crate::util::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::util::metrics::Metrics;
 use crate::util::time::{Clock, Timestamp};
 
-/// The end of the last successful run. A failed run copies it from the old file.
-const LAST_SUCCESS: &str = "cc_user_sync_ldap_last_success_timestamp_seconds";
+/// The end of the last successful run, after the prefix. A failed run copies it from the old file.
+const LAST_SUCCESS: &str = "last_success_timestamp_seconds";
 
 /// The exit status of a Rust program that panics.
 const PANIC_STATUS: u8 = 101;
+
+/// The numbers of a run.
+pub trait RunCounts {
+    /// The prefix of the names of the metrics.
+    const PREFIX: &'static str;
+
+    /// Adds the metrics that only a successful run has.
+    fn add_samples(&self, metrics: &mut Metrics);
+}
 
 /// The metrics file of a run, with the clocks.
 #[derive(Clone, Copy)]
@@ -46,17 +58,17 @@ impl MetricsFile<'_> {
     ///
     /// # Errors
     /// The error of the run; if there is none, [`FileError`] if the file cannot be written.
-    pub fn measure<E: From<FileError>>(
+    pub fn measure<C: RunCounts, E: From<FileError>>(
         self,
         status: impl FnOnce(&E) -> ExitStatus,
-        run: impl FnOnce() -> Result<SyncCounts, E>,
-    ) -> Result<SyncCounts, E> {
-        let mut on_panic = PanicGuard { file: self, is_armed: true };
+        run: impl FnOnce() -> Result<C, E>,
+    ) -> Result<C, E> {
+        let mut on_panic = PanicGuard { write: || self.write::<C>(PANIC_STATUS, None), is_armed: true };
         let outcome = run();
         on_panic.is_armed = false;
         let written = match &outcome {
             Ok(counts) => self.write(ExitStatus::Success.code(), Some(counts)),
-            Err(error) => self.write(status(error).code(), None),
+            Err(error) => self.write::<C>(status(error).code(), None),
         };
         // The error of the run is more important than that of the file.
         let counts = outcome?;
@@ -65,12 +77,12 @@ impl MetricsFile<'_> {
     }
 
     /// Replaces the file in one step, since the collector may read it at any time.
-    fn write(self, status: u8, counts: Option<&SyncCounts>) -> Result<(), FileError> {
+    fn write<C: RunCounts>(self, status: u8, counts: Option<&C>) -> Result<(), FileError> {
         let now = self.clock.now();
         let last_success = if status == ExitStatus::Success.code() {
             Some(now)
         } else {
-            file::read_output(self.path, SETTINGS_LIMIT).ok().and_then(|old| last_success(&old))
+            file::read_output(self.path, SETTINGS_LIMIT).ok().and_then(|old| last_success(C::PREFIX, &old))
         };
         let text = text(status, counts, (self.elapsed)(), now, last_success);
         file::write(self.path, text.as_bytes(), PUBLIC_MODE, Existing::Replace)
@@ -78,78 +90,84 @@ impl MetricsFile<'_> {
 }
 
 /// Writes the file when a run panics.
-struct PanicGuard<'run> {
-    file: MetricsFile<'run>,
+struct PanicGuard<F: Fn() -> Result<(), FileError>> {
+    write: F,
     is_armed: bool,
 }
 
-impl Drop for PanicGuard<'_> {
+impl<F: Fn() -> Result<(), FileError>> Drop for PanicGuard<F> {
     fn drop(&mut self) {
         if self.is_armed {
             // The panic is more important than an error of the file.
-            let _ = self.file.write(PANIC_STATUS, None);
+            let _ = (self.write)();
         }
     }
 }
 
-fn last_success(old: &str) -> Option<Timestamp> {
-    let line = old.lines().find(|line| line.starts_with(LAST_SUCCESS))?;
-    line.split_whitespace().nth(1)?.parse().ok().map(Timestamp)
+fn last_success(prefix: &str, old: &str) -> Option<Timestamp> {
+    let value = |line: &str| line.strip_prefix(prefix)?.strip_prefix(LAST_SUCCESS).map(str::to_owned);
+    old.lines().find_map(value)?.trim().parse().ok().map(Timestamp)
 }
 
-fn text(
+fn text<C: RunCounts>(
     status: u8,
-    counts: Option<&SyncCounts>,
+    counts: Option<&C>,
     duration: Duration,
     now: Timestamp,
     last_success: Option<Timestamp>,
 ) -> String {
-    let mut metrics = Metrics::default();
-    metrics.gauge("cc_user_sync_ldap_exit_status", "Exit status of the last synchronization; 0 is success.");
+    let mut metrics = Metrics::with_prefix(C::PREFIX);
+    metrics.gauge("exit_status", "Exit status of the last synchronization; 0 is success.");
     metrics.sample(&[], status);
-    metrics.gauge(
-        "cc_user_sync_ldap_last_run_timestamp_seconds",
-        "Time of the end of the last synchronization.",
-    );
+    metrics.gauge("last_run_timestamp_seconds", "Time of the end of the last synchronization.");
     metrics.sample(&[], now.0);
     if let Some(last) = last_success {
         metrics.gauge(LAST_SUCCESS, "Time of the end of the last successful synchronization.");
         metrics.sample(&[], last.0);
     }
-    metrics.gauge("cc_user_sync_ldap_duration_seconds", "Duration of the last synchronization.");
+    metrics.gauge("duration_seconds", "Duration of the last synchronization.");
     metrics.sample(&[], format!("{:.3}", duration.as_secs_f64()));
     if let Some(counts) = counts {
-        metrics.gauge("cc_user_sync_ldap_entries", "Entries that the LDAP search returned.");
-        metrics.sample(&[], counts.entries);
-        metrics
-            .gauge("cc_user_sync_ldap_users", "Users by the result of the last successful synchronization.");
+        counts.add_samples(&mut metrics);
+    }
+    metrics.into_text()
+}
+
+impl RunCounts for SyncCounts {
+    const PREFIX: &'static str = "cc_user_sync_ldap_";
+
+    fn add_samples(&self, metrics: &mut Metrics) {
+        metrics.gauge("entries", "Entries that the LDAP search returned.");
+        metrics.sample(&[], self.entries);
+        metrics.gauge("users", "Users by the result of the last successful synchronization.");
         for (what, count) in [
-            ("added", counts.added),
-            ("renamed", counts.renamed),
-            ("deleted", counts.deleted),
-            ("unchanged", counts.unchanged),
-            ("missing", counts.missing),
-            ("conflict", counts.conflicts),
-            ("skipped", counts.skipped),
+            ("added", self.added),
+            ("renamed", self.renamed),
+            ("deleted", self.deleted),
+            ("unchanged", self.unchanged),
+            ("missing", self.missing),
+            ("conflict", self.conflicts),
+            ("skipped", self.skipped),
         ] {
             metrics.sample(&[("what", what)], count);
         }
-        metrics.gauge("cc_user_sync_ldap_groups", "Groups that the LDAP search returned.");
-        metrics.sample(&[], counts.groups);
-        metrics.gauge(
-            "cc_user_sync_ldap_rights",
-            "Roles and projects that the last successful synchronization changed.",
+        metrics.gauge("groups", "Groups that the LDAP search returned.");
+        metrics.sample(&[], self.groups);
+        add_rights(
+            metrics,
+            [self.roles_added, self.roles_removed, self.projects_added, self.projects_removed],
         );
-        for (kind, change, count) in [
-            ("role", "added", counts.roles_added),
-            ("role", "removed", counts.roles_removed),
-            ("project", "added", counts.projects_added),
-            ("project", "removed", counts.projects_removed),
-        ] {
-            metrics.sample(&[("kind", kind), ("change", change)], count);
-        }
     }
-    metrics.into_text()
+}
+
+/// Adds the numbers of roles and projects: added and removed roles, added and removed projects.
+pub(super) fn add_rights(metrics: &mut Metrics, counts: [u64; 4]) {
+    metrics.gauge("rights", "Roles and projects that the last successful synchronization changed.");
+    let labels =
+        [("role", "added"), ("role", "removed"), ("project", "added"), ("project", "removed")];
+    for ((kind, change), count) in labels.into_iter().zip(counts) {
+        metrics.sample(&[("kind", kind), ("change", change)], count);
+    }
 }
 
 #[cfg(test)]
@@ -207,7 +225,8 @@ mod tests {
         at(&path, 1000, |file| file.measure(FileError::status, || Ok(COUNTS))).unwrap();
         let panicked = std::panic::catch_unwind(|| {
             at(&path, 2000, |file| {
-                file.measure(FileError::status, || std::panic::resume_unwind(Box::new(())))
+                let run = || -> Result<SyncCounts, FileError> { std::panic::resume_unwind(Box::new(())) };
+                file.measure(FileError::status, run)
             })
         });
         assert!(panicked.is_err());

@@ -22,7 +22,7 @@ pub mod rights;
 mod rights_report;
 pub mod run;
 mod similar_usernames;
-mod slurm_rights;
+pub mod slurm;
 pub mod user_rights;
 pub mod watch;
 

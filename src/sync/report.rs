@@ -203,6 +203,12 @@ impl From<PlanRejection> for RejectionReport {
             PlanRejection::NoMembers { attribute, removals } => {
                 Self { removals: Some(removals), attribute: Some(attribute), ..base }
             }
+            PlanRejection::TooManySlurmRemovals { removals, allowed, known } => {
+                Self { removals: Some(removals), allowed: Some(allowed), known: Some(known), ..base }
+            }
+            PlanRejection::NoSlurmUsers { users, removals } => {
+                Self { removals: Some(removals), entries: Some(users), ..base }
+            }
             PlanRejection::NoGroups { removals } => Self { removals: Some(removals), ..base },
             PlanRejection::Empty { deletions } => Self { deletions: Some(deletions), ..base },
             PlanRejection::NoUsername { entries, without, attribute } => {
@@ -279,6 +285,7 @@ impl<'plan> SyncReport<'plan> {
             rights_report::add_group_notes(groups, &mut notes);
         }
         rights_report::add_notes(
+            "'group-map'",
             self.managers_not_removed,
             self.admins_not_removed,
             self.without_manager,

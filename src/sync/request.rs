@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::Settings;
 use crate::history::Author;
 use crate::ldap::{GroupMap, LdapConfig, LdapOptions};
-use crate::slurm::SlurmSource;
+use crate::slurm::{SlurmError, SlurmSource};
 use crate::util::environment::Environment;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -90,7 +90,12 @@ impl SyncRequest {
             Some(WatchInterval::Setting) => Some(configured_interval(settings)?),
         };
         let (ldap, map) = ldap_and_map(settings, &options.ldap, notes)?;
-        let slurm = SlurmSource::from_settings(settings, &options.environment)?;
+        let slurm = SlurmSource::of_ldap(settings, &options.environment).map_err(first)?;
+        if map.is_some() {
+            warn_of_logins(settings, "auth.ldap.group-map", notes);
+        } else if slurm.is_some() {
+            warn_of_logins(settings, "auth.ldap.slurm", notes);
+        }
         let delete_missing = options.delete_missing
             || settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_del_old_users.value);
         if !delete_missing && (options.max_delete.is_some() || options.delete_admins) {
@@ -115,7 +120,12 @@ impl SyncRequest {
     }
 }
 
-/// Reads the LDAP settings and the map, and warns of an OpenID login that changes the same roles.
+/// The first fault of the section for Slurm.
+pub(super) fn first(faults: Vec<SlurmError>) -> SyncError {
+    faults.into_iter().next().unwrap_or(SlurmError::Empty).into()
+}
+
+/// Reads the LDAP settings and the map.
 ///
 /// # Errors
 /// [`SyncError::Ldap`], [`SyncError::GroupMap`].
@@ -128,17 +138,16 @@ pub(super) fn ldap_and_map(
     let map = GroupMap::from_settings(settings).map_err(GroupMapErrors)?;
     let Some(map) = map else { return Ok((ldap, None)) };
     map.exclude_locked_accounts(&mut ldap);
-    warn_of_logins(settings, notes);
     Ok((ldap, Some(map)))
 }
 
 /// An OpenID login with `update-user-on-login` replaces the roles and projects of the user.
-fn warn_of_logins(settings: &Settings, notes: &mut Notes) {
+pub(super) fn warn_of_logins(settings: &Settings, source: &str, notes: &mut Notes) {
     for provider in settings.oidc.iter().filter(|provider| provider.update_user_on_login.value) {
         notes.warn(
             "login-changes-roles",
             format!(
-                "{} and auth.ldap.group-map both set roles and projects: for a user of both, an OpenID login and a \
+                "{} and {source} both set roles and projects: for a user of both, an OpenID login and a \
                  synchronization undo each other's changes",
                 quote(&format!("{}.update-user-on-login", provider.key))
             ),

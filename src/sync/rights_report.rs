@@ -5,6 +5,7 @@ use serde::ser::{Serialize, Serializer};
 use super::ldap_rights::GroupSummary;
 use super::plan::{ChangedRights, Plan};
 use super::rights::GivenBy;
+use crate::policy::role_map::Reason;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 
@@ -39,10 +40,29 @@ pub struct RightsByHand<'plan> {
     pub projects: &'plan [String],
 }
 
+/// A plan with changed roles and projects.
+pub(super) trait RightsPlan {
+    /// The users whose roles, projects or records change.
+    fn changed_users(&self) -> Box<dyn Iterator<Item = ChangedRights<'_>> + '_>;
+
+    /// Why a role or a project of a user is given.
+    fn reasons(&self, username: &str, name: &str, is_role: bool) -> Vec<Reason>;
+}
+
+impl RightsPlan for Plan<'_> {
+    fn changed_users(&self) -> Box<dyn Iterator<Item = ChangedRights<'_>> + '_> {
+        Box::new(self.rights())
+    }
+
+    fn reasons(&self, username: &str, name: &str, is_role: bool) -> Vec<Reason> {
+        self.reasons(username, name, is_role)
+    }
+}
+
 /// The users whose roles or projects changed. They are computed one after the other, since all of a first
 /// run would need more memory than the answer of the LDAP server.
 #[derive(Clone, Copy)]
-pub struct RightsList<'plan>(&'plan Plan<'plan>);
+pub struct RightsList<'plan>(&'plan dyn RightsPlan);
 
 impl std::fmt::Debug for RightsList<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -51,7 +71,7 @@ impl std::fmt::Debug for RightsList<'_> {
 }
 
 impl<'plan> RightsList<'plan> {
-    pub(super) const fn new(plan: &'plan Plan<'plan>) -> Self {
+    pub(super) const fn new(plan: &'plan dyn RightsPlan) -> Self {
         Self(plan)
     }
 
@@ -59,7 +79,7 @@ impl<'plan> RightsList<'plan> {
     pub fn iter(&self) -> impl Iterator<Item = ChangedUserReport<'plan>> {
         let plan = self.0;
         let changed = |user: &ChangedRights<'_>| user.change.changes_row();
-        plan.rights().filter(changed).map(|ChangedRights { username, change, .. }| {
+        plan.changed_users().filter(changed).map(|ChangedRights { username, change, .. }| {
             let given_by = |names: Vec<String>, is_role| {
                 let with_reasons =
                     |name: String| GivenBy { reasons: plan.reasons(username, &name, is_role), name };
@@ -108,6 +128,7 @@ pub(super) fn by_hand<'plan>(plan: &'plan Plan<'plan>) -> Vec<RightsByHand<'plan
 
 /// Notes and warnings about roles and projects that do not change.
 pub(super) fn add_notes(
+    source: &str,
     kept_managers: &[String],
     kept_admins: &[String],
     without_manager: u64,
@@ -116,7 +137,7 @@ pub(super) fn add_notes(
     if without_manager > 0 {
         let users = if without_manager == 1 { "user does" } else { "users do" };
         notes.note(format!(
-            "{without_manager} {users} not get projects of 'group-map' without the role manager"
+            "{without_manager} {users} not get projects of {source} without the role manager"
         ));
     }
     if !kept_managers.is_empty() {

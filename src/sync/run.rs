@@ -13,7 +13,7 @@ use super::ldap_rights;
 use super::report::{SyncCounts, SyncReport};
 use super::request::SyncRequest;
 use super::rights::Rights;
-use super::slurm_rights;
+use super::slurm::rights as slurm_rights;
 
 /// Receives the output of a sync; the command line prints it.
 pub trait SyncObserver {

@@ -4,15 +4,15 @@ use serde::Serialize;
 
 use super::error::SyncError;
 use super::ldap_rights;
-use super::request::ldap_and_map;
+use super::request::{first, ldap_and_map};
 use super::rights::{Rights, given_of, reasons};
-use super::slurm_rights;
+use super::slurm::rights as slurm_rights;
 use crate::config::Settings;
 use crate::ldap::escape::user_filter;
 use crate::ldap::{Connection, Filter, GroupMap, GroupScope, LdapConfig, LdapError, LdapOptions};
 use crate::policy::role_map::{Authority, CurrentRights, Grants, Reason, RightsChange, decide};
-use crate::slurm::SlurmSource;
-use crate::user::{AuthSource, GivenRights, RightsSource};
+use crate::slurm::{SlurmOptions, SlurmSource};
+use crate::user::{AuthSource, GivenRights, RightsSource, User};
 use crate::user_db::{Transaction, UserDb, UserDbError, UserRecord};
 use crate::util::environment::Environment;
 use crate::util::note::Notes;
@@ -39,6 +39,8 @@ pub struct ExplainedRight {
     pub name: String,
     /// What it is now, and what the next synchronization does with it.
     pub state: RightState,
+    /// The sources that gave it in earlier runs.
+    pub given_by: Vec<RightsSource>,
     /// The rules and chains of groups that give it.
     pub reasons: Vec<Reason>,
 }
@@ -106,7 +108,8 @@ fn ask_whether_found(
     Ok(UserAnswer { is_found, rights: Rights::default() })
 }
 
-/// Explains the roles and projects of a user. Returns `None` without a section `group-map` or `slurm`.
+/// Explains the roles and projects of a user. Returns `None` without a section `group-map` or `slurm`, if no
+/// source gave the user anything before.
 ///
 /// # Errors
 /// [`SyncError`].
@@ -118,34 +121,28 @@ pub fn explain(
     record: &UserRecord,
     notes: &mut Notes,
 ) -> Result<Option<RightsExplanation>, SyncError> {
-    let (ldap, map) = ldap_and_map(settings, options, notes)?;
-    let slurm = SlurmSource::from_settings(settings, environment)?;
-    if map.is_none() && slurm.is_none() {
+    let user = &record.user;
+    let given = given_of(&db.given()?, &user.username);
+    let of_ldap = settings.ldap.as_ref().filter(|ldap| ldap.group_map.is_some() || ldap.slurm.is_some());
+    if of_ldap.is_none() && !SlurmSource::is_configured(settings) && given.is_empty() {
         return Ok(None);
     }
-    let user = &record.user;
-    // A synchronization does not change users of another auth source.
-    let mut answer = match user.source {
-        AuthSource::Ldap => {
-            let mut connection = ldap.server.connect(&ldap.credentials, notes)?;
-            match &map {
-                Some(map) => ask(&mut connection, &ldap, map, &user.username, None)?,
-                None => ask_whether_found(&mut connection, &ldap, &user.username)?,
-            }
-        }
-        _ => UserAnswer { is_found: false, rights: Rights::default() },
+    let mut answer = match of_ldap {
+        Some(_) => ask_ldap(settings, options, user, notes)?,
+        None => UserAnswer { is_found: false, rights: Rights::default() },
     };
-    if let Some(source) = &slurm
-        && answer.is_found
-    {
+    // A synchronization with the LDAP directory changes LDAP users only, one with Slurm all users.
+    let has_record = given.iter().any(|(source, _)| *source == RightsSource::Slurm);
+    let is_asked = settings.slurm.is_some()
+        || SlurmSource::is_configured(settings) && (answer.is_found || has_record);
+    if is_asked && !matches!(user.source, AuthSource::Unknown(_)) {
+        let source = SlurmSource::from_settings(settings, &SlurmOptions::default(), environment);
+        let source = source.map_err(first)?;
         let username = std::iter::once(user.username.as_str());
-        answer.rights.grants.push(slurm_rights::grants(source, username, &mut Notes::new())?);
+        answer.rights.grants.push(slurm_rights::grants(&source, username, &mut Notes::new())?);
     }
-    let given = given_of(&db.given()?, &user.username);
     let current = CurrentRights { roles: &user.roles, projects: &user.projects };
-    let is_changed = user.source == AuthSource::Ldap && answer.is_found;
-    // A user of another auth source, or one who is missing, is not changed.
-    let grants: Vec<&Grants> = if is_changed { answer.rights.grants.iter().collect() } else { Vec::new() };
+    let grants: Vec<&Grants> = answer.rights.grants.iter().collect();
     let change = decide(&user.username, current, &grants, &answer.rights.authority, &given);
     let side = |current: &[String], added: &[String], removed: &[String], is_role: bool| {
         let mut names: Vec<&String> = current.iter().chain(added).collect();
@@ -155,11 +152,8 @@ pub fn explain(
         let explained = |name: &String| ExplainedRight {
             name: name.clone(),
             state: state(name, current, added, removed, &given, is_role),
-            reasons: if is_changed {
-                reasons(&answer.rights.grants, &user.username, name, is_role)
-            } else {
-                Vec::new()
-            },
+            given_by: given_by(name, &given, is_role).collect(),
+            reasons: reasons(&answer.rights.grants, &user.username, name, is_role),
         };
         names.into_iter().map(explained).collect()
     };
@@ -171,6 +165,38 @@ pub fn explain(
     }))
 }
 
+/// Asks the LDAP directory about an LDAP user who is found. A synchronization does not change users of
+/// another auth source, nor a user who is missing.
+fn ask_ldap(
+    settings: &Settings,
+    options: &LdapOptions,
+    user: &User,
+    notes: &mut Notes,
+) -> Result<UserAnswer, SyncError> {
+    let (ldap, map) = ldap_and_map(settings, options, notes)?;
+    let unchanged = || UserAnswer { is_found: false, rights: Rights::default() };
+    if user.source != AuthSource::Ldap {
+        return Ok(unchanged());
+    }
+    let mut connection = ldap.server.connect(&ldap.credentials, notes)?;
+    let answer = match &map {
+        Some(map) => ask(&mut connection, &ldap, map, &user.username, None)?,
+        None => ask_whether_found(&mut connection, &ldap, &user.username)?,
+    };
+    Ok(if answer.is_found { answer } else { unchanged() })
+}
+
+/// The sources that gave a role or project in earlier runs.
+fn given_by<'given>(
+    name: &str,
+    given: &'given [(RightsSource, GivenRights)],
+    is_role: bool,
+) -> impl Iterator<Item = RightsSource> + 'given {
+    let name = name.to_owned();
+    let names = move |given: &GivenRights| if is_role { &given.roles } else { &given.projects }.contains(&name);
+    given.iter().filter(move |(_, given)| names(given)).map(|(source, _)| *source)
+}
+
 fn state(
     name: &String,
     current: &[String],
@@ -179,8 +205,7 @@ fn state(
     given: &[(RightsSource, GivenRights)],
     is_role: bool,
 ) -> RightState {
-    let is_given =
-        given.iter().any(|(_, given)| if is_role { &given.roles } else { &given.projects }.contains(name));
+    let is_given = given_by(name, given, is_role).next().is_some();
     if removed.contains(name) {
         RightState::Removed
     } else if added.contains(name) {

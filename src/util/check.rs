@@ -186,6 +186,8 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("signature", "the signature of a token"),
     ("similar-usernames", "two usernames differ only by case or spaces"),
     ("slurm-account-name", "no project can have the name of an account of Slurm"),
+    ("slurm-no-coordinators", "no account of Slurm that is a project has a coordinator"),
+    ("slurm-username", "no user can have the name of a user of Slurm"),
     ("subject", "the subject of a token (`sub`)"),
     ("sync-deletes", "the sync of the server deletes users"),
     ("time", "a time of a token is invalid"),

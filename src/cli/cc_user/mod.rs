@@ -24,6 +24,7 @@ mod server;
 mod set;
 mod show;
 mod sync_ldap;
+mod sync_slurm;
 mod undo;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -69,6 +70,8 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<accounts::UndoReport>("cc-user undo"),
     Report::of::<sync::SyncReport<'static>>("cc-user sync-ldap"),
     Report::of::<sync::CheckReport>("cc-user sync-ldap").form("check", "with --check"),
+    Report::of::<sync::slurm::SlurmSyncReport<'static>>("cc-user sync-slurm"),
+    Report::of::<sync::slurm::SlurmCheckReport>("cc-user sync-slurm").form("check", "with --check"),
     Report::of::<crate::doctor::DoctorReport>("cc-user doctor"),
     Report::of::<completion::CompletionReport>("cc-user completion"),
 ];
@@ -131,6 +134,7 @@ enum Verb {
     Log(log::Log),
     Undo(undo::Undo),
     SyncLdap(sync_ldap::SyncLdap),
+    SyncSlurm(sync_slurm::SyncSlurm),
     Doctor(doctor::Doctor),
     Completion(CompletionArguments),
 }
@@ -172,5 +176,6 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Doctor(verb) => doctor::run(&verb, &database, console),
         Verb::Completion(verb) => completion::run(TOOL.name, &verb, console),
         Verb::SyncLdap(verb) => sync_ldap::run(&verb, &database, console),
+        Verb::SyncSlurm(verb) => sync_slurm::run(&verb, &database, console),
     }
 }

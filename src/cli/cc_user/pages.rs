@@ -474,6 +474,7 @@ pub(super) static PAGES: &[ManualPage] = &[
     super::pages_history::LOG,
     super::pages_history::UNDO,
     super::sync_ldap::PAGE,
+    super::sync_slurm::PAGE,
     super::page_doctor::PAGE,
     completion::page(&[
         completion::example(

@@ -190,6 +190,7 @@ impl Verb {
             Self::Export(_) => Some(ServerLimit::Export),
             Self::Log(_) | Self::Undo(_) => Some(ServerLimit::Journal),
             Self::SyncLdap(_) => Some(ServerLimit::SyncLdap),
+            Self::SyncSlurm(_) => Some(ServerLimit::SyncSlurm),
         }
     }
 }

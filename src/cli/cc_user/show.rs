@@ -19,7 +19,7 @@ use crate::login::UserDetails;
 use crate::policy::remedy::describe_rights;
 use crate::sync::{self, RightState, RightsExplanation};
 use crate::user::password::HashError;
-use crate::user::{AuthSource, PasswordHash, Role};
+use crate::user::{AuthSource, PasswordHash, RightsSource, Role};
 use crate::user_db::{UserDbError, UserRecord};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
@@ -164,7 +164,7 @@ impl ShownUsers {
         let explanation = sync::explain(settings, &options, console.environment(), db, record, &mut notes);
         if matches!(explanation, Ok(None)) {
             notes.note(
-                "there is no section 'group-map' or 'slurm' in auth.ldap: roles and projects are set by hand",
+                "there is no section 'group-map' or 'slurm': roles and projects are set by hand",
             );
         }
         console.notes(notes);
@@ -178,6 +178,7 @@ fn print_rights(rights: &RightsExplanation, console: &mut Console) -> Result<(),
     let all = sides.into_iter().flat_map(|(what, list)| list.iter().map(move |right| (what, right)));
     for (index, (what, right)) in all.enumerate() {
         let state = match right.state {
+            RightState::Given if right.reasons.is_empty() => given_earlier(&right.given_by),
             RightState::Given => "given",
             RightState::SetByHand if rights.in_ldap && right.name == Role::User.name() => {
                 "given to each new user, or set by hand"
@@ -194,6 +195,15 @@ fn print_rights(rights: &RightsExplanation, console: &mut Console) -> Result<(),
         console.wrapped(&format!("{label} "), 10, &line)?;
     }
     Ok(())
+}
+
+/// The state of a role or project whose sources were not asked.
+fn given_earlier(sources: &[RightsSource]) -> &'static str {
+    match sources {
+        [RightsSource::Slurm] => "given earlier by Slurm",
+        [RightsSource::Ldap] => "given earlier by the LDAP directory",
+        _ => "given earlier by the LDAP directory and Slurm",
+    }
 }
 
 /// Reports an error of one user; the others are shown. The first error determines the exit status.

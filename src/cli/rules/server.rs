@@ -45,8 +45,19 @@ const ADD_LOGIN: &[Rule] = &[
 ];
 
 /// The verbs that a running server does not have. They reject `--server` with the reason.
-const ONLY_DATABASE: [&str; 10] =
-    ["init", "rename", "disable", "enable", "passwd", "import", "export", "log", "undo", "sync-ldap"];
+const ONLY_DATABASE: [&str; 11] = [
+    "init",
+    "rename",
+    "disable",
+    "enable",
+    "passwd",
+    "import",
+    "export",
+    "log",
+    "undo",
+    "sync-ldap",
+    "sync-slurm",
+];
 
 /// Returns whether a command rejects the option that selects a running server.
 pub(super) fn is_rejected(path: &str, option: &str) -> bool {

@@ -4,7 +4,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
 use crate::policy::role_map::Reason;
-use crate::sync::{CheckReport, GivenBy, RuleReport, SyncCounts, SyncReport};
+use crate::sync::{CheckReport, GivenBy, RightsList, RuleReport, SyncCounts, SyncReport};
 use crate::util::quote::{escape, quote, visible};
 use anstyle::Style;
 
@@ -24,7 +24,7 @@ pub(super) fn print(report: &SyncReport<'_>, console: &mut Console) -> Result<()
         for username in report.deleted {
             console.line(&format!("deleted   {}", escape(username)))?;
         }
-        print_removed(report, console)?;
+        print_removed(report.rights, counts_removed(report), console)?;
         let counts = &report.counts;
         let seconds = report.seconds.unwrap_or_default();
         console.line(&format!("{} ({} entries in {seconds:.1} s)", summary(counts), counts.entries))?;
@@ -90,12 +90,20 @@ fn describe_reasons(given: &GivenBy) -> String {
     format!("{} ({})", escape(&given.name), reasons.join("; "))
 }
 
+const fn counts_removed(report: &SyncReport<'_>) -> u64 {
+    report.counts.roles_removed + report.counts.projects_removed
+}
+
 /// Prints the removed roles and projects, which the limit counts.
-fn print_removed(report: &SyncReport<'_>, console: &mut Console) -> Result<(), Failure> {
-    if report.counts.roles_removed + report.counts.projects_removed == 0 {
+pub(in crate::cli::cc_user) fn print_removed(
+    rights: RightsList<'_>,
+    removed: u64,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    if removed == 0 {
         return Ok(());
     }
-    for user in report.rights.iter() {
+    for user in rights.iter() {
         for (what, names) in [("role", &user.roles_removed), ("project", &user.projects_removed)] {
             for name in names {
                 console.line(&format!("removed   {what} {} of {}", escape(name), escape(user.username)))?;
@@ -114,71 +122,96 @@ fn log_changes(report: &SyncReport<'_>) {
     for user in &report.added {
         log::debug!("added {}", user.username);
     }
-    if report.counts.rights_changed > 0 && log::log_enabled!(log::Level::Info) {
-        for user in report.rights.iter() {
-            for (what, given) in [("role", &user.roles_added), ("project", &user.projects_added)] {
-                for given in given {
-                    log::info!("{} gets the {what} {}", user.username, describe_reasons(given));
-                }
+    if report.counts.rights_changed > 0 {
+        log_rights(report.rights);
+    }
+}
+
+/// `-v` lists added roles and projects.
+pub(in crate::cli::cc_user) fn log_rights(rights: RightsList<'_>) {
+    if !log::log_enabled!(log::Level::Info) {
+        return;
+    }
+    for user in rights.iter() {
+        for (what, given) in [("role", &user.roles_added), ("project", &user.projects_added)] {
+            for given in given {
+                log::info!("{} gets the {what} {}", user.username, describe_reasons(given));
             }
         }
     }
 }
 
+/// Prints a row of a dry run.
+pub(in crate::cli::cc_user) fn print_row(
+    action: &str,
+    style: Style,
+    name: &str,
+    detail: &str,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let painted = console.paint(style, &format!("{action:<8}"));
+    let line = format!("{painted}  {:<16}  {}", escape(name), visible(detail));
+    // A table of a million lines ends early if its reader is gone.
+    if console.is_reader_gone() { Ok(()) } else { Ok(console.line(line.trim_end())?) }
+}
+
+/// Prints a row for each role and project that changes.
+pub(in crate::cli::cc_user) fn print_rights(
+    rights: RightsList<'_>,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    for user in rights.iter() {
+        for role in &user.roles_added {
+            print_row("+role", style::PASS, user.username, &describe_reasons(role), console)?;
+        }
+        for role in &user.roles_removed {
+            print_row("-role", style::REJECTS, user.username, &escape(role), console)?;
+        }
+        for project in &user.projects_added {
+            print_row("+project", style::PASS, user.username, &describe_reasons(project), console)?;
+        }
+        for project in &user.projects_removed {
+            print_row("-project", style::REJECTS, user.username, &escape(project), console)?;
+        }
+    }
+    Ok(())
+}
+
 /// Prints a table with one row for each user and each skipped entry.
 fn print_changes(report: &SyncReport<'_>, console: &mut Console) -> Result<(), Failure> {
-    let mut row = |action: &str, style: Style, name: &str, detail: &str| {
-        let painted = console.paint(style, &format!("{action:<8}"));
-        let line = format!("{painted}  {:<16}  {}", escape(name), visible(detail));
-        // A table of a million lines ends early if its reader is gone.
-        if console.is_reader_gone() { Ok(()) } else { console.line(line.trim_end()) }
-    };
     for user in &report.added {
-        row("add", style::PASS, user.username, &escape(user.name.unwrap_or_default()))?;
+        print_row("add", style::PASS, user.username, &escape(user.name.unwrap_or_default()), console)?;
     }
     for user in &report.renamed {
         let (before, after) = (user.before.unwrap_or_default(), user.after.unwrap_or_default());
-        row("rename", style::WARNING, user.username, &format!("{} is now {}", quote(before), quote(after)))?;
+        print_row("rename", style::WARNING, user.username, &format!("{} is now {}", quote(before), quote(after)), console)?;
     }
     for username in report.deleted {
-        row("delete", style::REJECTS, username, "not in the LDAP directory")?;
+        print_row("delete", style::REJECTS, username, "not in the LDAP directory", console)?;
     }
-    for user in report.rights.iter() {
-        for role in &user.roles_added {
-            row("+role", style::PASS, user.username, &describe_reasons(role))?;
-        }
-        for role in &user.roles_removed {
-            row("-role", style::REJECTS, user.username, &escape(role))?;
-        }
-        for project in &user.projects_added {
-            row("+project", style::PASS, user.username, &describe_reasons(project))?;
-        }
-        for project in &user.projects_removed {
-            row("-project", style::REJECTS, user.username, &escape(project))?;
-        }
-    }
+    print_rights(report.rights, console)?;
     for user in &report.set_by_hand {
         let rights =
             user.roles.iter().chain(user.projects).map(|name| escape(name)).collect::<Vec<_>>().join(", ");
         let detail = format!("{rights} (set by hand; authoritative would remove this)");
-        row("by hand", style::NOTE, user.username, &detail)?;
+        print_row("by hand", style::NOTE, user.username, &detail, console)?;
     }
     for username in report.protected_admins {
-        row("protect", style::NOTE, username, "administrator, not in the LDAP directory")?;
+        print_row("protect", style::NOTE, username, "administrator, not in the LDAP directory", console)?;
     }
     for username in report.protected_disabled {
-        row("protect", style::NOTE, username, "disabled, not in the LDAP directory")?;
+        print_row("protect", style::NOTE, username, "disabled, not in the LDAP directory", console)?;
     }
     for conflict in &report.conflicts {
         let detail = format!("auth source {}, not changed", conflict.source);
-        row("conflict", style::NOTE, conflict.username, &detail)?;
+        print_row("conflict", style::NOTE, conflict.username, &detail, console)?;
     }
     for skipped in report.skipped {
-        row("skip", style::NOTE, &skipped.entry, &skipped.reason)?;
+        print_row("skip", style::NOTE, &skipped.entry, &skipped.reason, console)?;
     }
     let more = report.counts.skipped.saturating_sub(report.skipped.len() as u64);
     if more > 0 {
-        row("skip", style::NOTE, &format!("{more} more"), "")?;
+        print_row("skip", style::NOTE, &format!("{more} more"), "", console)?;
     }
     Ok(())
 }

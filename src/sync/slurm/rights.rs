@@ -1,7 +1,7 @@
-//! The roles and projects that Slurm accounting gives.
+//! The roles and projects that Slurm accounting gives to LDAP users.
 
-use super::error::SyncError;
-use super::rights_report::listed;
+use super::super::error::SyncError;
+use super::super::rights_report::listed;
 use crate::policy::role_map::Grants;
 use crate::slurm::{SlurmGrants, SlurmSource};
 use crate::util::note::Notes;
@@ -10,7 +10,7 @@ use crate::util::note::Notes;
 ///
 /// # Errors
 /// [`SyncError::Slurm`].
-pub(super) fn grants<'a>(
+pub(in super::super) fn grants<'a>(
     source: &SlurmSource,
     usernames: impl Iterator<Item = &'a str>,
     notes: &mut Notes,
@@ -26,17 +26,23 @@ fn add_notes(found: &SlurmGrants, notes: &mut Notes) {
     if !unknown_users.is_empty() {
         let names = unknown_users.iter().map(String::as_str);
         notes.note(format!(
-            "users of Slurm who are not in the LDAP directory get no role or project: {}",
+            "users of Slurm who are not in the LDAP directory get no role or project ('cc-user sync-slurm' gives \
+             them to all users): {}",
             listed(names, unknown_users.len() as u64)
         ));
     }
-    if !invalid_projects.is_empty() {
-        let names = invalid_projects.iter().map(String::as_str);
+    warn_of_projects(invalid_projects, notes);
+}
+
+/// Warns of accounts whose names no project can have.
+pub(super) fn warn_of_projects(accounts: &[String], notes: &mut Notes) {
+    if !accounts.is_empty() {
+        let names = accounts.iter().map(String::as_str);
         notes.warn(
             "slurm-account-name",
             format!(
                 "accounts of Slurm with names that no project can have: {}",
-                listed(names, invalid_projects.len() as u64)
+                listed(names, accounts.len() as u64)
             ),
         );
     }
