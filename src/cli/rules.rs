@@ -186,7 +186,11 @@ pub const TABLE: &[Rule] = &[
     rule("cc-user sync-ldap", SETTINGS, Always),
     rule("cc-user sync-ldap", NETWORK, Always),
     rule("cc-user sync-slurm", &["dry_run", "max_delete", "add_users", "metrics_file", "check"], Always),
-    rule("cc-user sync-slurm", &["from", "sacctmgr", "timeout", "clusters", "config", "env_file", "db"], Always),
+    rule(
+        "cc-user sync-slurm",
+        &["from", "sacctmgr", "timeout", "clusters", "config", "env_file", "db"],
+        Always,
+    ),
     rule("cc-user sync-slurm", &["wait"], Without(&["check"])),
     // cc-jwt issue
     rule(

@@ -84,7 +84,7 @@ pub const SYNONYMS: [(&[&str], &[&str]); 34] = [
 ];
 
 /// Mistyped commands and their replacements.
-pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 12] = [
+pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 13] = [
     (&["ls", "users", "all"], &["list"]),
     (&["edit", "mod", "modify", "change", "update", "usermod", "chfn"], &["set"]),
     (&["rm", "delete", "remove"], &["del", "remove"]),
@@ -94,6 +94,7 @@ pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 12] = [
     (&["check", "validate", "test"], &["verify", "check"]),
     (&["password", "pw"], &["passwd"]),
     (&["sync", "ldap"], &["sync-ldap"]),
+    (&["slurm", "sacctmgr"], &["sync-slurm"]),
     (&["logoff", "signout", "exit", "quit"], &["logout"]),
     (&["who", "me", "user"], &["whoami"]),
     (&["session"], &["sessions"]),

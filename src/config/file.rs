@@ -84,9 +84,8 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
             settings.server.oidc_without_provider = !section.has("provider");
             settings.oidc = read_oidc(section, Layout::Nested, findings);
         }
-        settings.slurm = auth
-            .section("slurm", findings)
-            .map(|section| Box::new(read_slurm(section, findings)));
+        settings.slurm =
+            auth.section("slurm", findings).map(|section| Box::new(read_slurm(section, findings)));
         settings.jwt_config = auth.raw(&["jwt-config"], findings);
         settings.jwt_roles = auth.raw(&["jwt-roles"], findings);
         auth.warn_unknown(OLD_SPELLINGS, findings);

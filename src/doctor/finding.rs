@@ -21,6 +21,8 @@ pub enum Area {
     Database,
     /// The LDAP directory.
     Ldap,
+    /// Slurm accounting.
+    Slurm,
     /// The OpenID providers.
     Openid,
     /// A running server, and its clock.
@@ -38,6 +40,7 @@ impl Area {
             Self::Files => "files",
             Self::Database => "database",
             Self::Ldap => "ldap",
+            Self::Slurm => "slurm",
             Self::Openid => "openid",
             Self::Server => "server",
             Self::Tokens => "tokens",

@@ -132,7 +132,7 @@ fn check_search(connection: &mut Connection, config: &LdapConfig, findings: &mut
 /// Checks the section 'group-map' and the groups of its rules, as 'cc-user sync-ldap --check' does.
 fn check_groups(request: &DoctorRequest, settings: &Settings, findings: &mut SourceFindings<'_>) {
     let mut notes = Notes::new();
-    let report = sync::check(settings, &request.ldap, &mut notes);
+    let report = sync::check_ldap(settings, &request.ldap, &mut notes);
     findings.notes(notes);
     match report {
         Ok(report) => {

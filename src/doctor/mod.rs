@@ -1,5 +1,5 @@
-//! The examination of an installation: settings, files, database, LDAP directory, OpenID providers, a
-//! running server, and the tokens in files.
+//! The examination of an installation: settings, files, database, LDAP directory, Slurm, OpenID
+//! providers, a running server, and the tokens in files.
 //!
 //! The examination only reads. It creates no file, also not beside the database, and sends no password
 //! except that of the LDAP search. [`DoctorRequest::fixes_modes`] permits it to remove the access of other
@@ -18,6 +18,7 @@ mod programs;
 mod remedy;
 mod server;
 mod settings;
+mod slurm;
 mod tokens;
 
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ use crate::config::Sources;
 use crate::http::HttpOptions;
 use crate::ldap::LdapOptions;
 use crate::util::duration::GoDuration;
+use crate::util::environment::Environment;
 use crate::util::monotonic::MonotonicClock;
 use crate::util::secret::SecretText;
 use crate::util::time::{Clock, Timestamp};
@@ -60,6 +62,8 @@ pub struct DoctorRequest {
     pub lock_timeout: Duration,
     /// The connections to LDAP servers.
     pub ldap: LdapOptions,
+    /// The variables of the process, of which sacctmgr gets those that it needs.
+    pub environment: Environment,
     /// The connections to the running server and to OpenID providers.
     pub http: HttpOptions,
     /// CA certificates for OpenID providers, instead of those of the configuration.
@@ -110,6 +114,7 @@ pub fn examine(request: &DoctorRequest, clocks: DoctorClocks<'_>) -> DoctorRepor
     database::examine(request, settings.as_ref(), &mut findings);
     if let Some(settings) = &settings {
         ldap::examine(request, settings, clocks, &mut findings);
+        slurm::examine(request, settings, &mut findings);
         openid::examine(request, settings, clocks, &mut findings);
     }
     server::examine(request, clocks, &mut findings);

@@ -12,7 +12,8 @@ use crate::config::{Settings, SlurmSettings};
 use crate::policy::role_map::{Grants, GrantsBuilder, NamePattern, UserId};
 use crate::user::{ProjectName, RightsSource, Role};
 use crate::util::environment::Environment;
-use crate::util::file;
+use crate::util::file::{self, FileContents};
+use crate::util::note::Notes;
 
 /// The time limit of each command. Without slurm.conf, sacctmgr retries for a minute and then fails.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
@@ -112,10 +113,17 @@ impl SlurmSource {
         Self::new(section(settings)?, options, environment)
     }
 
+    /// The sections for Slurm in the settings; more than one is an error of the other functions.
+    #[must_use]
+    pub fn section_names(settings: &Settings) -> Vec<&str> {
+        let of_ldap = settings.ldap.as_ref().and_then(|ldap| ldap.slurm.as_deref());
+        settings.slurm.as_deref().into_iter().chain(of_ldap).map(|section| section.section.as_str()).collect()
+    }
+
     /// Whether the settings have a section for Slurm.
     #[must_use]
     pub fn is_configured(settings: &Settings) -> bool {
-        section(settings).is_ok_and(|section| section.is_some())
+        !Self::section_names(settings).is_empty()
     }
 
     fn new(
@@ -136,7 +144,8 @@ impl SlurmSource {
             }
             (None, _) => SlurmOrigin::Command(Sacctmgr {
                 program: options.sacctmgr.clone().unwrap_or_else(|| {
-                    section.map_or_else(|| PathBuf::from("sacctmgr"), |section| section.sacctmgr.value.clone())
+                    section
+                        .map_or_else(|| PathBuf::from("sacctmgr"), |section| section.sacctmgr.value.clone())
                 }),
                 timeout: options.timeout.unwrap_or(TIMEOUT),
                 environment: needed_variables(environment),
@@ -154,11 +163,11 @@ impl SlurmSource {
     /// Reads the whole answer.
     ///
     /// # Errors
-    /// [`SlurmError`]; a partial answer is an error.
-    pub fn read(&self) -> Result<Accounting, SlurmError> {
+    /// [`SlurmError`]; a partial answer is an error. A warning if another account can change the file.
+    pub fn read(&self, notes: &mut Notes) -> Result<Accounting, SlurmError> {
         let output = match &self.origin {
             SlurmOrigin::Command(sacctmgr) => sacctmgr.read()?,
-            SlurmOrigin::File(path) => file::read(path, SAVED_LIMIT)?,
+            SlurmOrigin::File(path) => file::read_named(path, SAVED_LIMIT, FileContents::Public, notes)?,
             SlurmOrigin::Output(bytes) => return Accounting::new(SlurmAnswer::parse(bytes)?),
         };
         Accounting::new(SlurmAnswer::parse(&output)?)
@@ -248,9 +257,8 @@ impl SlurmRules {
         let members = trees.iter().flat_map(|tree| tree.members());
         let mut users: BTreeSet<&str> =
             members.filter(|(account, _)| projects.contains(account)).map(|(_, user)| user).collect();
-        let coordinates = |user: &SlurmUser| {
-            user.coordinates.iter().any(|account| projects.contains(account.as_str()))
-        };
+        let coordinates =
+            |user: &SlurmUser| user.coordinates.iter().any(|account| projects.contains(account.as_str()));
         users.extend(accounting.users().filter(|user| coordinates(user)).map(|user| user.name.as_str()));
         users.remove(ROOT);
         Ok(users)

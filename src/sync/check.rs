@@ -1,4 +1,4 @@
-//! The check of the LDAP settings and of the section `group-map` against the LDAP server.
+//! The check of the LDAP settings and of the sections `group-map` and `slurm` against the LDAP server and Slurm.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,9 +7,12 @@ use serde::Serialize;
 use super::error::{GroupMapErrors, SyncError};
 use super::ldap_rights;
 use super::request::ldap_and_map;
+use super::slurm::{self, SlurmCheckReport};
 use crate::config::Settings;
 use crate::ldap::{GroupMap, GroupScope, LdapConfig, LdapOptions};
 use crate::policy::role_map::{Grants, MapRule, Selector};
+use crate::slurm::SlurmOptions;
+use crate::util::environment::Environment;
 use crate::util::note::Notes;
 
 /// What the LDAP settings find.
@@ -22,6 +25,8 @@ pub struct CheckReport {
     pub groups: u64,
     /// The rules of the group-map, in their order.
     pub rules: Vec<RuleReport>,
+    /// What the section `slurm` of `auth.ldap` finds; null without it.
+    pub slurm: Option<SlurmCheckReport>,
 }
 
 /// What a rule selects.
@@ -38,12 +43,38 @@ pub struct RuleReport {
     pub users: u64,
 }
 
+/// Checks the LDAP settings as [`check_ldap`] does, and the section `slurm` of `auth.ldap` as
+/// [`slurm::check`] does. Nothing is changed.
+///
+/// # Errors
+/// Every error that was found.
+pub fn check(
+    settings: &Settings,
+    options: &LdapOptions,
+    environment: &Environment,
+    notes: &mut Notes,
+) -> Result<CheckReport, Vec<SyncError>> {
+    let ldap = check_ldap(settings, options, notes);
+    if settings.ldap.as_ref().is_none_or(|ldap| ldap.slurm.is_none()) {
+        return ldap;
+    }
+    let slurm = slurm::check(settings, &SlurmOptions::default(), environment, notes);
+    match (ldap, slurm) {
+        (Ok(report), Ok(slurm)) => Ok(CheckReport { slurm: Some(slurm), ..report }),
+        (ldap, slurm) => {
+            let mut errors = ldap.err().unwrap_or_default();
+            errors.extend(slurm.err().unwrap_or_default());
+            Err(errors)
+        }
+    }
+}
+
 /// Checks the LDAP settings: every error of the section `group-map`, then the connection, the search for
 /// users, and each group of the rules. Nothing is changed.
 ///
 /// # Errors
 /// Every error that was found.
-pub fn check(
+pub fn check_ldap(
     settings: &Settings,
     options: &LdapOptions,
     notes: &mut Notes,
@@ -57,7 +88,9 @@ pub fn check(
     };
     match &map {
         None => {
-            notes.note("there is no section 'group-map': groups do not give roles and projects");
+            if settings.ldap.as_ref().is_none_or(|ldap| ldap.slurm.is_none()) {
+                notes.note("there is no section 'group-map': groups do not give roles and projects");
+            }
             check_users(&ldap, notes).map_err(|error| vec![error])
         }
         Some(map) => check_groups(&ldap, map, notes),
@@ -66,7 +99,7 @@ pub fn check(
 
 fn check_users(ldap: &LdapConfig, notes: &mut Notes) -> Result<CheckReport, SyncError> {
     let snapshot = ldap.server.connect(&ldap.credentials, notes)?.read_all(&ldap.search, &mut |_| {})?;
-    Ok(CheckReport { users: snapshot.entries(), groups: 0, rules: Vec::new() })
+    Ok(CheckReport { users: snapshot.entries(), groups: 0, rules: Vec::new(), slurm: None })
 }
 
 fn check_groups(ldap: &LdapConfig, map: &GroupMap, notes: &mut Notes) -> Result<CheckReport, Vec<SyncError>> {
@@ -84,7 +117,12 @@ fn check_groups(ldap: &LdapConfig, map: &GroupMap, notes: &mut Notes) -> Result<
             .then(|| directory.selected(index).len() as u64),
         users: counts.get(rule.key.as_str()).copied().unwrap_or_default(),
     });
-    let report = CheckReport { users: snapshot.entries(), groups: summary.groups, rules: rules.collect() };
+    let report = CheckReport {
+        users: snapshot.entries(),
+        groups: summary.groups,
+        rules: rules.collect(),
+        slurm: None,
+    };
     let errors = directory.into_errors();
     if !errors.is_empty() {
         return Err(errors.into_iter().map(SyncError::Ldap).collect());

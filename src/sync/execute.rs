@@ -101,7 +101,10 @@ pub fn execute<'snapshot>(
 }
 
 /// Changes the roles and projects of a user of the table, and records what each source gave.
-pub(super) fn change_rights(transaction: &mut Transaction<'_>, user: &ChangedRights<'_>) -> Result<(), UserDbError> {
+pub(super) fn change_rights(
+    transaction: &mut Transaction<'_>,
+    user: &ChangedRights<'_>,
+) -> Result<(), UserDbError> {
     let ChangedRights { username, change, .. } = user;
     if !(change.added_roles.is_empty() && change.removed_roles.is_empty()) {
         transaction.set_roles(username, &change.roles)?;

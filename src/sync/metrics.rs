@@ -163,8 +163,7 @@ impl RunCounts for SyncCounts {
 /// Adds the numbers of roles and projects: added and removed roles, added and removed projects.
 pub(super) fn add_rights(metrics: &mut Metrics, counts: [u64; 4]) {
     metrics.gauge("rights", "Roles and projects that the last successful synchronization changed.");
-    let labels =
-        [("role", "added"), ("role", "removed"), ("project", "added"), ("project", "removed")];
+    let labels = [("role", "added"), ("role", "removed"), ("project", "added"), ("project", "removed")];
     for ((kind, change), count) in labels.into_iter().zip(counts) {
         metrics.sample(&[("kind", kind), ("change", change)], count);
     }

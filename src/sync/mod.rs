@@ -26,7 +26,7 @@ pub mod slurm;
 pub mod user_rights;
 pub mod watch;
 
-pub use check::{CheckReport, RuleReport, check};
+pub use check::{CheckReport, RuleReport, check, check_ldap};
 pub use error::{GroupMapErrors, PlanRejection, SyncError};
 pub use execute::{execute, preview};
 pub use ldap_rights::GroupSummary;

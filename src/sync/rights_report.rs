@@ -136,9 +136,8 @@ pub(super) fn add_notes(
 ) {
     if without_manager > 0 {
         let users = if without_manager == 1 { "user does" } else { "users do" };
-        notes.note(format!(
-            "{without_manager} {users} not get projects of {source} without the role manager"
-        ));
+        notes
+            .note(format!("{without_manager} {users} not get projects of {source} without the role manager"));
     }
     if !kept_managers.is_empty() {
         let names = kept_managers.iter().map(String::as_str);

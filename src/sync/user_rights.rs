@@ -133,8 +133,8 @@ pub fn explain(
     };
     // A synchronization with the LDAP directory changes LDAP users only, one with Slurm all users.
     let has_record = given.iter().any(|(source, _)| *source == RightsSource::Slurm);
-    let is_asked = settings.slurm.is_some()
-        || SlurmSource::is_configured(settings) && (answer.is_found || has_record);
+    let is_asked =
+        settings.slurm.is_some() || SlurmSource::is_configured(settings) && (answer.is_found || has_record);
     if is_asked && !matches!(user.source, AuthSource::Unknown(_)) {
         let source = SlurmSource::from_settings(settings, &SlurmOptions::default(), environment);
         let source = source.map_err(first)?;
@@ -193,7 +193,8 @@ fn given_by<'given>(
     is_role: bool,
 ) -> impl Iterator<Item = RightsSource> + 'given {
     let name = name.to_owned();
-    let names = move |given: &GivenRights| if is_role { &given.roles } else { &given.projects }.contains(&name);
+    let names =
+        move |given: &GivenRights| if is_role { &given.roles } else { &given.projects }.contains(&name);
     given.iter().filter(move |(_, given)| names(given)).map(|(source, _)| *source)
 }
 

@@ -185,6 +185,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("signals", "signals cannot be handled"),
     ("signature", "the signature of a token"),
     ("similar-usernames", "two usernames differ only by case or spaces"),
+    ("slurm", "the settings and the answer of Slurm accounting"),
     ("slurm-account-name", "no project can have the name of an account of Slurm"),
     ("slurm-no-coordinators", "no account of Slurm that is a project has a coordinator"),
     ("slurm-username", "no user can have the name of a user of Slurm"),

@@ -15,6 +15,7 @@ use crate::generated::TOOLS;
 use crate::httpd::{Reply, Server};
 use crate::idp::{Behavior, Idp};
 use crate::slapd::{Authority, BASE, Manner, SYNC_DN, SYNC_PASSWORD, Slapd, TREE, free_port, person};
+use crate::slurm::Slurm;
 use crate::support::{Run, TestEnv, has, is_updating};
 
 /// A part of a line. Everything is compared as it stands, but for what differs with each run.
@@ -348,6 +349,18 @@ fn ldap_sync_commands_print_what_it_shows() {
     let directory = server_directory();
     directory.sh("echo clarapw > clara.pw && chmod 600 clara.pw").ended(0);
     guide_prints_what_it_shows("docs/ldap-sync.md", &ldap_site(&server, &authority), &directory);
+}
+
+#[test]
+fn slurm_commands_print_what_it_shows() {
+    let Some(slurm) = Slurm::new() else { return };
+    slurm.add_physics();
+    let directory = server_directory();
+    for name in ["anna", "bert", "dora"] {
+        directory.sh(&format!("cc-user add -q {name} --role user --no-password")).ended(0);
+    }
+    let variables = vec![("SLURM_CONF", slurm.configuration().to_owned())];
+    guide_prints_what_it_shows("docs/slurm.md", &Site { variables, ..Site::default() }, &directory);
 }
 
 #[test]

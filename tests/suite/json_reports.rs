@@ -58,6 +58,9 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-user log", "", 0, "cc-user log max --json"),
     ("cc-user undo", "", 0, "cc-user undo LAST --json"),
     ("cc-user sync-ldap", "", 0, "cc-user sync-ldap --config ldap.json --json"),
+    ("cc-user sync-slurm", "", 0, "cc-user sync-slurm --from slurm.txt --json"),
+    ("cc-user sync-slurm", "check", 0, "cc-user sync-slurm --from slurm.txt --check --json"),
+    ("cc-user sync-slurm", "error", 69, "cc-user sync-slurm --from pw --json"),
     ("cc-jwt issue", "", 0, "cc-jwt issue fritz --json"),
     ("cc-jwt issue", "file", 0, "cc-jwt issue fritz -o issued.txt --json"),
     ("cc-jwt issue", "error", 1, "cc-jwt issue unknown --json"),
@@ -181,6 +184,11 @@ fn site() -> TestEnv {
     directory.write("pw", "correct horse battery\n");
     directory.write("new-pw", "another horse battery\n");
     directory.write("more.csv", "username,roles,name\nann,user,Ann A\nbob,api,Bob B\n");
+    directory.write(
+        "slurm.txt",
+        "Cluster|Account|User|ParentName\nhpc|root||\nhpc|qcd||root\nhpc|qcd|max|\nhpc|qcd|rolf|\n\
+         User|Def Acct|Coord Accounts|Admin\nmax|qcd|qcd|None\nrolf|qcd||None\nroot|||Administrator\n",
+    );
     directory.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
     directory.write(
         "role.json",

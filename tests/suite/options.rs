@@ -249,7 +249,7 @@ const BASES: [(&str, &[&str]); 33] = [
 ];
 
 /// Commands whose options need a server or a browser: the table alone is checked here.
-const WITH_SERVERS: [&str; 12] = [
+const WITH_SERVERS: [&str; 13] = [
     "cc-login",
     "cc-login logout",
     "cc-login refresh",
@@ -261,6 +261,7 @@ const WITH_SERVERS: [&str; 12] = [
     "cc-login whoami",
     "cc-user doctor",
     "cc-user sync-ldap",
+    "cc-user sync-slurm",
     "cc-jwt role pull",
 ];
 
@@ -401,6 +402,7 @@ pub fn prepared() -> TestEnv {
             cc-jwt jwks -q own.pem > set.json
             printf 'username,roles\\nfritz,admin\\nnew,api\\n' > users.csv; printf 'mona\\n' > names.txt
             printf 'a password' > pw.txt; chmod 600 pw.txt
+            printf '%s\\n' 'Cluster|Account|User|ParentName' 'hpc|root||' 'hpc|qcd||root' 'hpc|qcd|mona|' 'User|Def Acct|Coord Accounts|Admin' 'mona|qcd|qcd|None' 'root|||Administrator' > slurm.txt
             cc-jwt spec new --kid key-1 -q --key es/private.pem -o osdf.yaml
             printf '{\"role_type\":\"jwt\",\"user_claim\":\"sub\",\"bound_claims\":{\"sub\":\"fritz\"}}' > role.json
             printf '{\"jwt_validation_pubkeys\":[%s]}' \"$(python3 -c 'import json;print(json.dumps(open(\"own.pem\").read()))')\" > shared.json

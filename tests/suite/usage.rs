@@ -161,6 +161,7 @@ fn times_and_durations_of_every_option_are_checked() {
         ("cc-user sync-ldap", "--timeout", "duration"),
         ("cc-user sync-ldap", "--connect-timeout", "duration"),
         ("cc-user sync-ldap", "--watch", "duration"),
+        ("cc-user sync-slurm", "--timeout", "duration"),
     ] {
         listed.insert(format!("{} {option}", line.split(' ').next().unwrap()));
         let run = directory.sh(&format!("{line} {option}=1x")).ended(2);
@@ -235,6 +236,7 @@ const TYPED: &[(&str, &str)] = &[
     ("cc-user users", "hint: did you mean 'cc-user list'?"),
     ("cc-user password", "hint: did you mean 'cc-user passwd'?"),
     ("cc-user sync", "hint: did you mean 'cc-user sync-ldap'?"),
+    ("cc-user slurm", "hint: did you mean 'cc-user sync-slurm'?"),
     (
         "cc-user revoke",
         "hint: with 'validate-user' the server rejects the tokens of a deleted user: 'cc-user del NAME'",
@@ -302,7 +304,7 @@ fn command_that_users_type_works_or_is_answered_by_one_sentence() {
 }
 
 /// Successful lines, and whether standard output is the result.
-const QUIET: [(&str, bool); 52] = [
+const QUIET: [(&str, bool); 53] = [
     ("cc-user -q completion bash", true),
     ("cc-jwt -q completion bash", true),
     ("cc-login -q completion bash", true),
@@ -354,6 +356,7 @@ const QUIET: [(&str, bool); 52] = [
     ("cc-user -q log", true),
     ("cc-user -q undo \"$(cc-user -q log --limit 1 | cut -d ' ' -f 1)\"", false),
     ("cc-user -q doctor --offline", true),
+    ("cc-user -q sync-slurm --from slurm.txt", false),
     ("cc-login -q logout", false),
 ];
 

@@ -115,6 +115,7 @@ fn request(
             response_timeout: timeout,
             ..LdapOptions::default()
         },
+        environment: console.environment().clone(),
         http: HttpOptions {
             proxy: Proxy::from_environment(console.environment()),
             trust: match ca_file {

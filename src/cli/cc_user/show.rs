@@ -163,9 +163,7 @@ impl ShownUsers {
         let options = LdapOptions::default();
         let explanation = sync::explain(settings, &options, console.environment(), db, record, &mut notes);
         if matches!(explanation, Ok(None)) {
-            notes.note(
-                "there is no section 'group-map' or 'slurm': roles and projects are set by hand",
-            );
+            notes.note("there is no section 'group-map' or 'slurm': roles and projects are set by hand");
         }
         console.notes(notes);
         Ok(explanation?)

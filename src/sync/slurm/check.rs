@@ -48,7 +48,7 @@ pub(in super::super) fn check_source(
     notes: &mut Notes,
 ) -> Result<SlurmCheckReport, Vec<SyncError>> {
     let one = |error| vec![SyncError::Slurm(error)];
-    let accounting = source.read().map_err(one)?;
+    let accounting = source.read(notes).map_err(one)?;
     let rules = source.rules();
     let faults = accounting.unknown_clusters(&rules.clusters);
     if !faults.is_empty() {

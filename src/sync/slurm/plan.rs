@@ -121,7 +121,8 @@ impl<'answer> SlurmPlanner<'answer> {
         }
         let is_known = !matches!(user.source, AuthSource::Unknown(_));
         let is_disabled = user.is_without_roles && self.disabled.entry(user.username).is_some();
-        let has_rights = self.answer.rights.grants.iter().any(|grants| grants.of(user.username).next().is_some());
+        let has_rights =
+            self.answer.rights.grants.iter().any(|grants| grants.of(user.username).next().is_some());
         if is_disabled && has_rights {
             self.skipped_disabled.push(user.username.to_owned());
         }
@@ -134,7 +135,8 @@ impl<'answer> SlurmPlanner<'answer> {
     /// Returns the plan after the last user of the table.
     #[must_use]
     pub fn finish(self) -> SlurmPlan<'answer> {
-        let Self { answer, disabled: _, limit, mut rights, given_before, unchanged, mut skipped_disabled } = self;
+        let Self { answer, disabled: _, limit, mut rights, given_before, unchanged, mut skipped_disabled } =
+            self;
         for username in &answer.added {
             if let Some(index) = answer.index(username) {
                 rights.add_new(username, index);

@@ -61,9 +61,12 @@ impl RunCounts for SlurmSyncCounts {
 
     fn add_samples(&self, metrics: &mut Metrics) {
         metrics.gauge("users", "Users by the result of the last successful synchronization.");
-        for (what, count) in
-            [("slurm", self.users), ("added", self.added), ("unchanged", self.unchanged), ("unknown", self.unknown)]
-        {
+        for (what, count) in [
+            ("slurm", self.users),
+            ("added", self.added),
+            ("unchanged", self.unchanged),
+            ("unknown", self.unknown),
+        ] {
             metrics.sample(&[("what", what)], count);
         }
         super::super::metrics::add_rights(
@@ -125,11 +128,7 @@ impl<'plan> SlurmSyncReport<'plan> {
         Self::new(plan, add_users, Some(duration))
     }
 
-    fn new(
-        plan: &'plan SlurmPlan<'plan>,
-        add_users: Option<AuthSource>,
-        duration: Option<Duration>,
-    ) -> Self {
+    fn new(plan: &'plan SlurmPlan<'plan>, add_users: Option<AuthSource>, duration: Option<Duration>) -> Self {
         let unknown = if add_users.is_some() { plan.invalid_usernames() } else { plan.absent_users() };
         Self {
             dry_run: duration.is_none(),

@@ -15,7 +15,7 @@ pub(in super::super) fn grants<'a>(
     usernames: impl Iterator<Item = &'a str>,
     notes: &mut Notes,
 ) -> Result<Grants, SyncError> {
-    let found = source.grants(&source.read()?, usernames)?;
+    let found = source.grants(&source.read(notes)?, usernames)?;
     add_notes(&found, notes);
     Ok(found.grants)
 }

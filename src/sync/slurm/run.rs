@@ -43,15 +43,18 @@ pub fn run<O: SlurmSyncObserver>(
 ) -> Result<SlurmSyncCounts, O::Error> {
     // A database that cannot be opened is an error before Slurm is asked.
     let mode = if request.dry_run { OpenMode::Read } else { OpenMode::Write(&request.author) };
-    let mut db = UserDb::open_with_timeout(&request.database, mode, request.lock_timeout)
-        .map_err(SyncError::from)?;
+    let mut db =
+        UserDb::open_with_timeout(&request.database, mode, request.lock_timeout).map_err(SyncError::from)?;
     if !request.dry_run {
         let mut notes = Notes::new();
         db.warn_of_migration(&mut notes);
         db.warn_of_replacement(&mut notes);
         observer.notes(notes);
     }
-    let accounting = request.slurm.read().map_err(SyncError::from)?;
+    let mut notes = Notes::new();
+    let accounting = request.slurm.read(&mut notes);
+    observer.notes(notes);
+    let accounting = accounting.map_err(SyncError::from)?;
     let answer = compare(request, &accounting, |visit| db.scan(visit))?;
     let plan = plan(&answer, request.max_delete, disabled(&db)?, given(&db)?, |visit| db.scan(visit))?;
     if request.dry_run {

@@ -40,7 +40,7 @@ pub(super) struct SyncLdap {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Check the LDAP settings and the group-map, and change nothing
+    /// Check the LDAP settings, the group-map and Slurm, and change nothing
     #[arg(long, conflicts_with_all = ["dry_run", "delete_missing", "max_delete", "delete_admins", "keep_names",
           "watch", "metrics_file"])]
     check: bool,
@@ -156,7 +156,7 @@ fn check(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> 
     let options = sync.options(database, console)?;
     let settings = settings::load(&database.settings, console)?;
     let mut notes = Notes::new();
-    let report = sync::check(&settings, &options.ldap, &mut notes);
+    let report = sync::check(&settings, &options.ldap, &options.environment, &mut notes);
     console.notes(notes);
     report::print_check(&report.map_err(Failure::several)?, console)?;
     Ok(ExitStatus::Success)

@@ -1,5 +1,6 @@
 //! The report of `cc-user sync-ldap` as text and JSON.
 
+use crate::cli::cc_user::sync_slurm::print_check as print_slurm_check;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
@@ -68,6 +69,9 @@ pub(super) fn print_check(report: &CheckReport, console: &mut Console) -> Result
         };
         let users = if *users == 1 { "1 user".to_owned() } else { format!("{users} users") };
         console.line(&format!("{rule:<9} {groups:<10} {users:<11} {}", escape(selector)))?;
+    }
+    if let Some(slurm) = &report.slurm {
+        print_slurm_check(slurm, console)?;
     }
     console.line(&format!("{} user entries, {} groups", report.users, report.groups))?;
     Ok(())
@@ -184,7 +188,13 @@ fn print_changes(report: &SyncReport<'_>, console: &mut Console) -> Result<(), F
     }
     for user in &report.renamed {
         let (before, after) = (user.before.unwrap_or_default(), user.after.unwrap_or_default());
-        print_row("rename", style::WARNING, user.username, &format!("{} is now {}", quote(before), quote(after)), console)?;
+        print_row(
+            "rename",
+            style::WARNING,
+            user.username,
+            &format!("{} is now {}", quote(before), quote(after)),
+            console,
+        )?;
     }
     for username in report.deleted {
         print_row("delete", style::REJECTS, username, "not in the LDAP directory", console)?;
