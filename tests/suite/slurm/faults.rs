@@ -102,7 +102,7 @@ fn faults_in_saved_output_remove_nothing() {
         "the cluster 'other'",
     );
     directory.sh("head -c 140000000 /dev/zero > large").ended(0);
-    assert_unchanged(&directory, &before, "--from large", 65, "128");
+    assert_unchanged(&directory, &before, "--from large", 65, "134217728");
 }
 
 #[test]
