@@ -141,7 +141,7 @@ pub enum PlanRejection {
         removals: u64,
         /// The limit.
         allowed: u64,
-        /// The number of users to whom Slurm gave roles or projects.
+        /// The number of users with roles or projects from Slurm.
         known: u64,
     },
     /// The search returned no entry.

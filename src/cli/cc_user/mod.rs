@@ -19,6 +19,7 @@ mod pages_history;
 mod passwd;
 mod project;
 mod rename;
+mod rights;
 mod role;
 mod server;
 mod set;

@@ -4,8 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::list::{disabled_users, report_invalid_row};
+use super::rights::describe_reason;
 use super::server::ServerOptions;
-use super::sync_ldap::describe_reason;
 use super::{DatabaseOptions, complete};
 use crate::accounts::error::unknown_user;
 use crate::accounts::report::list;

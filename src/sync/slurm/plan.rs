@@ -155,7 +155,7 @@ pub struct SlurmPlan<'answer> {
     answer: &'answer SlurmAnswerForTable,
     limit: DeletionLimit,
     rights: PlannedRights<'answer>,
-    /// The users to whom Slurm gave something before.
+    /// The number of users with roles or projects from earlier runs.
     known: u64,
     unchanged: u64,
     skipped_disabled: Vec<String>,
@@ -186,7 +186,7 @@ impl SlurmPlan<'_> {
         &self.answer.invalid_projects
     }
 
-    /// The disabled users to whom Slurm would give something.
+    /// The disabled users with roles or projects in the answer.
     #[must_use]
     pub fn disabled_users(&self) -> &[String] {
         &self.skipped_disabled

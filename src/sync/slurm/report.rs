@@ -95,7 +95,7 @@ pub struct SlurmSyncReport<'plan> {
     pub kept_admins: &'plan [String],
     /// The users of Slurm who are not in the table and were not added.
     pub unknown_users: Vec<&'plan str>,
-    /// The disabled users to whom Slurm gives roles or projects; they were not changed.
+    /// The disabled users with roles or projects in Slurm; they were not changed.
     pub disabled_users: &'plan [String],
     /// The accounts whose names no project can have.
     pub invalid_projects: &'plan [String],

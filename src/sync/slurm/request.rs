@@ -35,7 +35,7 @@ pub struct SlurmSyncOptions {
 pub struct SlurmSyncRequest {
     /// Whether nothing is changed.
     pub dry_run: bool,
-    /// The limit of removed roles and projects, as a part of the users to whom Slurm gave some.
+    /// The limit of removed roles and projects, as a part of the users with rights from Slurm.
     pub max_delete: DeletionLimit,
     /// The auth source of users who are added; without it no user is added.
     pub add_users: Option<AuthSource>,

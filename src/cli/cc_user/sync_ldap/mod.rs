@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueHint};
 
 pub(super) use self::page::PAGE;
-pub(super) use self::report::{describe_reason, log_rights, print_removed, print_rights, print_row};
 use super::{DatabaseOptions, TOOL};
 use crate::cli::author::author;
 use crate::cli::console::Console;

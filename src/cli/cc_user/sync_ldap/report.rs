@@ -1,13 +1,11 @@
 //! The report of `cc-user sync-ldap` as text and JSON.
 
-use crate::cli::cc_user::sync_slurm::print_check as print_slurm_check;
+use crate::cli::cc_user::rights::{log_rights, print_removed, print_rights, print_row, print_slurm};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
-use crate::policy::role_map::Reason;
-use crate::sync::{CheckReport, GivenBy, RightsList, RuleReport, SyncCounts, SyncReport};
-use crate::util::quote::{escape, quote, visible};
-use anstyle::Style;
+use crate::sync::{CheckReport, RuleReport, SyncCounts, SyncReport};
+use crate::util::quote::{escape, quote};
 
 /// Prints what was changed, or in a dry run each change.
 pub(super) fn print(report: &SyncReport<'_>, console: &mut Console) -> Result<(), Failure> {
@@ -71,50 +69,14 @@ pub(super) fn print_check(report: &CheckReport, console: &mut Console) -> Result
         console.line(&format!("{rule:<9} {groups:<10} {users:<11} {}", escape(selector)))?;
     }
     if let Some(slurm) = &report.slurm {
-        print_slurm_check(slurm, console)?;
+        print_slurm(slurm, console)?;
     }
     console.line(&format!("{} user entries, {} groups", report.users, report.groups))?;
     Ok(())
 }
 
-/// The rule and the chain of groups of a reason.
-pub(in crate::cli::cc_user) fn describe_reason(reason: &Reason) -> String {
-    match reason.chain.as_slice() {
-        [] => reason.rule.clone(),
-        chain => format!(
-            "{}: {}",
-            reason.rule,
-            chain.iter().map(|group| escape(group)).collect::<Vec<_>>().join(" in ")
-        ),
-    }
-}
-
-fn describe_reasons(given: &GivenBy) -> String {
-    let reasons: Vec<String> = given.reasons.iter().map(describe_reason).collect();
-    format!("{} ({})", escape(&given.name), reasons.join("; "))
-}
-
 const fn counts_removed(report: &SyncReport<'_>) -> u64 {
     report.counts.roles_removed + report.counts.projects_removed
-}
-
-/// Prints the removed roles and projects, which the limit counts.
-pub(in crate::cli::cc_user) fn print_removed(
-    rights: RightsList<'_>,
-    removed: u64,
-    console: &mut Console,
-) -> Result<(), Failure> {
-    if removed == 0 {
-        return Ok(());
-    }
-    for user in rights.iter() {
-        for (what, names) in [("role", &user.roles_removed), ("project", &user.projects_removed)] {
-            for name in names {
-                console.line(&format!("removed   {what} {} of {}", escape(name), escape(user.username)))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// `-v` lists changed full names, `-vv` new users as well.
@@ -129,56 +91,6 @@ fn log_changes(report: &SyncReport<'_>) {
     if report.counts.rights_changed > 0 {
         log_rights(report.rights);
     }
-}
-
-/// `-v` lists added roles and projects.
-pub(in crate::cli::cc_user) fn log_rights(rights: RightsList<'_>) {
-    if !log::log_enabled!(log::Level::Info) {
-        return;
-    }
-    for user in rights.iter() {
-        for (what, given) in [("role", &user.roles_added), ("project", &user.projects_added)] {
-            for given in given {
-                log::info!("{} gets the {what} {}", user.username, describe_reasons(given));
-            }
-        }
-    }
-}
-
-/// Prints a row of a dry run.
-pub(in crate::cli::cc_user) fn print_row(
-    action: &str,
-    style: Style,
-    name: &str,
-    detail: &str,
-    console: &mut Console,
-) -> Result<(), Failure> {
-    let painted = console.paint(style, &format!("{action:<8}"));
-    let line = format!("{painted}  {:<16}  {}", escape(name), visible(detail));
-    // A table of a million lines ends early if its reader is gone.
-    if console.is_reader_gone() { Ok(()) } else { Ok(console.line(line.trim_end())?) }
-}
-
-/// Prints a row for each role and project that changes.
-pub(in crate::cli::cc_user) fn print_rights(
-    rights: RightsList<'_>,
-    console: &mut Console,
-) -> Result<(), Failure> {
-    for user in rights.iter() {
-        for role in &user.roles_added {
-            print_row("+role", style::PASS, user.username, &describe_reasons(role), console)?;
-        }
-        for role in &user.roles_removed {
-            print_row("-role", style::REJECTS, user.username, &escape(role), console)?;
-        }
-        for project in &user.projects_added {
-            print_row("+project", style::PASS, user.username, &describe_reasons(project), console)?;
-        }
-        for project in &user.projects_removed {
-            print_row("-project", style::REJECTS, user.username, &escape(project), console)?;
-        }
-    }
-    Ok(())
 }
 
 /// Prints a table with one row for each user and each skipped entry.

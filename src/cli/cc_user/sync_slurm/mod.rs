@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueHint};
 
 pub(super) use self::page::PAGE;
-pub(super) use self::report::print_check;
+use super::rights::print_slurm;
 use super::{DatabaseOptions, TOOL, complete};
 use crate::cli::author::author;
 use crate::cli::console::Console;
@@ -36,7 +36,7 @@ pub(super) struct SyncSlurm {
     check: bool,
 
     /// Limit of removed roles and projects, above which nothing is changed: a number, or a percentage of the
-    /// users to whom Slurm gave some [default: 10%, at least 5]
+    /// users with roles or projects from Slurm [default: 10%, at least 5]
     #[arg(long, value_name = "LIMIT")]
     max_delete: Option<DeletionLimit>,
 
@@ -120,7 +120,7 @@ fn check(sync: &SyncSlurm, database: &DatabaseOptions, console: &mut Console) ->
     if console.is_json() {
         console.json(&report)?;
     } else if !console.is_quiet() {
-        print_check(&report, console)?;
+        print_slurm(&report, console)?;
     }
     Ok(ExitStatus::Success)
 }

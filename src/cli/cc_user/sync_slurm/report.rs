@@ -1,11 +1,10 @@
 //! The report of `cc-user sync-slurm` as text and JSON.
 
-use crate::cli::cc_user::sync_ldap::{log_rights, print_removed, print_rights, print_row};
+use crate::cli::cc_user::rights::{log_rights, print_removed, print_rights, print_row};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
-use crate::sync::slurm::{SlurmCheckReport, SlurmSyncCounts, SlurmSyncReport};
-use crate::util::quote::escape;
+use crate::sync::slurm::{SlurmSyncCounts, SlurmSyncReport};
 
 /// Prints what was changed, or in a dry run each change.
 pub(super) fn print(report: &SlurmSyncReport<'_>, console: &mut Console) -> Result<(), Failure> {
@@ -44,24 +43,4 @@ fn summary(counts: &SlurmSyncCounts) -> String {
         ));
     }
     line
-}
-
-/// Prints what the answer of Slurm has.
-pub(in crate::cli::cc_user) fn print_check(
-    report: &SlurmCheckReport,
-    console: &mut Console,
-) -> Result<(), Failure> {
-    let SlurmCheckReport { clusters, projects, users, coordinators, operators } = report;
-    let clusters: Vec<String> = clusters.iter().map(|name| escape(name)).collect();
-    let count = |number: &u64, what: &str| {
-        if *number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-    };
-    Ok(console.line(&format!(
-        "slurm     {}, {}, {}, {} (clusters: {})",
-        count(projects, "project"),
-        count(users, "user"),
-        count(coordinators, "coordinator"),
-        count(operators, "operator"),
-        clusters.join(", ")
-    ))?)
 }
