@@ -18,7 +18,7 @@ pub enum SlurmError {
     Setting {
         /// The setting.
         key: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// There are two sections for Slurm.

@@ -120,7 +120,7 @@ impl SyncRequest {
     }
 }
 
-/// The first fault of the section for Slurm.
+/// The first error of the section for Slurm.
 pub(super) fn first(faults: Vec<SlurmError>) -> SyncError {
     faults.into_iter().next().unwrap_or(SlurmError::Empty).into()
 }

@@ -27,7 +27,7 @@ pub struct SlurmCheckReport {
 /// Checks the section for Slurm, and reads the answer of Slurm. Nothing is changed.
 ///
 /// # Errors
-/// Every fault that was found.
+/// Every error that was found.
 pub fn check(
     settings: &Settings,
     options: &SlurmOptions,
@@ -42,7 +42,7 @@ pub fn check(
 /// Reads the answer of Slurm and checks the clusters.
 ///
 /// # Errors
-/// Every fault that was found.
+/// Every error that was found.
 pub(in super::super) fn check_source(
     source: &SlurmSource,
     notes: &mut Notes,

@@ -90,9 +90,9 @@ pub struct SlurmSyncReport<'plan> {
     pub rights: RightsList<'plan>,
     /// The usernames of managers who no longer get the role by a source; they keep it for projects set by
     /// hand.
-    pub kept_managers: &'plan [String],
+    pub managers_not_removed: &'plan [String],
     /// The usernames of the last administrators, who no longer get the role by a source and keep it.
-    pub kept_admins: &'plan [String],
+    pub admins_not_removed: &'plan [String],
     /// The users of Slurm who are not in the table and were not added.
     pub unknown_users: Vec<&'plan str>,
     /// The disabled users with roles or projects in Slurm; they were not changed.
@@ -135,8 +135,8 @@ impl<'plan> SlurmSyncReport<'plan> {
             counts: SlurmSyncCounts::of(plan),
             added: plan.additions(),
             rights: RightsList::new(plan),
-            kept_managers: plan.kept_managers(),
-            kept_admins: plan.kept_admins(),
+            managers_not_removed: plan.kept_managers(),
+            admins_not_removed: plan.kept_admins(),
             unknown_users: unknown.iter().map(String::as_str).collect(),
             disabled_users: plan.disabled_users(),
             invalid_projects: plan.invalid_projects(),
@@ -154,8 +154,8 @@ impl<'plan> SlurmSyncReport<'plan> {
         let mut notes = Notes::new();
         super::super::rights_report::add_notes(
             "Slurm",
-            self.kept_managers,
-            self.kept_admins,
+            self.managers_not_removed,
+            self.admins_not_removed,
             self.without_manager,
             &mut notes,
         );

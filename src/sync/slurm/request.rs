@@ -53,7 +53,7 @@ impl SlurmSyncRequest {
     /// Completes the options with the settings. The notes are complete after an error as well.
     ///
     /// # Errors
-    /// [`SyncError::Slurm`] for each fault of the section for Slurm, and [`SyncError::File`] if another
+    /// [`SyncError::Slurm`] for each error of the section for Slurm, and [`SyncError::File`] if another
     /// account can change the default database.
     pub fn from_settings(
         settings: &Settings,

@@ -102,7 +102,11 @@ fn sync_slurm_removes_only_what_it_gave() {
     assert_eq!(table(&directory)[0], AFTER[0]);
     let run = with(&slurm, &directory, "cc-user sync-slurm").ended(0);
     assert!(run.stdout.contains("removed   project qcd of bert\n"), "{}", run.stdout);
-    assert!(run.stderr.contains("keep it for projects set by hand: 'bert'"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("the role manager is not removed from users with projects set by hand: 'bert'"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(table(&directory)[0], BEFORE[0]);
     assert_eq!(table(&directory)[2], "bert|2|-|[\"user\",\"manager\"]|[\"extra\"]");
 }
