@@ -108,8 +108,7 @@ fn ask_whether_found(
     Ok(UserAnswer { is_found, rights: Rights::default() })
 }
 
-/// Explains the roles and projects of a user. Returns `None` without a section `group-map` or `slurm`, if no
-/// source gave the user anything before.
+/// Explains the roles and projects of a user. A note if there is no section `group-map` or `slurm`.
 ///
 /// # Errors
 /// [`SyncError`].
@@ -120,12 +119,12 @@ pub fn explain(
     db: &UserDb,
     record: &UserRecord,
     notes: &mut Notes,
-) -> Result<Option<RightsExplanation>, SyncError> {
+) -> Result<RightsExplanation, SyncError> {
     let user = &record.user;
     let given = given_of(&db.given()?, &user.username);
     let of_ldap = settings.ldap.as_ref().filter(|ldap| ldap.group_map.is_some() || ldap.slurm.is_some());
-    if of_ldap.is_none() && !SlurmSource::is_configured(settings) && given.is_empty() {
-        return Ok(None);
+    if of_ldap.is_none() && !SlurmSource::is_configured(settings) {
+        notes.note("there is no section 'group-map' or 'slurm': no source of roles and projects is asked");
     }
     let mut answer = match of_ldap {
         Some(_) => ask_ldap(settings, options, user, notes)?,
@@ -157,12 +156,12 @@ pub fn explain(
         };
         names.into_iter().map(explained).collect()
     };
-    Ok(Some(RightsExplanation {
+    Ok(RightsExplanation {
         username: user.username.clone(),
         in_ldap: answer.is_found,
         roles: side(&user.roles, &change.added_roles, &change.removed_roles, true),
         projects: side(&user.projects, &change.added_projects, &change.removed_projects, false),
-    }))
+    })
 }
 
 /// Asks the LDAP directory about an LDAP user who is found. A synchronization does not change users of

@@ -416,7 +416,7 @@ fn group_map_is_explained_for_one_user() {
     assert_eq!(report["rights"]["projects"][0]["reasons"][0]["chain"][1], format!("cn=pi-Bio,{GROUPS}"));
     assert_eq!(
         report["rights"]["roles"][2],
-        json!({"name": "support", "state": "set-by-hand", "reasons": []})
+        json!({"name": "support", "state": "set-by-hand", "given_by": [], "reasons": []})
     );
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Show {
 pub(super) struct ShownUser {
     #[serde(flatten)]
     details: UserDetails,
-    /// With --why, why the user has roles and projects; otherwise, and without a group-map, null.
+    /// With --why, why the user has roles and projects; otherwise null.
     rights: Option<RightsExplanation>,
 }
 
@@ -162,11 +162,8 @@ impl ShownUsers {
         let mut notes = Notes::new();
         let options = LdapOptions::default();
         let explanation = sync::explain(settings, &options, console.environment(), db, record, &mut notes);
-        if matches!(explanation, Ok(None)) {
-            notes.note("there is no section 'group-map' or 'slurm': roles and projects are set by hand");
-        }
         console.notes(notes);
-        Ok(explanation?)
+        Ok(Some(explanation?))
     }
 }
 
