@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::super::error::SyncError;
 use super::super::execute::change_rights;
 use super::super::limit::DeletionLimit;
+use super::super::plan::ChangedRights;
 use super::plan::{SlurmAnswerForTable, SlurmPlan, SlurmPlanner};
 use super::report::{SlurmSyncCounts, SlurmSyncReport};
 use super::request::SlurmSyncRequest;
 use crate::history::{DisabledUsers, GivenState};
 use crate::slurm::Accounting;
 use crate::user::{AuthSource, User};
-use crate::user_db::{OpenMode, UserDb, UserDbError, UserSummary};
+use crate::user_db::{NewUser, OpenMode, UserDb, UserDbError, UserSummary};
 use crate::util::note::Notes;
 
 /// Receives the output of a synchronization; the command line prints it.
@@ -76,11 +77,13 @@ pub fn run<O: SlurmSyncObserver>(
         self::plan(&answer, request.max_delete, disabled_users()?, given, |visit| transaction.scan(visit))?;
     plan.check().map_err(SyncError::from)?;
     let execute = || {
-        if let Some(source) = request.add_users {
-            let users: Vec<User> = plan.additions().iter().map(|name| new_user(name, source)).collect();
-            transaction.add_many(&users)?;
+        let known = plan.rights().filter(|user| user.new.is_none());
+        for user in known {
+            change_rights(&mut transaction, &user)?;
         }
-        plan.rights().try_for_each(|user| change_rights(&mut transaction, &user))?;
+        if let Some(source) = request.add_users {
+            transaction.add_many(&new_users(&plan, source))?;
+        }
         transaction.commit()
     };
     execute().map_err(SyncError::from)?;
@@ -141,7 +144,17 @@ fn given(db: &UserDb) -> Result<GivenState, SyncError> {
     Ok(db.given()?)
 }
 
-/// A user who is in Slurm only, before the roles and projects of Slurm.
-fn new_user(username: &str, source: AuthSource) -> User {
-    User { source, ..User::from_ldap(username, None) }
+/// The users who are in Slurm only, with the roles and projects of Slurm.
+fn new_users(plan: &SlurmPlan<'_>, source: AuthSource) -> Vec<NewUser> {
+    let mut rights = plan.rights().filter(|user| user.new.is_some()).peekable();
+    let new_user = |username: &String| {
+        let mut new = NewUser::from(User { source, ..User::from_ldap(username, None) });
+        if let Some(ChangedRights { change, .. }) = rights.next_if(|changed| changed.username == username) {
+            new.user.roles = change.roles;
+            new.user.projects = change.projects;
+            new.given = change.given;
+        }
+        new
+    };
+    plan.additions().iter().map(new_user).collect()
 }
