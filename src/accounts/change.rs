@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::error::{AccountsError, AccountsErrors, unknown_user};
-use super::report::{UserReport, list};
+use super::report::{UserReport, Wording, list};
 use super::returning::{loses_entry, returning_entries};
 use super::server_limit::ServerLimit;
 use super::sessions::UserChange;
@@ -150,9 +150,8 @@ fn change_user(
         return Err(AccountsError::Disabled(before.user.username).into());
     }
     let mut notes = Notes::new();
-    if request.dry_run {
-        notes.note("dry run, nothing is changed: the other messages describe the state after the change");
-    }
+    let wording = Wording::of(request.dry_run);
+    wording.begin(&mut notes);
     let after = table.stored_after(&before, changed(&before, request, &mut notes)?);
     let changes = Changes::between(&before, &after);
     let loses_last_admin = before.user.has_role(Role::Admin)
@@ -163,7 +162,7 @@ fn change_user(
     let returning = returning_entries(&table, &before.user, &after.user)?;
     let reports = (table.report(&before, &disabled), table.report(&after, &disabled));
     write(table, &before, &after, changes, has_old_entry, request.dry_run)?;
-    report(&before.user, &after.user, changes, options, &mut notes);
+    report(&before.user, &after.user, changes, wording, options, &mut notes);
     if let Some(text) = returning {
         notes.note(text);
     }
@@ -386,11 +385,16 @@ fn remove_entries(list: &mut Vec<String>, entries: &[String]) {
 }
 
 /// Reports the new values, and what is unusual about them.
-fn report(before: &User, user: &User, changes: Changes, options: &str, notes: &mut Notes) {
+fn report(before: &User, user: &User, changes: Changes, wording: Wording, options: &str, notes: &mut Notes) {
     let name = quote(&user.username);
+    let has = wording.pick("has", "would have");
     let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), quote);
     if changes.name {
-        notes.note(format!("{name} has the full name {} (before: {})", text(&user.name), text(&before.name)));
+        notes.note(format!(
+            "{name} {has} the full name {} (before: {})",
+            text(&user.name),
+            text(&before.name)
+        ));
         match user.source {
             AuthSource::Ldap => notes.note(
                 "the next sync sets the full name of the LDAP directory again, unless it runs with --keep-names",
@@ -403,16 +407,16 @@ fn report(before: &User, user: &User, changes: Changes, options: &str, notes: &m
     }
     if changes.email {
         notes.note(format!(
-            "{name} has the mail address {} (before: {})",
+            "{name} {has} the mail address {} (before: {})",
             text(&user.email),
             text(&before.email)
         ));
     }
     if changes.roles {
-        report_roles(user, options, notes);
+        report_roles(user, wording, options, notes);
     }
     if changes.projects {
-        report_projects(user, options, notes);
+        report_projects(user, wording, options, notes);
     }
     if !changes.any() && notes.is_empty() {
         notes.note(format!("{name} already has these values: nothing was changed"));
@@ -430,9 +434,9 @@ pub(super) fn warn_of_last_admin(username: &str, notes: &mut Notes) {
     );
 }
 
-fn report_roles(user: &User, options: &str, notes: &mut Notes) {
+fn report_roles(user: &User, wording: Wording, options: &str, notes: &mut Notes) {
     let name = quote(&user.username);
-    notes.note(format!("{name} has the roles {}", list(&user.roles)));
+    notes.note(format!("{name} {} the roles {}", wording.pick("has", "would have"), list(&user.roles)));
     if user.roles.is_empty() {
         notes.warn(
             "no-role",
@@ -454,9 +458,9 @@ fn report_roles(user: &User, options: &str, notes: &mut Notes) {
     }
 }
 
-fn report_projects(user: &User, options: &str, notes: &mut Notes) {
+fn report_projects(user: &User, wording: Wording, options: &str, notes: &mut Notes) {
     let name = quote(&user.username);
-    notes.note(format!("{name} has the projects {}", list(&user.projects)));
+    notes.note(format!("{name} {} the projects {}", wording.pick("has", "would have"), list(&user.projects)));
     if user.has_role(Role::Manager) && user.projects.is_empty() {
         notes.warn(
             "manager-without-project",

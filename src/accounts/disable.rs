@@ -5,7 +5,7 @@
 
 use super::change::{ChangeReport, existing, require_valid, warn_of_last_admin};
 use super::error::AccountsErrors;
-use super::report::{UserReport, list};
+use super::report::{UserReport, Wording, list};
 use super::sessions::{SessionPolicy, UserChange};
 use crate::history::{DisabledEntry, DisabledUsers};
 use crate::user::{AuthSource, Role};
@@ -38,33 +38,48 @@ pub fn disable(
     let before = existing(&transaction, &request.username)?;
     require_valid(&before, "roles")?;
     let name = quote(&before.user.username);
-    let was_disabled = disabled.contains(&before);
     let mut notes = Notes::new();
-    if was_disabled {
-        notes.note(format!("{name} is disabled already"));
-        let report = UserReport::new(&before, &disabled);
-        return Ok(ChangeReport { before: report.clone(), after: report, dry_run: request.dry_run, notes });
-    }
     let before_report = UserReport::new(&before, &disabled);
+    let wording = Wording::of(request.dry_run);
+    if let Some(entry) = disabled.entry_of(&before).cloned() {
+        if entry.missing_since.is_some() {
+            wording.begin(&mut notes);
+            let username = before.user.username.as_str();
+            notes.note(format!(
+                "{name} {} disabled when the LDAP directory has the user again, and is not deleted; 'cc-user enable \
+                 {}' restores the roles {}",
+                wording.pick("remains", "would remain"),
+                shell_word(username),
+                list(&entry.roles)
+            ));
+            let entry = DisabledEntry { missing_since: None, ..entry };
+            disabled.set(username, Some(entry.clone()));
+            if !request.dry_run {
+                transaction.set_disabled(username, Some(entry))?;
+                transaction.commit()?;
+            }
+        } else {
+            notes.note(format!("{name} is disabled already"));
+        }
+        let after = UserReport::new(&before, &disabled);
+        return Ok(ChangeReport { before: before_report, after, dry_run: request.dry_run, notes });
+    }
     let loses_last_admin =
         before.user.has_role(Role::Admin) && !transaction.has_other_admin(&[&request.username])?;
     let mut after = before.clone();
     let roles = std::mem::take(&mut after.user.roles);
     let entry = DisabledEntry { roles: roles.clone(), missing_since: None };
     disabled.set(&before.user.username, Some(entry.clone()));
-    if request.dry_run {
-        notes.note("dry run, nothing is changed: the other messages describe the state after the change");
-    } else {
-        transaction.set_roles(&before.user.username, &[])?;
-        if let Some(hash) = transaction.password_hash(&before.user.username)?.and_then(|hash| hash.locked()) {
-            transaction.set_password(&before.user.username, Some(&hash))?;
-        }
-        transaction.set_disabled(&before.user.username, Some(entry))?;
+    wording.begin(&mut notes);
+    if !request.dry_run {
+        transaction.disable(&before.user.username, entry)?;
         transaction.commit()?;
     }
     notes.note(format!(
-        "{name} is disabled; 'cc-user enable {}' restores the roles {}",
+        "{name} {}; 'cc-user enable {}' {} the roles {}",
+        wording.pick("is disabled", "would be disabled"),
         shell_word(&before.user.username),
+        wording.pick("restores", "would restore"),
         list(&roles)
     ));
     if loses_last_admin {
@@ -91,33 +106,43 @@ pub fn enable(db: &mut UserDb, request: &DisableRequest) -> Result<ChangeReport,
     let username = before.user.username.as_str();
     let name = quote(username);
     let before_report = UserReport::new(&before, &disabled);
-    let roles = disabled.entry_of(&before).map(|entry| entry.roles.clone());
+    let entry = disabled.entry_of(&before);
+    let is_missing = entry.is_some_and(|entry| entry.missing_since.is_some());
+    let roles = entry.map(|entry| entry.roles.clone());
     let has_entry = disabled.set(username, None);
     let hash = transaction.password_hash(username)?.and_then(|hash| hash.unlocked());
     let mut notes = Notes::new();
-    if request.dry_run {
-        notes.note("dry run, nothing is changed: the other messages describe the state after the change");
-    }
+    let wording = Wording::of(request.dry_run);
+    wording.begin(&mut notes);
+    let is_enabled = wording.pick("is enabled", "would be enabled");
     let mut after = before.clone();
     match &roles {
         Some(roles) => {
             after.user.roles.clone_from(roles);
-            notes.note(format!("{name} is enabled and has the roles {}", list(roles)));
+            notes.note(format!(
+                "{name} {is_enabled} and {} the roles {}",
+                wording.pick("has", "have"),
+                list(roles)
+            ));
         }
         None if hash.is_some() => {
-            notes.note(format!("{name} is enabled: the password is valid again"));
+            notes.note(format!(
+                "{name} {is_enabled}: the password {} valid again",
+                wording.pick("is", "would be")
+            ));
         }
         None => notes.note(format!("{name} is not disabled")),
     }
     if !request.dry_run && (roles.is_some() || hash.is_some() || has_entry) {
-        if roles.is_some() {
-            transaction.set_roles(username, &after.user.roles)?;
-        }
-        if let Some(hash) = &hash {
-            transaction.set_password(username, Some(hash))?;
-        }
-        transaction.set_disabled(username, None)?;
+        transaction.enable(username, roles.as_deref())?;
         transaction.commit()?;
+    }
+    if is_missing {
+        notes.note(format!(
+            "the next synchronization {} {name} again if the LDAP directory still does not have the user, and \
+             the grace period begins again",
+            wording.pick("disables", "would disable")
+        ));
     }
     if roles.is_some() || hash.is_some() {
         if after.user.roles.is_empty() {
@@ -130,7 +155,10 @@ pub fn enable(db: &mut UserDb, request: &DisableRequest) -> Result<ChangeReport,
             );
         }
         if before.user.source == AuthSource::Local && !before.has_password && after.user.roles != ["api"] {
-            notes.note(format!("{name} does not have a password and cannot log in with one"));
+            notes.note(format!(
+                "{name} {} not have a password and cannot log in with one",
+                wording.pick("does", "would")
+            ));
         }
     }
     let after = UserReport::new(&after, &disabled);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::Serialize;
 
 use super::error::AccountsErrors;
-use crate::history::{ChangeLine, Journal, RowImage, RunEnd, RunSummary};
+use crate::history::{ChangeLine, DisabledEntry, Journal, RowImage, RunEnd, RunSummary};
 use crate::user::exchange::StoredValue;
 use crate::user_db::UserDb;
 use crate::util::time::Timestamp;
@@ -167,11 +167,17 @@ impl UserChangeReport {
             });
         }
         if let Some(state) = &change.disabled {
-            let text = |is_set: bool| Some(if is_set { "yes" } else { "no" }.to_owned());
+            let text = |entry: &Option<DisabledEntry>| {
+                Some(match entry.as_ref().map(|entry| entry.missing_since) {
+                    None => "no".to_owned(),
+                    Some(None) => "yes".to_owned(),
+                    Some(Some(since)) => format!("missing since {}", Timestamp(since).rfc3339()),
+                })
+            };
             values.push(ValueChange {
                 value: "disabled",
-                before: text(state.before.is_some()),
-                after: text(state.after.is_some()),
+                before: text(&state.before),
+                after: text(&state.after),
             });
         }
         if let Some(state) = &change.given {

@@ -2,7 +2,7 @@
 
 use super::change::{ChangeReport, existing};
 use super::error::{AccountsError, AccountsErrors};
-use super::report::UserReport;
+use super::report::{UserReport, Wording};
 use super::sessions::{SessionPolicy, UserChange};
 use crate::history::DisabledUsers;
 use crate::user::{AuthSource, Username};
@@ -63,10 +63,10 @@ pub fn rename(
     }
 
     let mut notes = Notes::new();
-    if *dry_run {
-        notes.note("dry run, nothing is changed: the other messages describe the state after the change");
-    }
-    notes.note(format!("renamed {} to {}", quote(old), quote(new.as_str())));
+    let wording = Wording::of(*dry_run);
+    wording.begin(&mut notes);
+    let rename = wording.pick("renamed", "would rename");
+    notes.note(format!("{rename} {} to {}", quote(old), quote(new.as_str())));
     if let Some(similar) = similar {
         notes.warn(
             "similar-usernames",

@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::history::DisabledUsers;
 use crate::user::User;
 use crate::user_db::UserRecord;
+use crate::util::note::Notes;
 use crate::util::quote::escape;
+use crate::util::time::Timestamp;
 
 /// A user of the user table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,8 +29,13 @@ pub struct UserReport {
     pub source_number: i64,
     /// Whether the password column has content; null if a running server does not report it.
     pub has_password: Option<bool>,
-    /// Whether 'cc-user disable' disabled the user; null if a running server does not report it.
+    /// Whether the user is disabled; null if a running server does not report it.
     pub disabled: Option<bool>,
+    /// When a synchronization found that the user is missing from the LDAP directory and disabled the user, in
+    /// RFC 3339; otherwise null.
+    pub missing_since: Option<String>,
+    /// When a synchronization deletes the user, in RFC 3339; null if none does, or if the settings were not read.
+    pub delete_at: Option<String>,
     /// The columns that the server cannot read: roles, projects, or both; usually empty.
     pub invalid_columns: Vec<&'static str>,
 }
@@ -37,7 +44,14 @@ impl UserReport {
     /// The user of a record.
     #[must_use]
     pub fn new(record: &UserRecord, disabled: &DisabledUsers) -> Self {
-        Self { disabled: Some(disabled.contains(record)), ..Self::enabled(record) }
+        let entry = disabled.entry_of(record);
+        let missing_since = entry.and_then(|entry| entry.missing_since).map(Timestamp);
+        Self {
+            disabled: Some(entry.is_some()),
+            missing_since: missing_since.map(Timestamp::rfc3339),
+            delete_at: entry.and_then(|entry| disabled.delete_at(entry)).map(Timestamp::rfc3339),
+            ..Self::enabled(record)
+        }
     }
 
     /// The user of a record who is not disabled.
@@ -65,7 +79,42 @@ impl UserReport {
             source_number: user.source.number(),
             has_password: None,
             disabled: None,
+            missing_since: None,
+            delete_at: None,
             invalid_columns: Vec::new(),
+        }
+    }
+}
+
+/// How notes describe a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wording {
+    /// The change was made.
+    Made,
+    /// A dry run plans the change.
+    Planned,
+}
+
+impl Wording {
+    /// The wording of a run or of a dry run.
+    #[must_use]
+    pub const fn of(dry_run: bool) -> Self {
+        if dry_run { Self::Planned } else { Self::Made }
+    }
+
+    /// The words for a change that was made, or for a planned one.
+    #[must_use]
+    pub const fn pick(self, made: &'static str, planned: &'static str) -> &'static str {
+        match self {
+            Self::Made => made,
+            Self::Planned => planned,
+        }
+    }
+
+    /// Begins the notes of a dry run.
+    pub fn begin(self, notes: &mut Notes) {
+        if self == Self::Planned {
+            notes.note("dry run, nothing is changed: warnings describe the state after the change");
         }
     }
 }

@@ -6,7 +6,10 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use super::error::{AccountsError, AccountsErrors};
-use crate::history::{ChangeLine, Journal, PasswordState, RowImage, RunEnd, RunId, RunSummary};
+use super::report::Wording;
+use crate::history::{
+    ChangeLine, DisabledUsers, GivenState, Journal, PasswordState, RowImage, RunEnd, RunId, RunSummary,
+};
 use crate::user::exchange::{StoredPassword, StoredRow, StoredValue};
 use crate::user::{AuthSource, PasswordHash};
 use crate::user_db::{Transaction, UserDb};
@@ -153,8 +156,20 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
     let mut transaction = if request.dry_run { db.dry_run_transaction()? } else { db.transaction()? };
     let journal = Journal::open(&database)?;
     let run = find_run(&journal, &request.run)?;
+    let mut at_risk = HashSet::new();
+    journal.for_each_change(&run, |change| {
+        if undo_replaces_password(&change) {
+            at_risk.insert(change.renamed_to.unwrap_or(change.user).to_exact());
+        }
+        Ok::<_, AccountsErrors>(())
+    })?;
     let had_admin = transaction.has_other_admin(&[])?;
-    let mut undone = UndoProgress::default();
+    let mut undone = UndoProgress {
+        disabled: transaction.disabled_users()?,
+        given: transaction.given()?,
+        later_passwords: later_passwords(&journal, &run, &at_risk)?,
+        ..UndoProgress::default()
+    };
     for place in journal.places(&run)?.into_iter().rev() {
         if let Some(change) = journal.change(place)? {
             undone.change(&mut transaction, &change)?;
@@ -167,7 +182,7 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
     let mut notes = Notes::new();
     undone.report(&run, request.dry_run, &mut notes);
     if loses_last_admin {
-        notes.warn("last-admin", "no user has the role admin after this run was undone".to_owned());
+        notes.warn("last-admin", "no user has the role admin after the undo".to_owned());
     }
     let UndoProgress { mut restored, conflicts, without_password, .. } = undone;
     restored.sort_unstable();
@@ -192,6 +207,13 @@ struct UndoProgress {
     conflicts: Vec<UndoConflict>,
     conflicting: HashSet<String>,
     without_password: Vec<String>,
+    /// The state, as far as the run was undone.
+    disabled: DisabledUsers,
+    given: GivenState,
+    /// The users who were given a password after the run.
+    later_passwords: HashSet<String>,
+    /// The users who are missing from the LDAP directory again.
+    in_grace: u64,
 }
 
 impl UndoProgress {
@@ -207,7 +229,12 @@ impl UndoProgress {
         }
         let current = transaction.stored_row(name)?;
         let is_free = change.renamed_to.is_none() || !transaction.contains(&change.user)?;
-        if let Some(reason) = conflict(change, current.as_ref(), is_free) {
+        let reason = conflict(change, current.as_ref(), is_free).or_else(|| {
+            let is_later = self.is_state_of_later_change(change, &username)
+                || (undo_replaces_password(change) && self.later_passwords.contains(&name.to_exact()));
+            is_later.then_some(ConflictReason::Changed)
+        });
+        if let Some(reason) = reason {
             self.conflicting.insert(username.clone());
             self.conflicts.push(UndoConflict { username, reason });
             return Ok(());
@@ -236,13 +263,26 @@ impl UndoProgress {
             _ => {}
         }
         if let Some(state) = &change.disabled {
+            self.disabled.set(&username, state.before.clone());
+            self.in_grace +=
+                u64::from(state.before.as_ref().is_some_and(|entry| entry.missing_since.is_some()));
             transaction.set_disabled(&username, state.before.clone())?;
         }
         if let Some(state) = &change.given {
+            self.given.set_user(&username, state.before.clone());
             transaction.change_given(&username, |given| given.clone_from(&state.before))?;
         }
         self.restored.push(username);
         Ok(())
+    }
+
+    /// Whether the state of a user is not as the change left it.
+    fn is_state_of_later_change(&self, change: &ChangeLine, username: &str) -> bool {
+        change.disabled.as_ref().is_some_and(|state| self.disabled.entry(username) != state.after.as_ref())
+            || change
+                .given
+                .as_ref()
+                .is_some_and(|state| self.given.user(username).unwrap_or_default() != state.after)
     }
 
     fn note_lost_password(&mut self, before: &RowImage, username: &str) {
@@ -252,9 +292,8 @@ impl UndoProgress {
     }
 
     fn report(&self, run: &RunSummary, dry_run: bool, notes: &mut Notes) {
-        if dry_run {
-            notes.note("dry run, nothing is changed: the other messages describe the state after the change");
-        }
+        let wording = Wording::of(dry_run);
+        wording.begin(notes);
         let users = |count: usize| if count == 1 { "1 user".to_owned() } else { format!("{count} users") };
         let restored: HashSet<&String> = self.restored.iter().collect();
         let mut names: Vec<String> = restored.iter().map(|name| quote(name)).collect();
@@ -266,22 +305,37 @@ impl UndoProgress {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let (undid, restored) = if dry_run { ("would undo", "restore") } else { ("undid", "restored") };
+        let (undid, restored) = (wording.pick("undid", "would undo"), wording.pick("restored", "restore"));
         notes.note(format!(
             "{undid} the run {}: {restored} {}{colon}{}{more}",
             run.run,
             users(count),
             names.join(", ")
         ));
+        if self.in_grace > 0 {
+            let count = usize::try_from(self.in_grace).unwrap_or(usize::MAX);
+            notes.note(format!(
+                "{} {} in the grace period again, with the same end: the next synchronization may delete such users; \
+                 cc-user-enable(1) ends the period",
+                users(count),
+                wording.pick(if count == 1 { "is" } else { "are" }, "would be")
+            ));
+        }
         for conflict in self.conflicts.iter().take(SHOWN) {
             notes.warn(
                 "undo-conflict",
-                format!("skipped {}: {}", quote(&conflict.username), conflict.reason.text()),
+                format!(
+                    "{} {}: {}",
+                    wording.pick("skipped", "would skip"),
+                    quote(&conflict.username),
+                    conflict.reason.text()
+                ),
             );
         }
         let more = self.conflicts.len().saturating_sub(SHOWN);
         if more > 0 {
-            notes.warn("undo-conflict", format!("skipped {} more (--json lists all)", users(more)));
+            let skipped = wording.pick("skipped", "would skip");
+            notes.warn("undo-conflict", format!("{skipped} {} more (--json lists all)", users(more)));
         }
         if let Some(first) = self.without_password.first() {
             let names: Vec<String> =
@@ -291,12 +345,67 @@ impl UndoProgress {
             notes.warn_with(
                 "password-not-restored",
                 format!(
-                    "local users without a password now, because the journal contains no passwords: {}{rest}",
+                    "local users without a password {}, because the journal contains no passwords: {}{rest}",
+                    wording.pick("now", "after the undo"),
                     names.join(", ")
                 ),
                 format!("cc-user passwd {}", shell_word(first)),
             );
         }
+    }
+}
+
+/// Whether an undo of the change deletes the user or replaces the password.
+fn undo_replaces_password(change: &ChangeLine) -> bool {
+    let has_password = change.after.as_ref().is_some_and(|after| after.password != PasswordState::None);
+    has_password && (change.before.is_none() || change.password_changed)
+}
+
+/// The users among `usernames` who were given a password by a later run. The journal does not have passwords, so
+/// the row alone does not show this.
+fn later_passwords(
+    journal: &Journal,
+    run: &RunSummary,
+    usernames: &HashSet<String>,
+) -> Result<HashSet<String>, AccountsErrors> {
+    let mut found = HashSet::new();
+    if usernames.is_empty() {
+        return Ok(found);
+    }
+    let mut later = Vec::new();
+    let mut is_later = false;
+    journal.for_each_run(None, |other| {
+        if other.run == run.run {
+            is_later = true;
+        } else if is_later && other.end != Some(RunEnd::RolledBack) {
+            later.push(other);
+        }
+        Ok::<_, AccountsErrors>(())
+    })?;
+    for run in later {
+        journal.for_each_change(&run, |change| {
+            if sets_password(&change) {
+                let name = change.renamed_to.unwrap_or(change.user).to_exact();
+                if usernames.contains(&name) {
+                    found.insert(name);
+                }
+            }
+            Ok::<_, AccountsErrors>(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// Whether a change gives the user another password, and not only locks or unlocks the old one.
+fn sets_password(change: &ChangeLine) -> bool {
+    let state = |image: &Option<RowImage>| image.as_ref().map(|image| image.password);
+    match (state(&change.before), state(&change.after)) {
+        (None, Some(after)) => after != PasswordState::None,
+        (Some(PasswordState::Set), Some(PasswordState::Locked))
+        | (Some(PasswordState::Locked), Some(PasswordState::Set)) => {
+            change.password_changed && change.disabled.is_none()
+        }
+        _ => change.password_changed,
     }
 }
 

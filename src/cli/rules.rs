@@ -167,7 +167,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-user undo", &["run", "dry_run"], Always),
     rule(
         "cc-user sync-ldap",
-        &["dry_run", "delete_missing", "max_delete", "delete_admins", "keep_names"],
+        &["dry_run", "delete_missing", "grace_period", "max_delete", "delete_admins", "keep_names"],
         Always,
     ),
     rule("cc-user sync-ldap", &["page_size", "ignore_references", "watch", "metrics_file"], Always),

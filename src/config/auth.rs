@@ -98,6 +98,9 @@ pub(super) fn read_ldap(mut section: Section<'_>, layout: Layout, findings: &mut
         sync_interval: section
             .duration(layout.spellings(SYNC_INTERVAL), findings)
             .and_then(|interval| interval.value.map(|duration| Value::new(duration, interval.origin))),
+        sync_grace_period: section
+            .duration(&["sync-grace-period"], findings)
+            .and_then(|period| period.value.map(|duration| Value::new(duration, period.origin))),
         sync_del_old_users: section.switch(layout.spellings(SYNC_DEL), findings),
         sync_user_on_login: section.switch(layout.spellings(SYNC_USER), findings),
         update_user_on_login: section.switch(layout.spellings(UPDATE_USER), findings),

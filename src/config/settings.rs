@@ -101,6 +101,8 @@ pub struct Ldap {
     pub sync_interval: Option<Value<GoDuration>>,
     /// Whether users that are no longer in the LDAP directory are deleted.
     pub sync_del_old_users: Value<bool>,
+    /// How long missing users are disabled before they are deleted. Not a setting of the server.
+    pub sync_grace_period: Option<Value<GoDuration>>,
     /// Whether a login adds an unknown user.
     pub sync_user_on_login: Value<bool>,
     /// Whether a login updates a known user.
@@ -262,6 +264,9 @@ impl Settings {
             log("ldap.uid-attr", &shown(&ldap.uid_attr.value), &ldap.uid_attr.origin);
             if let Some(interval) = &ldap.sync_interval {
                 log("ldap.sync-interval", &interval.value.to_string(), &interval.origin);
+            }
+            if let Some(period) = &ldap.sync_grace_period {
+                log("ldap.sync-grace-period", &period.value.to_string(), &period.origin);
             }
             if let Some(bases) = &ldap.further_user_bases {
                 log("ldap.further-user-bases", &shown(&bases.value.join("; ")), &bases.origin);

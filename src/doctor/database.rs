@@ -85,6 +85,7 @@ struct RowFindings {
     unknown_source: Vec<String>,
     managers_without_project: Vec<String>,
     local_without_password: Vec<String>,
+    in_grace: Vec<String>,
 }
 
 /// Checks every row, and returns the number of users.
@@ -121,6 +122,10 @@ impl RowFindings {
         let is_api_only = user.roles.iter().all(|role| role == "api");
         for (applies, list) in [
             (user.roles.is_empty() && !is_disabled, &mut self.without_roles),
+            (
+                disabled.entry_of(&record).is_some_and(|entry| entry.missing_since.is_some()),
+                &mut self.in_grace,
+            ),
             (matches!(user.source, AuthSource::Unknown(_)), &mut self.unknown_source),
             (user.has_role(Role::Manager) && user.projects.is_empty(), &mut self.managers_without_project),
             (
@@ -152,6 +157,14 @@ impl RowFindings {
             findings.error(error);
         }
         self.report_users(findings);
+        if !self.in_grace.is_empty() {
+            let message = format!(
+                "{} {}",
+                named(&self.in_grace),
+                "is disabled, because the LDAP directory does not have the user (see --disabled of cc-user-list(1))"
+            );
+            findings.pass("users-in-grace", message);
+        }
     }
 
     fn report_users(&self, findings: &mut SourceFindings<'_>) {

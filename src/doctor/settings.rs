@@ -6,6 +6,7 @@ use crate::config::{self, ConfigError, ServerEffect, ServerFinding, ServerKeys, 
 use crate::key::verifying::thumbprint;
 use crate::policy::AllowedAddresses;
 use crate::policy::client_address;
+use crate::sync;
 use crate::util::diagnostic::Diagnostic as _;
 use crate::util::file::{FileError, UntrustedReason};
 use crate::util::note::Notes;
@@ -156,6 +157,9 @@ fn rules(settings: &Settings, findings: &mut SourceFindings<'_>) {
             Some("set auth.jwts.max-age, such as \"2160h\"".to_owned()),
         );
     }
+    if let Err(error) = sync::configured_grace(settings) {
+        findings.error(&error);
+    }
     if let Some(ldap) = &settings.ldap
         && ldap.sync_del_old_users.value
         && ldap.sync_interval.is_some()
@@ -168,5 +172,9 @@ fn rules(settings: &Settings, findings: &mut SourceFindings<'_>) {
             ),
             Some("remove auth.ldap.sync-interval, and use the systemd timer of this package".to_owned()),
         );
+    } else {
+        let mut notes = Notes::new();
+        sync::warn_of_server_sync(settings, &mut notes);
+        findings.notes(notes);
     }
 }

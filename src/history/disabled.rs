@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::util::time::Timestamp;
+
 /// The suffix of the file after the name of the database.
 pub(super) const SUFFIX: &str = ".history.disabled.json";
 
@@ -23,11 +25,34 @@ pub struct DisabledEntry {
     pub missing_since: Option<i64>,
 }
 
+/// How long a user who is missing in the LDAP directory stays disabled before a sync deletes the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GracePeriod {
+    seconds: i64,
+}
+
+impl GracePeriod {
+    /// A period of whole seconds.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self { seconds }
+    }
+
+    /// The end of the period for a user who is missing since a time.
+    #[must_use]
+    pub const fn end(self, missing_since: Timestamp) -> Timestamp {
+        missing_since.plus_seconds(self.seconds)
+    }
+}
+
 /// The disabled users of a database.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DisabledUsers {
     users: BTreeMap<String, DisabledEntry>,
+    /// The period of the settings, for reports.
+    #[serde(skip)]
+    grace_period: Option<GracePeriod>,
 }
 
 impl DisabledUsers {
@@ -35,6 +60,24 @@ impl DisabledUsers {
     #[must_use]
     pub fn entry(&self, username: &str) -> Option<&DisabledEntry> {
         self.users.get(username)
+    }
+
+    /// The same users with the period of the settings.
+    #[must_use]
+    pub fn with_grace_period(self, grace_period: Option<GracePeriod>) -> Self {
+        Self { grace_period, ..self }
+    }
+
+    /// When a sync deletes the user of an entry; `None` if no sync does, or the period is not known.
+    #[must_use]
+    pub fn delete_at(&self, entry: &DisabledEntry) -> Option<Timestamp> {
+        Some(self.grace_period?.end(Timestamp(entry.missing_since?)))
+    }
+
+    /// Whether a sync disabled a user.
+    #[must_use]
+    pub fn has_missing(&self) -> bool {
+        self.users.values().any(|entry| entry.missing_since.is_some())
     }
 
     /// Whether no user is disabled.

@@ -28,7 +28,7 @@ mod state;
 
 pub use author::{Author, RunId, RunIdError};
 pub use change::{StateChange, UserChange};
-pub use disabled::{DisabledEntry, DisabledUsers};
+pub use disabled::{DisabledEntry, DisabledUsers, GracePeriod};
 pub use error::HistoryError;
 pub use given::{GivenState, UserRights};
 pub use line::{ChangeLine, DatabaseFile, EndLine, Line, RunEnd};

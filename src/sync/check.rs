@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::error::{GroupMapErrors, SyncError};
 use super::ldap_rights;
-use super::request::ldap_and_map;
+use super::request::{configured_grace, ldap_and_map};
 use super::slurm::{self, SlurmCheckReport};
 use crate::config::Settings;
 use crate::ldap::{GroupMap, GroupScope, LdapConfig, LdapOptions};
@@ -79,12 +79,14 @@ pub fn check_ldap(
     options: &LdapOptions,
     notes: &mut Notes,
 ) -> Result<CheckReport, Vec<SyncError>> {
+    let period = configured_grace(settings);
     let (ldap, map) = match ldap_and_map(settings, options, notes) {
-        Ok(found) => found,
+        Ok(found) => period.map(|_| found).map_err(|error| vec![error])?,
         Err(SyncError::GroupMap(GroupMapErrors(errors))) => {
-            return Err(errors.into_iter().map(|error| GroupMapErrors(vec![error]).into()).collect());
+            let errors = errors.into_iter().map(|error| GroupMapErrors(vec![error]).into());
+            return Err(period.err().into_iter().chain(errors).collect());
         }
-        Err(error) => return Err(vec![error]),
+        Err(error) => return Err(period.err().into_iter().chain([error]).collect()),
     };
     match &map {
         None => {

@@ -24,6 +24,9 @@ pub enum SyncError {
     /// The setting `sync-interval` is zero or negative.
     #[error("invalid sync-interval {}: expected a duration over 0, such as 24h", quote(&.0.to_string()))]
     InvalidInterval(GoDuration),
+    /// The grace period is negative.
+    #[error("invalid sync-grace-period {}: expected a duration that is not negative, such as 720h", quote(&.0.to_string()))]
+    InvalidGracePeriod(GoDuration),
     /// The section `group-map`.
     #[error(transparent)]
     GroupMap(#[from] GroupMapErrors),
@@ -48,6 +51,7 @@ diagnostics! { SyncError:
     Self::Config(error) => error.kind(), error.hint();
     Self::File(error) => error.kind(), error.hint();
     Self::InvalidInterval(_) => Kind::Usage, "set the interval with --watch=1h";
+    Self::InvalidGracePeriod(_) => Kind::Usage;
     Self::GroupMap(error) => error.kind(), error.hint();
     Self::Ldap(error) => error.kind(), error.hint();
     Self::Slurm(error) => error.kind(), error.hint();
@@ -78,13 +82,13 @@ diagnostics! { GroupMapErrors:
 /// Why a plan must not be executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanRejection {
-    /// More users would be deleted than the deletion limit allows.
+    /// More users would be disabled or deleted than the deletion limit allows.
     #[error(
         "{deletions} of {known} LDAP users are no longer in the LDAP directory, and the deletion limit is \
          {allowed}: nothing was changed"
     )]
     TooMany {
-        /// The number of users to delete.
+        /// The number of users to disable or to delete.
         deletions: u64,
         /// The deletion limit, in users.
         allowed: u64,
@@ -96,7 +100,7 @@ pub enum PlanRejection {
     TooManyRemovals {
         /// The number of roles and projects to remove.
         removals: u64,
-        /// The number of users to delete.
+        /// The number of users to disable or to delete.
         deletions: u64,
         /// The limit.
         allowed: u64,
@@ -147,7 +151,7 @@ pub enum PlanRejection {
     /// The search returned no entry.
     #[error("{}", no_entry(*.deletions))]
     Empty {
-        /// The number of users to delete.
+        /// The number of users to disable or to delete.
         deletions: u64,
     },
     /// No entry of the search has a username that a user can have.

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::history::{DisabledUsers, GivenState, HistoryError};
+use crate::history::{DisabledEntry, DisabledUsers, GivenState, HistoryError};
 use crate::ldap::LdapSnapshot;
 use crate::user::User;
 use crate::user_db::{NewUser, Transaction, UserDb, UserDbError};
 
 use super::error::SyncError;
-use super::plan::{ChangedRights, Plan, SyncRules};
+use super::plan::{ChangedRights, Plan};
 use super::planner::Planner;
 use super::rights::Rights;
+use super::rules::{MissingUsers, SyncRules};
 
 /// The number of users in one statement: enough for a fast insert, in little memory.
 const BATCH: usize = 256;
@@ -27,7 +28,7 @@ pub fn preview<'snapshot>(
     rules: SyncRules,
     rights: Option<&'snapshot Rights>,
 ) -> Result<Plan<'snapshot>, SyncError> {
-    let state = StateFiles::load(db.path(), rules, rights)?;
+    let state = StateFiles::load(db.path(), rights)?;
     plan_of(db, &state, snapshot, rules, rights)
 }
 
@@ -59,7 +60,7 @@ pub fn execute<'snapshot>(
     rights: Option<&'snapshot Rights>,
 ) -> Result<Plan<'snapshot>, SyncError> {
     let version = db.data_version()?;
-    let state = StateFiles::load(db.path(), rules, rights)?;
+    let state = StateFiles::load(db.path(), rights)?;
     let mut plan = plan_of(db, &state, snapshot, rules, rights)?;
     plan.check()?;
     if plan.is_empty() {
@@ -69,7 +70,7 @@ pub fn execute<'snapshot>(
     let mut transaction = db.transaction()?;
     // The server or another run may have changed the table since it was read: the plan is then computed
     // again under the lock.
-    let locked_state = StateFiles::load(&database, rules, rights)?;
+    let locked_state = StateFiles::load(&database, rights)?;
     if transaction.data_version()? != version || locked_state != state {
         drop(plan);
         let mut planner = locked_state.planner(snapshot, rules, rights);
@@ -84,20 +85,47 @@ pub fn execute<'snapshot>(
     for username in plan.deletions() {
         transaction.delete(username)?;
     }
-    // All changes of one user follow one another, for the journal.
-    let mut renames = plan.renames().peekable();
-    for user in plan.rights_of_known() {
-        while let Some((username, _, name)) = renames.next_if(|(username, ..)| *username <= user.username) {
-            transaction.set_name(username, name)?;
-        }
-        change_rights(&mut transaction, &user)?;
-    }
-    for (username, _, name) in renames {
-        transaction.set_name(username, name)?;
-    }
+    disable_users(&mut transaction, &plan)?;
+    change_users(&mut transaction, &plan)?;
     add_users(&mut transaction, &plan)?;
     transaction.commit()?;
     Ok(plan)
+}
+
+/// Disables the missing users as of the time of the sync.
+fn disable_users(transaction: &mut Transaction<'_>, plan: &Plan<'_>) -> Result<(), UserDbError> {
+    let MissingUsers::Disable { now, .. } = plan.rules.missing else { return Ok(()) };
+    for (username, roles) in plan.disabled() {
+        let entry = DisabledEntry { roles: roles.to_vec(), missing_since: Some(now.0) };
+        transaction.disable(username, entry)?;
+    }
+    Ok(())
+}
+
+/// Changes the users of the table who are in the LDAP directory. All changes of one user follow one another, for the
+/// journal.
+fn change_users(transaction: &mut Transaction<'_>, plan: &Plan<'_>) -> Result<(), UserDbError> {
+    let mut returned = plan.returned().peekable();
+    let mut renames = plan.renames().peekable();
+    let mut rights = plan.rights_of_known().peekable();
+    loop {
+        let names = [
+            returned.peek().map(|(username, _)| *username),
+            renames.peek().map(|(username, ..)| *username),
+            rights.peek().map(|user| user.username),
+        ];
+        // The lists have the order of the usernames.
+        let Some(next) = names.into_iter().flatten().min() else { return Ok(()) };
+        if let Some((username, roles)) = returned.next_if(|(username, _)| *username == next) {
+            transaction.enable(username, Some(roles))?;
+        }
+        if let Some((username, _, name)) = renames.next_if(|(username, ..)| *username == next) {
+            transaction.set_name(username, name)?;
+        }
+        if let Some(user) = rights.next_if(|user| user.username == next) {
+            change_rights(transaction, &user)?;
+        }
+    }
 }
 
 /// Changes the roles and projects of a user of the table, and records what each source gave.
@@ -146,14 +174,11 @@ struct StateFiles {
 }
 
 impl StateFiles {
-    /// Reads the files. Only a deletion and a change of roles need the disabled users.
-    fn load(database: &Path, rules: SyncRules, rights: Option<&Rights>) -> Result<Self, HistoryError> {
+    /// Reads the files. Only a change of roles needs what sources gave.
+    fn load(database: &Path, rights: Option<&Rights>) -> Result<Self, HistoryError> {
         let has_rights = rights.is_some();
         Ok(Self {
-            disabled: match rules.delete_missing || has_rights {
-                true => DisabledUsers::load(database)?,
-                false => DisabledUsers::default(),
-            },
+            disabled: DisabledUsers::load(database)?,
             given: match has_rights {
                 true => Some(Rc::new(GivenState::load(database)?)),
                 false => None,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::util::quote::quote;
 
-/// The maximum number of users that one sync may delete. The limit is a rule of this program: the server's own sync
+/// The maximum number of users that one sync may disable and delete. The limit is a rule of this program: the server's own sync
 /// deletes all users that the answer does not contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeletionLimit {

@@ -10,23 +10,12 @@ use crate::user::AuthSource;
 
 use super::error::PlanRejection;
 use super::ldap_rights::GroupSummary;
-use super::limit::DeletionLimit;
+use super::missing::UserInGrace;
 use super::rights::{ChangedUser, PlannedRights, RightsCounts};
+use super::rules::{MissingUsers, SyncRules};
 use crate::policy::role_map::{Reason, RightsChange};
 use crate::user::GivenRights;
-
-/// The changes that a sync may make. By default it adds users and changes full names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SyncRules {
-    /// Delete LDAP users who are missing from the LDAP directory.
-    pub delete_missing: bool,
-    /// Do not change full names.
-    pub keep_names: bool,
-    /// Delete users with the role admin as well; only with `delete_missing`.
-    pub delete_admins: bool,
-    /// The deletion limit.
-    pub max_delete: DeletionLimit,
-}
+use crate::util::time::Timestamp;
 
 /// A full name that differs from that in the LDAP directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +24,26 @@ pub(super) struct Rename {
     pub index: u32,
     /// The full name in the table.
     pub before: Option<String>,
+}
+
+/// A missing user who is disabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DisabledUser {
+    /// The username.
+    pub username: String,
+    /// The roles, which the entry of the user stores.
+    pub roles: Vec<String>,
+    /// Whether they contain admin.
+    pub is_admin: bool,
+}
+
+/// A user that a sync disabled, and who is in the LDAP directory again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReturnedUser {
+    /// The index in the snapshot.
+    pub index: u32,
+    /// The roles before the user was disabled.
+    pub roles: Vec<String>,
 }
 
 /// A user of another auth source with the username of an entry.
@@ -55,6 +64,9 @@ pub struct Plan<'snapshot> {
     /// Indices in the snapshot.
     pub(super) add: Vec<u32>,
     pub(super) rename: Vec<Rename>,
+    pub(super) disable: Vec<DisabledUser>,
+    pub(super) in_grace: Vec<UserInGrace>,
+    pub(super) returned: Vec<ReturnedUser>,
     pub(super) delete: Vec<String>,
     pub(super) protected_admins: Vec<String>,
     pub(super) protected_disabled: Vec<String>,
@@ -92,6 +104,42 @@ impl<'snapshot> Plan<'snapshot> {
             let (username, name) = self.user(rename.index);
             (username, rename.before.as_deref(), name)
         })
+    }
+
+    /// The missing users to disable: username and roles.
+    pub fn disabled(&self) -> impl ExactSizeIterator<Item = (&str, &[String])> {
+        self.disable.iter().map(|user| (user.username.as_str(), user.roles.as_slice()))
+    }
+
+    /// The users to disable as of the time of the sync.
+    pub fn newly_in_grace(&self) -> impl Iterator<Item = UserInGrace> {
+        let since = match self.rules.missing {
+            MissingUsers::Disable { now, .. } => now,
+            MissingUsers::Keep | MissingUsers::Delete => Timestamp(0),
+        };
+        self.disable.iter().map(move |user| UserInGrace {
+            username: user.username.clone(),
+            missing_since: since,
+            delete_at: self.rules.delete_at(since),
+        })
+    }
+
+    /// Whether missing users are disabled before they are deleted.
+    #[must_use]
+    pub const fn has_grace_period(&self) -> bool {
+        matches!(self.rules.missing, MissingUsers::Disable { .. })
+    }
+
+    /// The missing users that an earlier sync disabled, and who are not deleted yet.
+    #[must_use]
+    pub fn in_grace(&self) -> &[UserInGrace] {
+        &self.in_grace
+    }
+
+    /// The users that an earlier sync disabled, and who are in the LDAP directory again: username and the roles
+    /// before.
+    pub fn returned(&self) -> impl ExactSizeIterator<Item = (&'snapshot str, &[String])> {
+        self.returned.iter().map(|user| (self.user(user.index).0, user.roles.as_slice()))
     }
 
     /// The usernames to delete.
@@ -174,6 +222,8 @@ impl<'snapshot> Plan<'snapshot> {
         self.add.is_empty()
             && self.rename.is_empty()
             && self.delete.is_empty()
+            && self.disable.is_empty()
+            && self.returned.is_empty()
             && self.rights.as_ref().is_none_or(|rights| rights.changed.is_empty())
     }
 
@@ -252,7 +302,8 @@ impl<'snapshot> Plan<'snapshot> {
     /// [`SyncRules::max_delete`] allows.
     #[must_use]
     pub fn rejection(&self) -> Option<PlanRejection> {
-        let deletions = self.delete.len() as u64;
+        // A wrong filter must be found when it disables users, not when the grace period ends.
+        let deletions = (self.delete.len() + self.disable.len()) as u64;
         // A search without a usable entry means a wrong setting or a missing right. It is rejected
         // whatever the limit is, and also if there is nothing to delete.
         if !self.snapshot.has_users() {

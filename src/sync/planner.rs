@@ -8,8 +8,10 @@ use crate::ldap::snapshot::NameStatus;
 use crate::user::AuthSource;
 use crate::user_db::UserSummary;
 
-use super::plan::{Conflict, Plan, Rename, SyncRules};
+use super::missing::{MissingAction, UserInGrace, decide_missing, disabled_entry, has_admin};
+use super::plan::{Conflict, DisabledUser, Plan, Rename, ReturnedUser};
 use super::rights::{PlannedRights, Rights};
+use super::rules::SyncRules;
 use super::similar_usernames::similar_usernames;
 
 /// Computes a plan. It receives each user of the table once, in any order; the order of the usernames'
@@ -18,6 +20,8 @@ use super::similar_usernames::similar_usernames;
 pub struct Planner<'snapshot> {
     plan: Plan<'snapshot>,
     disabled: DisabledUsers,
+    /// Whether an administrator of the table is neither disabled nor deleted.
+    has_admin: bool,
     /// One bit for each username of the snapshot: whether a user in the table has it.
     in_table: Vec<u64>,
     /// The index in the snapshot after that of the last user.
@@ -40,6 +44,9 @@ impl<'snapshot> Planner<'snapshot> {
             rules,
             add: Vec::new(),
             rename: Vec::new(),
+            disable: Vec::new(),
+            in_grace: Vec::new(),
+            returned: Vec::new(),
             delete: Vec::new(),
             protected_admins: Vec::new(),
             protected_disabled: Vec::new(),
@@ -51,7 +58,7 @@ impl<'snapshot> Planner<'snapshot> {
             rights: rights.map(|(rights, given)| PlannedRights::new(rights, given)),
         };
         let in_table = vec![0; snapshot.len().div_ceil(64)];
-        Self { plan, disabled, in_table, next: 0, other_usernames: Vec::new() }
+        Self { plan, disabled, has_admin: false, in_table, next: 0, other_usernames: Vec::new() }
     }
 
     /// Adds a user of the table.
@@ -67,27 +74,42 @@ impl<'snapshot> Planner<'snapshot> {
                 }
             }
         }
-        if user.is_admin
-            && user.roles.entries().is_some()
-            && let Some(rights) = &mut self.plan.rights
-        {
+        if user.is_admin && user.roles.entries().is_some() {
+            self.count_admin();
+        }
+    }
+
+    /// Counts an administrator who is neither disabled nor deleted.
+    const fn count_admin(&mut self) {
+        self.has_admin = true;
+        if let Some(rights) = &mut self.plan.rights {
             rights.count_admin();
         }
     }
 
-    /// Adds an LDAP user whose username is not in the snapshot; returns whether the user is deleted.
+    /// Adds an LDAP user whose username is not in the snapshot; returns whether the user is disabled or deleted.
     fn add_missing(&mut self, user: &UserSummary<'_>) -> bool {
         let plan = &mut self.plan;
         plan.missing += 1;
-        if !plan.rules.delete_missing {
-            plan.unchanged += 1;
-        } else if user.is_admin && !plan.rules.delete_admins {
-            plan.protected_admins.push(user.username.to_owned());
-        } else if user.is_without_roles && self.disabled.entry(user.username).is_some() {
-            plan.protected_disabled.push(user.username.to_owned());
-        } else {
-            plan.delete.push(user.username.to_owned());
-            return true;
+        let username = user.username.to_owned();
+        match decide_missing(user, disabled_entry(user, &self.disabled), &plan.rules) {
+            MissingAction::Keep => plan.unchanged += 1,
+            MissingAction::ProtectAdmin => plan.protected_admins.push(username),
+            MissingAction::ProtectDisabled => plan.protected_disabled.push(username),
+            MissingAction::Wait(missing_since) => {
+                plan.unchanged += 1;
+                let delete_at = plan.rules.delete_at(missing_since);
+                plan.in_grace.push(UserInGrace { username, missing_since, delete_at });
+            }
+            MissingAction::Disable => {
+                let roles = user.roles.entries().unwrap_or_default();
+                plan.disable.push(DisabledUser { username, roles, is_admin: user.is_admin });
+                return true;
+            }
+            MissingAction::Delete => {
+                plan.delete.push(username);
+                return true;
+            }
         }
         false
     }
@@ -114,21 +136,47 @@ impl<'snapshot> Planner<'snapshot> {
         let is_renamed = is_renamed && !plan.rules.keep_names;
         let Ok(index) = u32::try_from(index) else { return };
         // Additional and duplicate usernames are not users of their own.
-        let is_mapped = matches!(entry.status, NameStatus::Usable | NameStatus::Invalid)
-            && !(user.is_without_roles && self.disabled.entry(user.username).is_some());
-        let rights = plan.rights.as_mut().filter(|_| is_mapped);
-        let has_new_rights = rights.is_some_and(|rights| rights.add_known(user, index));
+        let is_own_user = matches!(entry.status, NameStatus::Usable | NameStatus::Invalid);
+        let entry = disabled_entry(user, &self.disabled);
+        let returned = entry.filter(|entry| is_own_user && entry.missing_since.is_some());
+        let returns_admin = returned.is_some_and(has_admin);
+        let rights = plan.rights.as_mut().filter(|_| is_own_user);
+        let has_new_rights = match (rights, entry, returned) {
+            (Some(rights), _, Some(entry)) => rights.add_returned(user, &entry.roles, index),
+            (Some(rights), None, None) => rights.add_known(user, index),
+            _ => false,
+        };
+        if let Some(entry) = returned {
+            plan.returned.push(ReturnedUser { index, roles: entry.roles.clone() });
+        }
         if is_renamed {
             plan.rename.push(Rename { index, before: user.name.map(str::to_owned) });
-        } else if !has_new_rights {
+        } else if !has_new_rights && returned.is_none() {
             plan.unchanged += 1;
+        }
+        if returns_admin {
+            self.count_admin();
+        }
+    }
+
+    /// Protects the administrators who would be disabled if no administrator would remain.
+    fn protect_last_admins(&mut self) {
+        if self.has_admin {
+            return;
+        }
+        let plan = &mut self.plan;
+        let admins: Vec<DisabledUser> = plan.disable.extract_if(.., |user| user.is_admin).collect();
+        for user in admins {
+            self.plan.protected_admins.push(user.username);
+            self.count_admin();
         }
     }
 
     /// Returns the plan after the last user of the table.
     #[must_use]
-    pub fn finish(self) -> Plan<'snapshot> {
-        let Self { mut plan, disabled: _, in_table, next: _, mut other_usernames } = self;
+    pub fn finish(mut self) -> Plan<'snapshot> {
+        self.protect_last_admins();
+        let Self { mut plan, in_table, mut other_usernames, .. } = self;
         for (index, entry) in (0_u32..).zip(plan.snapshot.users()) {
             let bits = in_table.get(index as usize / 64).copied().unwrap_or_default();
             let is_in_table = bits >> (index % 64) & 1 == 1;
@@ -144,6 +192,9 @@ impl<'snapshot> Planner<'snapshot> {
             rights.finish(|index| snapshot.get(index as usize).map_or("", |user| user.username));
         }
         plan.rename.sort_unstable_by_key(|rename| rename.index);
+        plan.returned.sort_unstable_by_key(|user| user.index);
+        plan.disable.sort_unstable_by(|a, b| a.username.cmp(&b.username));
+        plan.in_grace.sort_unstable_by(|a, b| a.username.cmp(&b.username));
         plan.delete.sort_unstable();
         plan.protected_admins.sort_unstable();
         plan.protected_disabled.sort_unstable();
@@ -161,6 +212,7 @@ mod tests {
     use crate::ldap::snapshot::SnapshotBuilder;
     use crate::sync::error::PlanRejection;
     use crate::sync::limit::DeletionLimit;
+    use crate::sync::rules::MissingUsers;
     use crate::user_db::ListColumn;
 
     fn ldap_snapshot(entries: &[(&str, Option<&str>)]) -> LdapSnapshot {
@@ -196,7 +248,7 @@ mod tests {
     }
 
     const DELETING: SyncRules = SyncRules {
-        delete_missing: true,
+        missing: MissingUsers::Delete,
         keep_names: false,
         delete_admins: false,
         max_delete: DeletionLimit::Default,
@@ -205,7 +257,7 @@ mod tests {
     #[test]
     fn plan_without_deletions_counts_missing_users_as_unchanged() {
         let ldap_snapshot = ldap_snapshot(&[("a", None)]);
-        let rules = SyncRules { delete_missing: false, ..DELETING };
+        let rules = SyncRules { missing: MissingUsers::Keep, ..DELETING };
         let table = [ldap("a", None), ldap("b", None), ldap("c", None)];
         assert_eq!(plan(&ldap_snapshot, rules, &table).unchanged(), 3);
     }

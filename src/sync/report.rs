@@ -11,6 +11,7 @@ use crate::util::quote::quote;
 
 use super::error::PlanRejection;
 use super::ldap_rights::GroupSummary;
+use super::missing::UserInGrace;
 use super::plan::Plan;
 use super::rights_report::{self, LISTED_NAMES, RightsByHand, RightsList, listed};
 
@@ -24,6 +25,12 @@ pub struct SyncCounts {
     pub added: u64,
     /// The users whose full name changed.
     pub renamed: u64,
+    /// The users disabled, because they are missing from the LDAP directory.
+    pub disabled: u64,
+    /// The users enabled, because they are in the LDAP directory again.
+    pub returned: u64,
+    /// The users that an earlier synchronization disabled, and who are not deleted yet.
+    pub in_grace: u64,
     /// The users deleted.
     pub deleted: u64,
     /// The LDAP users that were not changed.
@@ -63,6 +70,9 @@ impl SyncCounts {
             entries: plan.entries(),
             added: plan.additions().len() as u64,
             renamed: plan.renames().len() as u64,
+            disabled: plan.disabled().len() as u64,
+            returned: plan.returned().len() as u64,
+            in_grace: plan.in_grace().len() as u64,
             deleted: plan.deletions().len() as u64,
             unchanged: plan.unchanged(),
             missing: plan.missing(),
@@ -84,6 +94,12 @@ pub struct SyncReport<'plan> {
     pub added: Vec<AddedUser<'plan>>,
     /// The users whose full name changed, in the order of their usernames.
     pub renamed: Vec<RenamedUser<'plan>>,
+    /// The users disabled, because they are missing from the LDAP directory.
+    pub disabled: Vec<UserInGrace>,
+    /// The users enabled, because they are in the LDAP directory again.
+    pub returned: Vec<EnabledUser<'plan>>,
+    /// The users that an earlier synchronization disabled, and who are not deleted yet.
+    pub in_grace: &'plan [UserInGrace],
     /// The usernames of deleted users.
     pub deleted: &'plan [String],
     /// The usernames of administrators who are missing from the LDAP directory and were not deleted,
@@ -120,6 +136,9 @@ pub struct SyncReport<'plan> {
     /// The users who get projects by the map, but are not managers.
     #[serde(skip)]
     without_manager: u64,
+    /// Whether missing users are disabled before they are deleted.
+    #[serde(skip)]
+    has_grace_period: bool,
 }
 
 /// A user who was added.
@@ -144,6 +163,16 @@ pub struct RenamedUser<'plan> {
     pub after: Option<&'plan str>,
 }
 
+/// A user who was disabled and is in the LDAP directory again.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct EnabledUser<'plan> {
+    /// The username.
+    pub username: &'plan str,
+    /// The roles before the user was disabled. Those that groups no longer give are removed.
+    pub roles: &'plan [String],
+}
+
 /// A user of another auth source with the username of an entry.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -165,7 +194,7 @@ pub struct RejectionReport {
     /// ldap-group-unreadable).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removals: Option<u64>,
-    /// The users to delete (sync-too-many-deletions, sync-too-many-removals, sync-no-users).
+    /// The users to disable or to delete (sync-too-many-deletions, sync-too-many-removals, sync-no-users).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletions: Option<u64>,
     /// The deletion limit (sync-too-many-deletions, sync-too-many-removals).
@@ -240,6 +269,9 @@ impl<'plan> SyncReport<'plan> {
                 .renames()
                 .map(|(username, before, after)| RenamedUser { username, before, after })
                 .collect(),
+            disabled: plan.newly_in_grace().collect(),
+            returned: plan.returned().map(|(username, roles)| EnabledUser { username, roles }).collect(),
+            in_grace: plan.in_grace(),
             deleted: plan.deletions(),
             protected_admins: plan.protected_admins(),
             protected_disabled: plan.protected_disabled(),
@@ -257,6 +289,7 @@ impl<'plan> SyncReport<'plan> {
             admins_not_removed: plan.kept_admins(),
             groups: plan.groups(),
             without_manager: plan.without_manager(),
+            has_grace_period: plan.has_grace_period(),
             skipped: plan.skipped(),
             similar_usernames: plan.similar_usernames(),
             error: plan.rejection().map(RejectionReport::from),
@@ -322,8 +355,8 @@ impl<'plan> SyncReport<'plan> {
             notes.warn(
                 "admins-not-deleted",
                 format!(
-                    "administrators who are not in the LDAP directory are not deleted (--delete-admins deletes \
-                     them): {}",
+                    "administrators who are not in the LDAP directory are not {0}d (--delete-admins {0}s them): {1}",
+                    if self.has_grace_period { "disable" } else { "delete" },
                     listed(names, admins)
                 ),
             );
@@ -346,7 +379,16 @@ impl<'plan> SyncReport<'plan> {
                 ),
             );
         }
-        let not_deleted = self.counts.missing.saturating_sub(self.counts.deleted + admins + disabled);
+        let in_grace = self.in_grace.len() as u64;
+        if in_grace > 0 {
+            let names = self.in_grace.iter().map(|user| user.username.as_str());
+            notes.note(format!(
+                "disabled, because they are not in the LDAP directory (cc-user-list(1) with --disabled prints the times): {}",
+                listed(names, in_grace)
+            ));
+        }
+        let reported = self.counts.deleted + self.counts.disabled + in_grace + admins + disabled;
+        let not_deleted = self.counts.missing.saturating_sub(reported);
         if not_deleted > 0 {
             let users = if not_deleted == 1 { "user is" } else { "users are" };
             notes.note(format!(

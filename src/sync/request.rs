@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::history::Author;
+use crate::history::{Author, GracePeriod};
 use crate::ldap::{GroupMap, LdapConfig, LdapOptions};
 use crate::slurm::{SlurmError, SlurmSource};
+use crate::util::duration::GoDuration;
 use crate::util::environment::Environment;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
 use super::error::{GroupMapErrors, SyncError};
 use super::limit::DeletionLimit;
-use super::plan::SyncRules;
+use super::rules::{MissingUsers, SyncRules};
 
 /// The options of a sync; the settings add the rest.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct SyncOptions {
     pub dry_run: bool,
     /// Delete users who are missing from the LDAP directory, even if `sync-del-old-users` is not set.
     pub delete_missing: bool,
+    /// The grace period; the setting `sync-grace-period` if not set.
+    pub grace_period: Option<GoDuration>,
     /// Delete administrators as well.
     pub delete_admins: bool,
     /// Do not change full names.
@@ -98,13 +101,23 @@ impl SyncRequest {
         }
         let delete_missing = options.delete_missing
             || settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_del_old_users.value);
-        if !delete_missing && (options.max_delete.is_some() || options.delete_admins) {
-            notes.note("no user is deleted: neither --delete-missing nor sync-del-old-users is set");
+        let missing = match options.grace_period.map_or_else(|| configured_grace(settings), grace)? {
+            Some(period) => MissingUsers::Disable { period, now: author.clock.now() },
+            None if delete_missing => MissingUsers::Delete,
+            None => MissingUsers::Keep,
+        };
+        match missing {
+            MissingUsers::Disable { .. } => warn_of_deletions(settings, notes),
+            MissingUsers::Keep if options.max_delete.is_some() || options.delete_admins => notes.note(
+                "no user is deleted: neither --delete-missing nor --grace-period, sync-del-old-users nor \
+                 sync-grace-period is set",
+            ),
+            MissingUsers::Keep | MissingUsers::Delete => {}
         }
         Ok(Self {
             dry_run: options.dry_run,
             rules: SyncRules {
-                delete_missing,
+                missing,
                 keep_names: options.keep_names,
                 delete_admins: options.delete_admins,
                 max_delete: options.max_delete.unwrap_or_default(),
@@ -151,6 +164,43 @@ pub(super) fn warn_of_logins(settings: &Settings, source: &str, notes: &mut Note
                  synchronization undo each other's changes",
                 quote(&format!("{}.update-user-on-login", provider.key))
             ),
+        );
+    }
+}
+
+/// The grace period in the settings.
+///
+/// # Errors
+/// [`SyncError::InvalidGracePeriod`].
+pub fn configured_grace(settings: &Settings) -> Result<Option<GracePeriod>, SyncError> {
+    let period = settings.ldap.as_ref().and_then(|ldap| ldap.sync_grace_period.as_ref());
+    period.map_or(Ok(None), |period| grace(period.value))
+}
+
+/// A grace period; none if it is zero.
+fn grace(period: GoDuration) -> Result<Option<GracePeriod>, SyncError> {
+    match period.nanoseconds() {
+        ..0 => Err(SyncError::InvalidGracePeriod(period)),
+        0 => Ok(None),
+        1.. => Ok(Some(GracePeriod::from_seconds(period.seconds().max(1)))),
+    }
+}
+
+/// Warns if the settings have a grace period, and a synchronization of the server deletes missing users at once.
+pub fn warn_of_server_sync(settings: &Settings, notes: &mut Notes) {
+    if matches!(configured_grace(settings), Ok(Some(_))) {
+        warn_of_deletions(settings, notes);
+    }
+}
+
+fn warn_of_deletions(settings: &Settings, notes: &mut Notes) {
+    if settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_del_old_users.value) {
+        notes.warn_with(
+            "sync-deletes",
+            "'auth.ldap.sync-del-old-users' is set: a synchronization of the server deletes missing users at once, \
+             before the grace period ends"
+                .to_owned(),
+            "remove sync-del-old-users from auth.ldap: the grace period does not need it".to_owned(),
         );
     }
 }

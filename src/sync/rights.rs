@@ -119,9 +119,16 @@ impl<'run> PlannedRights<'run> {
     /// Decides about a user of the table; returns whether anything changes. A user whose lists cannot be
     /// read is not changed.
     pub(super) fn add_known(&mut self, user: &UserSummary<'_>, index: u32) -> bool {
-        let (Some(roles), Some(projects)) = (user.roles.entries(), user.projects.entries()) else {
-            return false;
-        };
+        user.roles.entries().is_some_and(|roles| self.add_with_roles(user, roles, index))
+    }
+
+    /// Decides about a user who is in the LDAP directory again, and has these roles again.
+    pub(super) fn add_returned(&mut self, user: &UserSummary<'_>, roles: &[String], index: u32) -> bool {
+        self.add_with_roles(user, roles.to_vec(), index)
+    }
+
+    fn add_with_roles(&mut self, user: &UserSummary<'_>, roles: Vec<String>, index: u32) -> bool {
+        let Some(projects) = user.projects.entries() else { return false };
         let is_changed = self.count(user.username, &roles, &projects);
         if is_changed {
             self.changed.push(ChangedUser { index, current: Some(Box::new((roles, projects))) });

@@ -127,6 +127,33 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Disables a user: the roles move to the entry, and a password hash is locked.
+    ///
+    /// # Errors
+    /// [`UserDbError::History`], [`UserDbError::UnknownUser`], and the error of SQLite.
+    pub fn disable(&mut self, username: &str, entry: DisabledEntry) -> Result<(), UserDbError> {
+        self.set_roles(username, &[])?;
+        if let Some(hash) = self.password_hash(username)?.and_then(|hash| hash.locked()) {
+            self.set_password(username, Some(&hash))?;
+        }
+        self.set_disabled(username, Some(entry))
+    }
+
+    /// Enables a user: the entry is removed, and a locked password hash is unlocked. Without roles the roles are not
+    /// changed.
+    ///
+    /// # Errors
+    /// As [`Transaction::disable`].
+    pub fn enable(&mut self, username: &str, roles: Option<&[String]>) -> Result<(), UserDbError> {
+        if let Some(roles) = roles {
+            self.set_roles(username, roles)?;
+        }
+        if let Some(hash) = self.password_hash(username)?.and_then(|hash| hash.unlocked()) {
+            self.set_password(username, Some(&hash))?;
+        }
+        self.set_disabled(username, None)
+    }
+
     /// What syncs gave to users.
     ///
     /// # Errors

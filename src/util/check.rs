@@ -219,6 +219,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("user-row-damaged", "a row of the user table is damaged"),
     ("user-table-unreadable", "the user table cannot be read"),
     ("userinfo", "the UserInfo answer of a provider"),
+    ("users-in-grace", "users who are disabled, because the LDAP directory does not have them"),
     ("validate-user", "the check of tokens against the user table"),
     ("variable-overrides", "a variable overrides a value in a configuration"),
     ("verbose-logging", "the claims of tokens are printed with -v"),

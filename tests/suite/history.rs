@@ -294,3 +294,98 @@ fn replaced_or_restored_database_is_reported() {
     let run = directory.sh("cc-user set u0 --email c@site.example").ended(0);
     assert!(!run.stderr.contains("replaced"), "{}", run.stderr);
 }
+
+/// The journal does not have passwords: the lines of later runs show that another one was set.
+#[test]
+fn undo_leaves_a_password_that_was_set_after_the_run() {
+    let directory = site(0);
+    directory.sh("umask 077; printf first-secret > pw; printf second-secret > pw2").ended(0);
+    let last = |directory: &TestEnv| {
+        let run = directory.sh("cc-user log --limit 1 --json").ended(0).json();
+        run["run"].as_str().unwrap().to_owned()
+    };
+    let passwords =
+        |directory: &TestEnv| directory.sh("cc-user export --with-passwords -o -").ended(0).stdout;
+    for first in ["add fritz --role user", "passwd fritz"] {
+        directory.sh("cc-user del -q fritz; true").ended(0);
+        if first.starts_with("passwd") {
+            directory.sh("cc-user add -q fritz --role user --password-file pw").ended(0);
+        }
+        directory.sh(&format!("cc-user {first} -q --password-file pw")).ended(0);
+        let run = last(&directory);
+        directory.sh("cc-user passwd -q fritz --password-file pw2").ended(0);
+        let before = passwords(&directory);
+        for option in [" --dry-run", ""] {
+            let undone = directory.sh(&format!("cc-user undo {run}{option}")).ended(1);
+            assert!(undone.stderr.contains("'fritz': changed after the run"), "{first}: {}", undone.stderr);
+            assert_eq!(passwords(&directory), before, "{first}{option}");
+        }
+    }
+    // A password of a user who was deleted and added again.
+    directory.sh("cc-user add -q lea --role user --password-file pw").ended(0);
+    let run = last(&directory);
+    directory.sh("cc-user del -q lea && cc-user add -q lea --role user --password-file pw2").ended(0);
+    directory.sh(&format!("cc-user undo {run}")).ended(1);
+    // Locking and unlocking leave the password.
+    directory.sh("cc-user add -q max --role user --password-file pw").ended(0);
+    let run = last(&directory);
+    directory.sh("cc-user disable -q max && cc-user enable -q max").ended(0);
+    directory.sh(&format!("cc-user undo -q {run}")).ended(0);
+    directory.sh("cc-user show -q max").ended(1);
+    // An undo is possible if it does not replace the password.
+    directory.sh("cc-user role add -q fritz api").ended(0);
+    let run = last(&directory);
+    directory.sh("cc-user passwd -q fritz --password-file pw").ended(0);
+    let hash = |text: &str| text.split('"').find(|part| part.starts_with("$2")).map(str::to_owned);
+    let before = hash(&passwords(&directory));
+    directory.sh(&format!("cc-user undo -q {run}")).ended(0);
+    assert_eq!(hash(&passwords(&directory)), before);
+}
+
+/// A dry run describes a plan: no note of a change is that of the change itself.
+#[test]
+fn dry_run_of_every_verb_is_worded_as_a_plan() {
+    let directory = site(2);
+    directory.write("more.csv", "username,roles,source\nnew,user,ldap\n");
+    directory
+        .sh("cc-user add -q fritz --role manager --project p1 --no-password && cc-user add -q lea --role user --no-password \
+             && cc-user add -q admin --role admin --no-password")
+        .ended(0);
+    // A note that is the same in both describes no change.
+    const GENERAL: [&str; 4] = [
+        "the next sync sets the full name",
+        "/userapi accepts a token",
+        "does not have a password and cannot log in",
+        "is not disabled",
+    ];
+    for verb in [
+        "set fritz --name F --email f@example.org --add-role api --add-project p2",
+        "set u1 --name N",
+        "disable fritz",
+        "enable fritz",
+        "rename lea leonie",
+        "import more.csv",
+        "import --update more.csv",
+        "undo LAST",
+        "undo LAST",
+    ] {
+        let dry = directory.sh(&format!("cc-user {verb} --dry-run")).ended(0);
+        assert!(dry.stderr.contains("dry run, nothing"), "{verb}: {}", dry.stderr);
+        let made = directory.sh(&format!("cc-user {verb}")).ended(0);
+        let notes = |text: &str| -> Vec<String> {
+            let notes = text.lines().filter(|line| line.starts_with("cc-user: note: "));
+            notes
+                .filter(|line| !GENERAL.iter().any(|general| line.contains(general)))
+                .map(str::to_owned)
+                .collect()
+        };
+        let (dry_notes, made_notes) = (notes(&dry.stderr), notes(&made.stderr));
+        assert!(!made_notes.is_empty(), "{verb}: {}", made.stderr);
+        for note in &made_notes {
+            assert!(!dry_notes.contains(note) && !note.contains("would"), "{verb}: {note}");
+        }
+        for note in &dry_notes {
+            assert!(note.contains("would") || note.contains("dry run, nothing"), "{verb}: {note}");
+        }
+    }
+}

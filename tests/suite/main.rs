@@ -104,6 +104,7 @@ mod stronghold_site;
 mod support;
 mod sync;
 mod sync_faults;
+mod sync_grace;
 mod terminal;
 mod token;
 mod usage;

@@ -160,6 +160,7 @@ fn times_and_durations_of_every_option_are_checked() {
         ("cc-user list --server http://127.0.0.1:1", "--request-timeout", "duration"),
         ("cc-user sync-ldap", "--timeout", "duration"),
         ("cc-user sync-ldap", "--connect-timeout", "duration"),
+        ("cc-user sync-ldap", "--grace-period", "duration"),
         ("cc-user sync-ldap", "--watch", "duration"),
         ("cc-user sync-slurm", "--timeout", "duration"),
     ] {

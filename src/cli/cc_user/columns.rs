@@ -11,6 +11,7 @@ use crate::cli::table::{Shrink, TableColumn};
 use crate::user_db::{SortColumn, SortKey, UserRecord};
 use crate::util::printable::PrintableText;
 use crate::util::suggest::nearest;
+use crate::util::time::Timestamp;
 
 /// A column of a list of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +24,20 @@ pub(super) enum Column {
     Email,
     Password,
     Disabled,
+    MissingSince,
+    DeleteAt,
 }
 
 /// The columns without `--columns`; in a narrow terminal, the last ones shrink first.
 pub(super) const DEFAULT: [Column; 6] =
     [Column::Username, Column::Name, Column::Roles, Column::Source, Column::Projects, Column::Email];
 
+/// The columns of --disabled without `--columns`.
+pub(super) const DEFAULT_OF_DISABLED: [Column; 6] =
+    [Column::Username, Column::Name, Column::Roles, Column::Source, Column::MissingSince, Column::DeleteAt];
+
 impl Column {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Username,
         Self::Name,
         Self::Roles,
@@ -39,6 +46,8 @@ impl Column {
         Self::Email,
         Self::Password,
         Self::Disabled,
+        Self::MissingSince,
+        Self::DeleteAt,
     ];
 
     const fn name(self) -> &'static str {
@@ -51,6 +60,8 @@ impl Column {
             Self::Email => "email",
             Self::Password => "password",
             Self::Disabled => "disabled",
+            Self::MissingSince => "missing-since",
+            Self::DeleteAt => "delete-at",
         }
     }
 
@@ -68,6 +79,8 @@ impl Column {
             Self::Email => ("EMAIL", shrink(0, 16, 8)),
             Self::Password => ("PASSWORD", None),
             Self::Disabled => ("DISABLED", None),
+            Self::MissingSince => ("MISSING SINCE", None),
+            Self::DeleteAt => ("DELETE AT", None),
         };
         TableColumn { heading, shrink }
     }
@@ -79,6 +92,8 @@ impl Column {
             None | Some("") => Cow::Borrowed("-"),
             Some(text) => Cow::Owned(text.to_owned()),
         };
+        let time =
+            |time: Option<Timestamp>| time.map_or(Cow::Borrowed("-"), |time| Cow::Owned(time.rfc3339()));
         let yes_or_no = |is: bool| Cow::Borrowed(if is { "yes" } else { "no" });
         let entries = |name: &str, entries: &[String]| match entries {
             _ if record.invalid_columns.iter().any(|invalid| invalid.column == name) => {
@@ -97,6 +112,11 @@ impl Column {
             Self::Email => text(&user.email),
             Self::Password => yes_or_no(record.has_password),
             Self::Disabled => yes_or_no(disabled.contains(record)),
+            Self::MissingSince => {
+                let entry = disabled.entry_of(record);
+                time(entry.and_then(|entry| entry.missing_since).map(Timestamp))
+            }
+            Self::DeleteAt => time(disabled.entry_of(record).and_then(|entry| disabled.delete_at(entry))),
         }
     }
 
@@ -110,8 +130,13 @@ impl Column {
             Self::Projects => SortColumn::Projects,
             Self::Email => SortColumn::Email,
             Self::Password => SortColumn::Password,
-            Self::Disabled => return None,
+            Self::Disabled | Self::MissingSince | Self::DeleteAt => return None,
         })
+    }
+
+    /// Whether a running server does not report the column.
+    pub(super) const fn is_only_in_database(self) -> bool {
+        matches!(self, Self::Password | Self::Disabled | Self::MissingSince | Self::DeleteAt)
     }
 
     fn names(is_listed: impl Fn(Self) -> bool) -> Vec<&'static str> {

@@ -14,7 +14,10 @@ use crate::cli::quantity::whole_number;
 use crate::cli::settings;
 use crate::cli::style;
 use crate::cli::table::Table;
+use crate::config::Settings;
+use crate::history::GracePeriod;
 use crate::ldap::{LdapConfig, LdapOptions};
+use crate::sync;
 use crate::user::{AuthSource, Role, RoleError, UsernamePattern};
 use crate::user_db::{UserDb, UserDbError, UserFilter, UserRecord};
 use crate::util::diagnostic::ExitStatus;
@@ -31,7 +34,8 @@ pub(super) struct List {
     #[command(flatten)]
     which: UserSelection,
 
-    /// Only users that 'cc-user disable' disabled; --role then selects by the roles before that
+    /// Only disabled users, with the times of those missing from the LDAP directory; --role selects by
+    /// the roles before
     #[arg(long)]
     disabled: bool,
 
@@ -48,7 +52,8 @@ pub(super) struct List {
     #[arg(long, value_name = "NUMBER", value_parser = whole_number::<u64>(0..=u64::MAX))]
     limit: Option<u64>,
 
-    /// Print these columns [default: username,name,roles,source,projects,email]
+    /// Print these columns [default: username,name,roles,source,projects,email; with --disabled:
+    /// username,name,roles,source,missing-since,delete-at]
     #[arg(long, value_name = "COLUMN", value_delimiter = ',', conflicts_with_all = ["json", "names"],
           add = columns::candidates())]
     columns: Vec<String>,
@@ -151,6 +156,12 @@ pub(super) fn run(
         UserStore::Database { db, .. } if !matches!(form, Form::Names) => disabled_users(db, console),
         UserStore::Database { .. } | UserStore::Server(_) => DisabledUsers::default(),
     };
+    let disabled = if disabled.has_missing() && !matches!(form, Form::Names) {
+        let settings = settings::load_quietly(&database.settings, console);
+        disabled.with_grace_period(settings.as_ref().and_then(grace_period))
+    } else {
+        disabled
+    };
     let is_for_scripts = matches!(form, Form::Json | Form::Names);
     let (status, count) = List::print(&mut store, &request, &disabled, form, console)?;
     if !is_for_scripts && !console.is_reader_gone() {
@@ -164,7 +175,7 @@ pub(super) fn run(
 fn check_columns_of_server(arguments: &List) -> Result<(), UsageError> {
     let sorted = arguments.sort.iter().map(|name| name.trim_start_matches('-'));
     let mut columns = arguments.columns.iter().map(String::as_str).chain(sorted);
-    match columns.find(|name| matches!(name.parse(), Ok(Column::Password | Column::Disabled))) {
+    match columns.find(|name| name.parse().is_ok_and(Column::is_only_in_database)) {
         None => Ok(()),
         Some(name) => {
             Err(UsageError::new(format!("a running server does not report the column {}", quote(name)))
@@ -177,6 +188,7 @@ fn check_columns_of_server(arguments: &List) -> Result<(), UsageError> {
 /// between them.
 fn form(arguments: &List, console: &Console) -> Result<Form, UsageError> {
     let columns = match arguments.columns.as_slice() {
+        [] if arguments.disabled => columns::DEFAULT_OF_DISABLED.to_vec(),
         [] => columns::DEFAULT.to_vec(),
         names => names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
     };
@@ -220,6 +232,11 @@ pub(super) fn disabled_users(store: &UserDb, console: &mut Console) -> DisabledU
         console.warn("disabled-users-unreadable", &format!("disabled users are not shown: {error}"));
         DisabledUsers::default()
     })
+}
+
+/// The grace period of the settings.
+pub(super) fn grace_period(settings: &Settings) -> Option<GracePeriod> {
+    sync::configured_grace(settings).ok().flatten()
 }
 
 fn print_count(count: ListCount, console: &mut Console) {

@@ -49,7 +49,8 @@ pub(super) const UNDO: ManualPage = ManualPage {
         "A user who is not as the run left the user is not changed: a warning names the user, and the exit status \
          is 1. The other users are restored.",
         "The journal does not contain passwords. A local user that the run deleted, or that received another password, \
-         does not have a password afterwards; a warning names these users. Web sessions, tokens, and the settings \
+         does not have a password afterwards; a warning names these users. A user who received \
+         a password after the run is not as the run left the user. Web sessions, tokens, and the settings \
          that the server had for a deleted user are not restored.",
     ],
     examples: &[

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::list::{disabled_users, report_invalid_row};
+use super::list::{disabled_users, grace_period, report_invalid_row};
 use super::rights::describe_reason;
 use super::server::ServerOptions;
 use super::{DatabaseOptions, complete};
@@ -129,6 +129,7 @@ impl ShownUsers {
         }
         let (db, settings) = database.open_with_settings(console)?;
         let disabled = disabled_users(&db, console);
+        let disabled = disabled.with_grace_period(settings.as_ref().and_then(grace_period));
         let sessions = SessionPolicy::from_settings(settings.as_ref());
         Ok(Self { store: UserStore::Database { db: Box::new(db), sessions }, disabled, settings })
     }
@@ -230,6 +231,10 @@ fn print_text(
         ("password", password),
         ("endpoints", format!("{} ({})", endpoints.join(", "), describe_rights(&role_names))),
     ];
+    if let Some(since) = &user.missing_since {
+        let end = user.delete_at.as_ref().map_or_else(String::new, |time| format!(", to be deleted {time}"));
+        lines.push(("missing", format!("from the LDAP directory since {since}{end}")));
+    }
     for (index, login) in login_methods.iter().enumerate() {
         let state = match (login.works, &login.reason) {
             (Some(true), None) => "yes".to_owned(),

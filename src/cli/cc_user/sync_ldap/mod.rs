@@ -17,7 +17,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::ldap::LdapConnectionOptions;
 use crate::cli::logging::stamp_lines;
 use crate::cli::progress::Progress;
-use crate::cli::quantity::{positive_duration, whole_number};
+use crate::cli::quantity::{duration, positive_duration, whole_number};
 use crate::cli::settings;
 use crate::cli::signals::Signals;
 use crate::ldap::LdapOptions;
@@ -26,7 +26,9 @@ use crate::sync::{
     WatchInterval,
 };
 use crate::util::diagnostic::ExitStatus;
+use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
+use crate::util::quote::quote;
 use crate::util::time::{Clock, human_span};
 
 /// The largest page of a search (RFC 2696 2).
@@ -40,7 +42,8 @@ pub(super) struct SyncLdap {
     dry_run: bool,
 
     /// Check the LDAP settings, the group-map and Slurm, and change nothing
-    #[arg(long, conflicts_with_all = ["dry_run", "delete_missing", "max_delete", "delete_admins", "keep_names",
+    #[arg(long, conflicts_with_all = ["dry_run", "delete_missing", "grace_period", "max_delete", "delete_admins",
+          "keep_names",
           "watch", "metrics_file"])]
     check: bool,
 
@@ -49,12 +52,17 @@ pub(super) struct SyncLdap {
     #[arg(long)]
     delete_missing: bool,
 
-    /// Limit of deleted users and removed roles and projects, above which nothing is changed: a
-    /// number, or a percentage of the LDAP users [default: 10%, at least 5]
+    /// Disable LDAP users who are missing, and delete them after this time; 0 deletes them at once with
+    /// --delete-missing [default: the setting sync-grace-period]
+    #[arg(long, value_name = "DURATION")]
+    grace_period: Option<String>,
+
+    /// Limit of disabled and deleted users and removed roles and projects, above which nothing is
+    /// changed: a number, or a percentage of the LDAP users [default: 10%, at least 5]
     #[arg(long, value_name = "LIMIT")]
     max_delete: Option<DeletionLimit>,
 
-    /// Delete users with the role admin as well
+    /// Disable and delete users with the role admin as well
     #[arg(long)]
     delete_admins: bool,
 
@@ -90,6 +98,7 @@ impl SyncLdap {
         Ok(SyncOptions {
             dry_run: self.dry_run,
             delete_missing: self.delete_missing,
+            grace_period: self.grace_period.as_deref().map(not_negative).transpose()?,
             delete_admins: self.delete_admins,
             keep_names: self.keep_names,
             max_delete: self.max_delete,
@@ -107,6 +116,18 @@ impl SyncLdap {
             environment: console.environment().clone(),
         })
     }
+}
+
+/// The duration of `--grace-period`.
+fn not_negative(text: &str) -> Result<GoDuration, UsageError> {
+    let period = duration("--grace-period", text)?;
+    if period.nanoseconds() >= 0 {
+        return Ok(period);
+    }
+    let text = quote(text);
+    Err(UsageError::new(format!(
+        "--grace-period: invalid duration {text}: expected 0 or a positive duration"
+    )))
 }
 
 pub(super) fn run(
@@ -155,6 +176,7 @@ fn check(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> 
     let options = sync.options(database, console)?;
     let settings = settings::load(&database.settings, console)?;
     let mut notes = Notes::new();
+    sync::warn_of_server_sync(&settings, &mut notes);
     let report = sync::check(&settings, &options.ldap, &options.environment, &mut notes);
     console.notes(notes);
     report::print_check(&report.map_err(Failure::several)?, console)?;

@@ -22,9 +22,10 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
         "The whole LDAP answer is read before the database is changed, and all changes are made in one \
          transaction. A partial answer changes nothing: a size or time limit, a reference to another server, a \
          lost connection or a timeout. An answer without a usable entry changes nothing either, with status 75 \
-         if there is no entry and 78 if no entry has a usable username. If more users would be deleted than \
-         --max-delete allows, nothing is changed, and the exit status is 75. An administrator is not deleted \
-         without --delete-admins, and a disabled user is never deleted: the entry could appear again, and the \
+         if there is no entry and 78 if no entry has a usable username. If more users would be disabled or \
+         deleted than --max-delete allows, nothing is changed, and the exit status is 75. An administrator is not \
+         disabled or deleted without --delete-admins, the last administrators are never disabled, and a user who \
+         was disabled by hand is never deleted: the entry could appear again, and the \
          new user would not be disabled.",
         "Usernames are compared byte by byte, as the server does: case and blanks count. Usernames that differ \
          only in case or blanks are different users, with a warning. Of an entry with several usernames the \
@@ -32,7 +33,13 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
          username, with an invalid one for a new user (over 100 bytes, control characters, a blank at either \
          end), or with a duplicate one. If an entry has no full name, the full name in the table is not \
          changed. At most 255 characters of a full name are stored.",
-        "The usernames of deleted users are printed. With -q nothing is printed on success. With --watch each \
+        "With sync-grace-period or --grace-period a missing user is disabled first, as by cc-user-disable(1), and \
+         deleted by the first run after the period. If the LDAP directory has the user again before that, the \
+         user has the same roles, projects and other columns as before; roles that groups no longer give are removed. \
+         A user who was disabled by hand stays disabled and is not deleted. A run without a grace period deletes \
+         disabled users with --delete-missing only, but enables those who are in the LDAP directory again. If \
+         the clock is set back, the period ends later.",
+        "The usernames of deleted, disabled and enabled users are printed. With -q nothing is printed on success. With --watch each \
          line begins with the time.",
         "Without search-dn the search is anonymous, or by SASL EXTERNAL with sasl-external. Several URLs in \
          'url', separated by spaces or commas, are tried in order. With --watch the settings are read again \
@@ -41,7 +48,7 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
     sections: &[(
         "Is it safe to run every night?",
         &[
-            "Yes. Without sync-del-old-users and --delete-missing, a run deletes no user. With one of them, a \
+            "Yes. Without sync-del-old-users, sync-grace-period and their options, a run deletes no user. With one of them, a \
              run deletes at most a tenth of the LDAP users (at least five), and no administrator. --max-delete \
              changes this limit; 0 permits no deletion.",
             "A partial or empty answer deletes no user. All changes are one transaction, so that a run that is \
@@ -71,6 +78,11 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
         Example {
             command: "cc-user sync-ldap --delete-missing --max-delete 2%",
             explains: "Delete missing users, but at most 2 % at once",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-user sync-ldap --grace-period 30d --dry-run",
+            explains: "Print which users would be disabled, and when they would be deleted",
             test: ExampleTest::Parses,
         },
         Example {

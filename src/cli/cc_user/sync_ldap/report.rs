@@ -1,11 +1,13 @@
 //! The report of `cc-user sync-ldap` as text and JSON.
 
+use crate::accounts::report::list;
 use crate::cli::cc_user::rights::{log_rights, print_removed, print_rights, print_row, print_slurm};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
-use crate::sync::{CheckReport, RuleReport, SyncCounts, SyncReport};
+use crate::sync::{CheckReport, RuleReport, SyncCounts, SyncReport, UserInGrace};
 use crate::util::quote::{escape, quote};
+use crate::util::time::{Clock, Timestamp};
 
 /// Prints what was changed, or in a dry run each change.
 pub(super) fn print(report: &SyncReport<'_>, console: &mut Console) -> Result<(), Failure> {
@@ -23,6 +25,12 @@ pub(super) fn print(report: &SyncReport<'_>, console: &mut Console) -> Result<()
         for username in report.deleted {
             console.line(&format!("deleted   {}", escape(username)))?;
         }
+        for user in &report.disabled {
+            console.line(&format!("disabled  {}", escape(&user.username)))?;
+        }
+        for user in &report.returned {
+            console.line(&format!("enabled   {}", escape(user.username)))?;
+        }
         print_removed(report.rights, counts_removed(report), console)?;
         let counts = &report.counts;
         let seconds = report.seconds.unwrap_or_default();
@@ -34,6 +42,15 @@ pub(super) fn print(report: &SyncReport<'_>, console: &mut Console) -> Result<()
 fn summary(counts: &SyncCounts) -> String {
     let SyncCounts { added, renamed, deleted, unchanged, conflicts, skipped, .. } = counts;
     let mut line = format!("{added} added, {renamed} renamed, {deleted} deleted, {unchanged} unchanged");
+    for (count, what) in [
+        (counts.disabled, "disabled"),
+        (counts.returned, "enabled"),
+        (counts.in_grace, "in the grace period"),
+    ] {
+        if count > 0 {
+            line.push_str(&format!(", {count} {what}"));
+        }
+    }
     for (count, one, many) in [(conflicts, "conflict", "conflicts"), (skipped, "skipped", "skipped")] {
         match count {
             0 => {}
@@ -79,6 +96,14 @@ const fn counts_removed(report: &SyncReport<'_>) -> u64 {
     report.counts.roles_removed + report.counts.projects_removed
 }
 
+/// When a user is deleted.
+fn deletion(user: &UserInGrace, now: Timestamp) -> String {
+    match user.delete_at {
+        Some(time) => format!("to be deleted {}", time.human(now)),
+        None => "not deleted without a grace period".to_owned(),
+    }
+}
+
 /// `-v` lists changed full names, `-vv` new users as well.
 fn log_changes(report: &SyncReport<'_>) {
     for user in &report.renamed {
@@ -111,6 +136,15 @@ fn print_changes(report: &SyncReport<'_>, console: &mut Console) -> Result<(), F
     for username in report.deleted {
         print_row("delete", style::REJECTS, username, "not in the LDAP directory", console)?;
     }
+    let now = Clock::System.now();
+    for user in &report.disabled {
+        let detail = format!("not in the LDAP directory, {}", deletion(user, now));
+        print_row("disable", style::REJECTS, &user.username, &detail, console)?;
+    }
+    for user in &report.returned {
+        let detail = format!("in the LDAP directory again: {}", list(user.roles));
+        print_row("enable", style::PASS, user.username, &detail, console)?;
+    }
     print_rights(report.rights, console)?;
     for user in &report.set_by_hand {
         let rights =
@@ -120,6 +154,10 @@ fn print_changes(report: &SyncReport<'_>, console: &mut Console) -> Result<(), F
     }
     for username in report.protected_admins {
         print_row("protect", style::NOTE, username, "administrator, not in the LDAP directory", console)?;
+    }
+    for user in report.in_grace {
+        let detail = format!("disabled since {}, {}", user.missing_since.human(now), deletion(user, now));
+        print_row("grace", style::NOTE, &user.username, &detail, console)?;
     }
     for username in report.protected_disabled {
         print_row("protect", style::NOTE, username, "disabled, not in the LDAP directory", console)?;
