@@ -36,7 +36,7 @@ fn add(server: &Slapd, uid: &str, name: &str) {
     server.modify(&person(uid, name).replacen("\nobjectClass", "\nchangetype: add\nobjectClass", 1));
 }
 
-/// Moves the begin of a user's period by days.
+/// Moves the start of a user's period by days.
 fn shift(directory: &TestEnv, username: &str, days: i64) {
     let mut state: Value = serde_json::from_str(&directory.read(STATE)).unwrap();
     let since = &mut state["users"][username]["missing_since"];
