@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::slapd::{BASE, Slapd, crowd};
+use crate::slapd::{BASE, Manner, Slapd, crowd};
 use crate::support::{TestEnv, has};
 use crate::sync::{configure, directory_for};
 
@@ -65,7 +65,8 @@ fn wrong_filter_over_the_whole_table_is_undone_exactly() {
         return;
     }
     let (users, groups, members) = size();
-    let server = Slapd::with(&directory_of(users, groups, members));
+    let unlimited = Manner { global: "sizelimit unlimited".to_owned(), ..Manner::default() };
+    let server = Slapd::start(&directory_of(users, groups, members), &unlimited);
     let (people, all) = ("(objectClass=posixAccount)", "(objectClass=groupOfNames)");
     let directory = directory_for(&server.url(), settings(people, all));
     let limited = |command: &str| directory.sh(&format!("ulimit -d {MEMORY} && {command}"));
