@@ -573,3 +573,17 @@ fn planned_change_prints_exactly_what_two_runs_show() {
     // These do not change what a token or a user may do.
     assert_eq!(unchanged, ["addresses", "max-age", "name", "nothing"]);
 }
+
+#[test]
+fn what_if_without_a_change_has_the_planned_time_of_at() {
+    let directory = server(1);
+    let scan = |options: &str| directory.sh(&format!("cc-jwt scan etc --json {options}"));
+    let run = scan("--what-if --at 2200-01-01");
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(report["compared"]["tokens"].as_u64().unwrap() > 0);
+    assert!(!report["tokens"].as_array().unwrap().is_empty());
+    assert_eq!(run.stdout, scan("--what-if at=2200-01-01").stdout);
+    let combined = scan("--what-if --at 2200-01-01 --what-if key=own=missing.pem");
+    assert_eq!(combined.status, 66, "{}", combined.stderr);
+}

@@ -75,9 +75,10 @@ pub(super) struct Scan {
           value_parser = whole_number::<u16>(1..=512))]
     jobs: Option<u16>,
 
-    /// Print only what changes with config=FILE, env-file=FILE, db=FILE, key=NAME=FILE or at=TIME;
-    /// may be repeated
-    #[arg(long, value_name = "CHANGE", conflicts_with_all = ["nagios", "metrics_file"])]
+    /// Print only what changes with config=FILE, env-file=FILE, db=FILE, key=NAME=FILE or at=TIME, or
+    /// without CHANGE at the time of --at; may be repeated
+    #[arg(long, value_name = "CHANGE", num_args = 0..=1, default_missing_value = "",
+          conflicts_with_all = ["nagios", "metrics_file"])]
     what_if: Vec<String>,
 
     #[command(flatten)]
@@ -128,10 +129,11 @@ fn scan_and_report(
     options: &SettingsOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let request = request(arguments)?;
+    let mut request = request(arguments)?;
     let timeout = positive_duration("--timeout", &arguments.timeout)?.to_std();
     if !arguments.what_if.is_empty() {
-        let changes = what_if::planned_changes(&arguments.what_if, request.now)?;
+        let (changes, now) = what_if::planned_changes(&arguments.what_if, &arguments.at)?;
+        request.now = now;
         return what_if::run(&request, &changes, timeout, options, console);
     }
     let report = run_scan(&request, timeout, options, console)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::keys::named_key;
 use crate::cli::console::{Console, StdoutError};
 use crate::cli::failure::{Failure, UsageError};
-use crate::cli::options::SettingsOptions;
+use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::{quantity, settings, style};
 use crate::config::{self, SettingChange};
 use crate::scan::ScanRequest;
@@ -15,7 +15,7 @@ use crate::util::diagnostic::ExitStatus;
 use crate::util::monotonic::{MonotonicClock as _, SystemMonotonicClock};
 use crate::util::note::Warning;
 use crate::util::quote::{escape, quote};
-use crate::util::time::Timestamp;
+use crate::util::time::{Clock, Timestamp};
 use crate::what_if::{
     ItemPlace, KeyChange, PlannedChanges, TokenChange, TokenChangeKind, UserAccess, UserChange,
     UserChangeKind, WhatIfReport, WhatIfRequest, what_if,
@@ -23,16 +23,26 @@ use crate::what_if::{
 
 const OPTION: &str = "--what-if";
 
-/// Parses the values of the option. A relative time is relative to `now`.
-pub(super) fn planned_changes(values: &[String], now: Timestamp) -> Result<PlannedChanges, UsageError> {
+const CHANGES: &str = "config=FILE, env-file=FILE, db=FILE, key=NAME=FILE or at=TIME";
+
+/// Parses the values of the option, and returns the present time too. An empty value makes the time of
+/// `--at` the planned one. Otherwise `--at` is the present time, and `at=TIME` can be relative to it.
+pub(super) fn planned_changes(
+    values: &[String],
+    at: &AtOption,
+) -> Result<(PlannedChanges, Timestamp), UsageError> {
+    let at_is_planned = values.iter().any(String::is_empty);
+    let now = if at_is_planned { Clock::System.now() } else { at.clock()?.now() };
     let mut changes = PlannedChanges::default();
-    for text in values {
-        let invalid = || {
-            UsageError::new(format!(
-                "{OPTION}: invalid value {}: expected config=FILE, env-file=FILE, db=FILE, key=NAME=FILE or at=TIME",
-                quote(text)
-            ))
-        };
+    if at_is_planned {
+        let time = at.at.as_deref().ok_or_else(|| {
+            UsageError::new(format!("missing value for {OPTION}: expected {CHANGES}, or --at TIME"))
+        })?;
+        changes.at = Some(quantity::time("--at", time, now)?);
+    }
+    for text in values.iter().filter(|text| !text.is_empty()) {
+        let invalid =
+            || UsageError::new(format!("{OPTION}: invalid value {}: expected {CHANGES}", quote(text)));
         let (name, value) =
             text.split_once('=').filter(|(_, value)| !value.is_empty()).ok_or_else(invalid)?;
         let file = PathBuf::from(value);
@@ -51,7 +61,7 @@ pub(super) fn planned_changes(values: &[String], now: Timestamp) -> Result<Plann
             return Err(UsageError::new(format!("{OPTION}: '{name}' cannot be repeated")));
         }
     }
-    Ok(changes)
+    Ok((changes, now))
 }
 
 /// Loads both settings, compares, and prints the differences.
