@@ -130,7 +130,7 @@ pub const TABLE: &[Rule] = &[
         Always,
     ),
     rule("cc-user doctor", &["config", "env_file", "paths", "metric_store", "fix", "at"], Always),
-    rule("cc-user doctor", &["offline", "user"], Always),
+    rule("cc-user doctor", &["offline", "user", "id_token"], Always),
     rule("cc-user doctor", &["ca_file", "connect_timeout", "timeout"], Without(&["offline"])),
     rule("cc-user doctor", &["token_file"], With(&["server"])),
     rule("cc-user disable", &["username", "dry_run"], Always),

@@ -11,6 +11,7 @@
 mod database;
 mod files;
 mod finding;
+mod id_token;
 mod ldap;
 mod nats;
 mod openid;
@@ -52,6 +53,8 @@ pub struct DoctorRequest {
     pub metric_store: Option<PathBuf>,
     /// A user whose login is explained.
     pub username: Option<String>,
+    /// An ID token of a provider that is explained.
+    pub id_token: Option<SecretText>,
     /// A running server.
     pub server: Option<RunningServer>,
     /// Whether no request is sent to another program.
@@ -116,6 +119,9 @@ pub fn examine(request: &DoctorRequest, clocks: DoctorClocks<'_>) -> DoctorRepor
         ldap::examine(request, settings, clocks, &mut findings);
         slurm::examine(request, settings, &mut findings);
         openid::examine(request, settings, clocks, &mut findings);
+    }
+    if let Some(token) = &request.id_token {
+        id_token::examine(token, settings.as_ref(), &mut findings);
     }
     server::examine(request, clocks, &mut findings);
     findings.into_report()

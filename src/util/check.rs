@@ -62,6 +62,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("group-members-absent", "no entry has the attribute of the members, or of a rule of the group-map"),
     ("group-rule-empty", "no LDAP group matches a rule of the group-map"),
     ("hmac-secret-weak", "an HMAC secret is short"),
+    ("id-token", "the claims of an ID token of a provider"),
     ("identity", "the limits of the reference server for the username and metadata of a login role"),
     ("invalid-column", "a column of a line of an import is invalid"),
     ("issued-at", "the issue time of a token (`iat`)"),

@@ -511,3 +511,54 @@ fn doctor_clock_of_a_server_that_differs_is_a_warning() {
         finding(&run.json(), "clock", state);
     }
 }
+
+#[test]
+fn doctor_id_token_is_explained_by_its_claims() {
+    let directory = healthy();
+    let explain = |claims: Value| {
+        let encode = |value: &Value| data_encoding::BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+        let token = format!("{}.{}.c2ln", encode(&json!({"alg": "RS256", "kid": "a"})), encode(&claims));
+        directory.write("response.json", json!({"access_token": "x.y.z", "id_token": token}).to_string());
+        directory.sh("chmod 600 response.json").ended(0);
+        let report = examine(&directory, "--id-token response.json");
+        let all = report["findings"].as_array().unwrap().iter();
+        let found: Vec<String> = all
+            .filter(|one| one["source"] == "--id-token")
+            .map(|one| format!("{} {}: {}", one["state"], one["check"], one["message"]).replace('"', ""))
+            .collect();
+        assert!(!report.to_string().contains(&token), "the token is printed");
+        found
+    };
+    let claims = json!({
+        "iss": "https://idp", "sub": "1", "aud": "cc", "preferred_username": "fritz", "projects": ["p1", "p2"],
+        "realm_access": {"roles": ["manager", "offline_access"]}, "resource_access": {"cc": {"roles": ["support"]}},
+    });
+    assert_eq!(
+        explain(claims.clone()),
+        [
+            "pass id-token: 'fritz' logs in with the roles manager,support, and the projects 'p1,p2': realm_access.roles has \
+          'manager,offline_access'; resource_access.'cc'.roles has 'support'; the signature is not verified"
+        ]
+    );
+    let without =
+        json!({"iss": "https://idp", "sub": "1", "preferred_username": "fritz", "groups": ["admin"]});
+    let found = explain(without);
+    assert!(found[0].starts_with("warn provider-without-roles: the ID token has neither"), "{found:?}");
+    assert!(found[1].contains("with the roles user: no claim has a role"), "{found:?}");
+    assert!(found[2].contains("the claim 'groups' is not used"), "{found:?}");
+    let mut manager = claims.clone();
+    manager["projects"] = json!("p1");
+    let found = explain(manager);
+    assert!(found.iter().any(|one| one.starts_with("warn provider-projects")), "{found:?}");
+    assert!(found.iter().any(|one| one.starts_with("warn manager-without-project")), "{found:?}");
+    let mut nameless = claims;
+    nameless.as_object_mut().unwrap().remove("preferred_username");
+    assert!(explain(nameless)[0].starts_with("fail provider-no-username"));
+    directory.write("response.json", "a.b.c");
+    assert_eq!(
+        directory
+            .sh("cc-user doctor --offline --id-token - --token-file - --server http://x < response.json")
+            .status,
+        2
+    );
+}

@@ -301,6 +301,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         // Fetches over the network.
         ("cc-jwt verify", "discovery") => return None,
         ("cc-jwt verify", "hmac_secret_file") => "hs512.txt",
+        ("cc-user doctor", "id_token") => "fritz.jwt",
         ("cc-jwt scan", "key") => "own=k/public.pem",
         ("cc-jwt scan", "depends_on") => "k/public.pem",
         ("cc-jwt scan", "expiring") => "400d",

@@ -40,6 +40,10 @@ pub(super) struct Doctor {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     token_file: Option<PathBuf>,
 
+    /// Explain the ID token of a provider in FILE: the claims with roles, and the user; - is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    id_token: Option<PathBuf>,
+
     /// Do not connect to an LDAP server, an OpenID provider or a running server
     #[arg(long)]
     offline: bool,
@@ -105,6 +109,7 @@ fn request(
         paths: doctor.paths.clone(),
         metric_store: doctor.metric_store.clone(),
         username: doctor.user.clone(),
+        id_token: id_token(doctor, console)?,
         server,
         offline: doctor.offline,
         fixes_modes: doctor.fix,
@@ -132,15 +137,27 @@ fn request(
 
 fn token(doctor: &Doctor, console: &mut Console) -> Result<Option<SecretText>, Failure> {
     let Some(path) = &doctor.token_file else { return Ok(None) };
-    if path == Path::new("-") && doctor.paths.iter().any(|path| path == Path::new("-")) {
-        return Err(UsageError::new("standard input is both the token and a PATH").into());
-    }
-    let text = if path == Path::new("-") {
-        prompt::from_stdin("token")?
-    } else {
-        prompt::from_file(path, "token", console)?
-    };
+    let text = secret(path, doctor, console)?;
     Ok(Some(SecretText::new(token::text::one(text.expose())?.token.into_owned())))
+}
+
+/// Reads the ID token; in the response of a provider, it is the member `id_token`.
+fn id_token(doctor: &Doctor, console: &mut Console) -> Result<Option<SecretText>, Failure> {
+    let Some(path) = &doctor.id_token else { return Ok(None) };
+    let text = secret(path, doctor, console)?;
+    let mut found = token::text::all(text.expose())?;
+    let at = found.iter().position(|one| one.name == Some("id_token")).unwrap_or(0);
+    Ok(Some(SecretText::new(found.swap_remove(at).token.into_owned())))
+}
+
+/// Reads a file or standard input, which only one of the arguments may name.
+fn secret(path: &Path, doctor: &Doctor, console: &mut Console) -> Result<SecretText, Failure> {
+    let is_stdin = |path: &Path| path == Path::new("-");
+    let files = [&doctor.token_file, &doctor.id_token].into_iter().flatten().chain(&doctor.paths);
+    if is_stdin(path) && files.filter(|path| is_stdin(path)).count() > 1 {
+        return Err(UsageError::new("standard input can be read once only").into());
+    }
+    Ok(if is_stdin(path) { prompt::from_stdin("token")? } else { prompt::from_file(path, "token", console)? })
 }
 
 /// Prints the findings by area. With `-q` only problems are printed.
