@@ -619,7 +619,6 @@ const NOT_RUN: &[(&str, &str)] = &[
         "a comment in the file of 'cc-jwt spec new'; another situation runs it",
     ),
     ("cc-jwt renew --spec FILE -o TOKEN", "the same; osdf.rs runs it"),
-    ("cc-jwt renew --user {user}", "needs the file of a program: doctor_programs.rs runs it"),
     ("cc-jwt role check", "the name of a command"),
     ("cc-jwt verify", "the name of a command"),
     ("cc-jwt jwks", "the name of a command"),
