@@ -228,8 +228,7 @@ pub(super) static PAGES: &[ManualPage] = &[
              fails as with a wrong password, and sync-ldap does not change the roles. 'cc-user list' prints \
              (disabled) instead of the roles.",
             "cc-user-sync-ldap(1) with a grace period disables users in the same way, and enables and deletes them. \
-             If such a user is disabled by hand, the user stays disabled and is not deleted. 'cc-user list \
-             --disabled' and cc-user-show(1) print the times.",
+             If such a user is disabled by hand, the user stays disabled and is not deleted.",
             "The file belongs to the database: copy and restore both together. 'cc-user export' writes what is in \
              the database, thus a disabled user without roles and with the locked hash. An import with roles \
              enables the user; the password stays locked unless the import has a hash. 'cc-user del' removes the user from the file.",
@@ -249,8 +248,7 @@ pub(super) static PAGES: &[ManualPage] = &[
              A locked password hash ('!' in front) of a user who is not in the file of disabled users is unlocked \
              too, for example after an import into another database; such a user gets roles with \
              cc-user-set(1). A user who is not disabled causes a note.",
-            "If a synchronization disabled the user, and the LDAP directory still does not have the user, the next \
-             synchronization disables the user again, and the grace period begins again.",
+            "If the LDAP directory still does not have the user, a new grace period begins at the next synchronization.",
         ],
         examples: &[example("cc-user disable fritz -q\ncc-user enable fritz", "Enable a user again", 0)],
         files: &[("DATABASE.history.disabled.json", "the roles of disabled users, beside the database")],
