@@ -463,9 +463,12 @@ fn sync_with_an_empty_full_name_does_not_change_the_name() {
 fn systemd_services_run_existing_commands_in_a_sandbox() {
     let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/systemd");
     let directory = TestEnv::new();
-    for (unit, exposure) in
-        [("cc-user-sync-ldap.service", 15), ("cc-jwt-renew@.service", 8), ("cc-jwt-renew-into.service", 45)]
-    {
+    for (unit, exposure) in [
+        ("cc-user-sync-ldap.service", 15),
+        ("cc-user-sync-slurm.service", 20),
+        ("cc-jwt-renew@.service", 8),
+        ("cc-jwt-renew-into.service", 45),
+    ] {
         let text = std::fs::read_to_string(units.join(unit)).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
         directory.sh(&format!("{line} --help")).ended(0);
