@@ -22,7 +22,7 @@ pub struct SettingChange {
 }
 
 impl Settings {
-    /// Returns the settings with another value in `planned`, in the order of [`Settings::entries`].
+    /// Returns the settings with another value in `planned`, in the order of the list of all settings.
     #[must_use]
     pub fn differences(&self, planned: &Self) -> Vec<SettingChange> {
         let (present, planned_entries) = (self.entries(), planned.entries());

@@ -44,7 +44,7 @@ pub struct RuleReport {
 }
 
 /// Checks the LDAP settings as [`check_ldap`] does, and the section `slurm` of `auth.ldap` as
-/// [`slurm::check`] does. Nothing is changed.
+/// [`slurm::check()`] does. Nothing is changed.
 ///
 /// # Errors
 /// Every error that was found.
