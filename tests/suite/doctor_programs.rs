@@ -40,7 +40,7 @@ fn seed(number: u8) -> String {
 }
 
 /// The directories of the laboratory besides that of the server.
-const DIRECTORIES: [&str; 7] = [
+pub(super) const DIRECTORIES: [&str; 7] = [
     "cc-metric-store",
     "cc-event-store",
     "cc-metric-collector",
@@ -54,7 +54,7 @@ const DIRECTORIES: [&str; 7] = [
 const SINKS: usize = 20;
 
 /// An installation of all programs without a problem: 30 tokens and the public key in two files.
-fn laboratory() -> TestEnv {
+pub(super) fn laboratory() -> TestEnv {
     let directory = TestEnv::new();
     directory
         .sh("cc-user init -q && printf 'pa55word' | cc-user add -q boss --role admin,api --password-stdin
@@ -147,23 +147,23 @@ fn laboratory() -> TestEnv {
 /// The number of tokens in the laboratory.
 const TOKENS: usize = 2 + SINKS + 1 + 1 + 6;
 
-fn examine(directory: &TestEnv, options: &str) -> Value {
+pub(super) fn examine(directory: &TestEnv, options: &str) -> Value {
     directory.sh(&format!("cc-user doctor --json --offline {} {options}", DIRECTORIES.join(" "))).json()
 }
 
-fn problems(report: &Value) -> Vec<Value> {
+pub(super) fn problems(report: &Value) -> Vec<Value> {
     let is_problem = |one: &&Value| one["state"] == "fail" || one["state"] == "warn";
     report["findings"].as_array().unwrap().iter().filter(is_problem).cloned().collect()
 }
 
 /// A problem.
-struct Problem {
-    what: &'static str,
+pub(super) struct Problem {
+    pub(super) what: &'static str,
     /// Shell commands that plant it.
-    plant: &'static str,
-    check: &'static str,
+    pub(super) plant: &'static str,
+    pub(super) check: &'static str,
     /// Shell commands that do what the remedy states in words; empty if the remedy is a command.
-    follow: &'static str,
+    pub(super) follow: &'static str,
     options: &'static str,
 }
 
@@ -199,7 +199,7 @@ key() { sed -n 's/^JWT_PUBLIC_KEY=//p' .env | tr -d '"'; }
 issue() { cc-jwt issue "$@" -q; }
 "#;
 
-const PROBLEMS: &[Problem] = &[
+pub(super) const PROBLEMS: &[Problem] = &[
     problem(
         "token expired",
         "member cc-slurm-adapter/config.json /ccRestJwt $(issue cc-slurm-adapter --ttl 1h --at -2d)",
@@ -362,9 +362,10 @@ const PROBLEMS: &[Problem] = &[
     ),
 ];
 
-fn run(directory: &TestEnv, script: &str) {
+pub(super) fn run(directory: &TestEnv, script: &str) {
     directory.write("script", format!("set -e\n{FUNCTIONS}\n{script}\n"));
-    directory.sh("sh ./script; status=$?; rm script; exit $status").ended(0);
+    let output = directory.sh("sh ./script; status=$?; rm script; exit $status");
+    assert_eq!(output.status, 0, "{script}: {}", output.stderr);
 }
 
 #[test]
