@@ -108,6 +108,7 @@ mod sync_faults;
 mod sync_grace;
 mod terminal;
 mod token;
+mod token_exchange;
 mod usage;
 mod user_db;
 mod user_lists;

@@ -30,13 +30,11 @@ impl ProviderConnection<'_> {
         notes: &mut Notes,
     ) -> Result<Session, LoginError> {
         let params = self.params();
-        params.parameters()?;
+        let extra = params.parameters_of_job()?;
         let provider = &self.provider;
         let tokens = match grant {
-            JobGrant::ClientCredentials => provider.client_tokens(&params.scopes, &params.extra),
-            JobGrant::Exchange(token, kind) => {
-                provider.exchange_token(token, kind, &params.scopes, &params.extra)
-            }
+            JobGrant::ClientCredentials => provider.client_tokens(&params.scopes, &extra),
+            JobGrant::Exchange(token, kind) => provider.exchange_token(token, kind, &params.scopes, &extra),
         }
         .map_err(OidcError::from)?;
         match (grant, &tokens.id_token, &tokens.access_token) {

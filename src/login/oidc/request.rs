@@ -10,9 +10,11 @@ use crate::oidc::oauth::pkce;
 use crate::util::secret::SecretText;
 
 /// Parameters that the flow sets.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 20] = [
     "client_id",
     "client_secret",
+    "client_assertion",
+    "client_assertion_type",
     "response_type",
     "response_mode",
     "redirect_uri",
@@ -24,6 +26,9 @@ const RESERVED: [&str; 15] = [
     "code",
     "code_verifier",
     "grant_type",
+    "subject_token",
+    "subject_token_type",
+    "requested_token_type",
     "request",
     "request_uri",
 ];
@@ -54,6 +59,22 @@ impl AuthorizationParams {
         if let Some(seconds) = self.max_age {
             all.push(("max_age".to_owned(), seconds.to_string()));
         }
+        self.add_extra(&mut all)?;
+        Ok(all)
+    }
+
+    /// Returns the further parameters for a request without a user, which has neither a hint nor an age.
+    ///
+    /// # Errors
+    /// [`OidcError::ReservedParameter`].
+    pub fn parameters_of_job(&self) -> Result<Vec<(String, String)>, OidcError> {
+        let mut all = Vec::new();
+        self.add_extra(&mut all)?;
+        Ok(all)
+    }
+
+    /// Adds the further parameters; of one that is set twice, the last one counts (RFC 6749 3.1 and 3.2).
+    fn add_extra(&self, all: &mut Vec<(String, String)>) -> Result<(), OidcError> {
         for (key, value) in &self.extra {
             if RESERVED.contains(&key.as_str()) {
                 return Err(OidcError::ReservedParameter(key.clone()));
@@ -61,7 +82,7 @@ impl AuthorizationParams {
             all.retain(|(known, _)| known != key);
             all.push((key.clone(), value.clone()));
         }
-        Ok(all)
+        Ok(())
     }
 }
 

@@ -80,9 +80,11 @@ impl ErrorResponse {
         match self.code.as_str() {
             "server_error" | "temporarily_unavailable" => Kind::ProviderFailed,
             "invalid_client" | "unauthorized_client" => Kind::ProviderRejectedClient,
-            "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_request" => {
-                Kind::ProviderRejectedRequest
-            }
+            "unsupported_grant_type"
+            | "unsupported_response_type"
+            | "invalid_scope"
+            | "invalid_request"
+            | "invalid_target" => Kind::ProviderRejectedRequest,
             _ => Kind::ProviderRejectedLogin,
         }
     }
@@ -137,6 +139,11 @@ impl ErrorResponse {
             "invalid_scope" => {
                 "the provider does not know all requested scopes: check --scope, 'scopes' of the provider entry, and \
                  'oidc_scopes' of the login role"
+            }
+            // RFC 8693 2.2.2.
+            "invalid_target" => {
+                "the provider does not issue tokens for this audience or resource: check --parameter and 'parameters' of \
+                 the provider entry"
             }
             "login_required" | "interaction_required" | "consent_required" => {
                 "log in again with cc-login --method oidc"
@@ -225,6 +232,9 @@ diagnostics! { OauthError:
         format!("allow the client credentials grant in the provider's registration of this client (Keycloak: '{SERVICE_ACCOUNT}')");
     Self::ErrorResponse { what: TOKEN_EXCHANGE, refusal, .. } if refusal.is_grant_disabled() => refusal.kind(),
         format!("allow the token exchange grant in the provider's registration of this client (Keycloak: '{KEYCLOAK_TOKEN_EXCHANGE}')");
+    // RFC 8693 2.2.2: the code of a subject token that is invalid for any reason.
+    Self::ErrorResponse { what: TOKEN_EXCHANGE, refusal, .. } if refusal.code == "invalid_request" => refusal.kind(),
+        "the provider must trust the issuer of the exchanged token, and its audience must be one that the provider expects";
     Self::ErrorResponse { refusal, redirect_uri, tried, client, .. } => refusal.kind(),
         client.as_deref().and_then(|names| client_hint(refusal, *tried, names)).or_else(|| refusal.hint(redirect_uri.as_deref()));
     Self::InvalidResponse { .. } => Kind::ProviderAnswer;

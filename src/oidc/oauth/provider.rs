@@ -98,6 +98,9 @@ struct TokenBody {
     refresh_token: Option<SecretString>,
     #[serde(default)]
     token_type: Option<String>,
+    /// Part of the answer to a token exchange only.
+    #[serde(default)]
+    issued_token_type: Value,
     /// Not part of a standard: a value of another type is ignored.
     #[serde(default)]
     refresh_expires_in: Value,
@@ -122,6 +125,20 @@ fn lifetime(expires_in: &Value) -> Option<i64> {
     match expires_in {
         Value::String(text) => text.parse().ok(),
         other => other.as_i64(),
+    }
+}
+
+/// Checks that the issued token of a token exchange is an access token, which the request asks for (RFC 8693
+/// 2.2.1). A JWT may be one. The member is required, but an answer without it has only one meaning.
+fn check_issued_type(issued: &Value) -> Result<(), String> {
+    let accepted = [SubjectTokenType::AccessToken, SubjectTokenType::Jwt].map(SubjectTokenType::urn);
+    match issued {
+        Value::Null => Ok(()),
+        Value::String(urn) if accepted.contains(&urn.as_str()) => Ok(()),
+        Value::String(urn) => {
+            Err(format!("its issued_token_type is {}, expected an access token", quote(urn)))
+        }
+        _ => Err("its issued_token_type is not a string".to_owned()),
     }
 }
 
@@ -224,6 +241,7 @@ impl<'a> Provider<'a> {
 
     pub(super) fn tokens(&self, what: &'static str, grant: Grant<'_>) -> Result<TokenResponse, OauthError> {
         let endpoint = self.discovery.need(ProviderEndpoint::Token, self.http)?;
+        let is_exchange = matches!(grant, Grant::Exchange { .. });
         let (form, redirect_uri) = match grant {
             Grant::Code { code, redirect_uri, verifier } => (
                 vec![
@@ -270,10 +288,18 @@ impl<'a> Provider<'a> {
             let why = format!("its token_type is {}", quote(&answer.token_type.unwrap_or_default()));
             return Err(OauthError::InvalidResponse { what, why });
         }
+        if is_exchange {
+            check_issued_type(&answer.issued_token_type)
+                .map_err(|why| OauthError::InvalidResponse { what, why })?;
+        }
         let text = |token: Option<SecretString>| token.map(|token| token.0).filter(|text| !text.is_empty());
+        let access_token = text(answer.access_token);
+        if is_exchange && access_token.is_none() {
+            return Err(OauthError::InvalidResponse { what, why: "it has no access_token".to_owned() });
+        }
         Ok(TokenResponse {
             id_token: text(answer.id_token),
-            access_token: text(answer.access_token),
+            access_token,
             expires_in: lifetime(&answer.expires_in),
             refresh_token: text(answer.refresh_token),
             // Keycloak sends 0 for an offline token without a limit.
