@@ -154,15 +154,22 @@ pub(super) fn ldap_and_map(
     Ok((ldap, Some(map)))
 }
 
-/// An OpenID login with `update-user-on-login` replaces the roles and projects of the user.
+/// Warns about logins with `update-user-on-login`: an OpenID login replaces the roles and projects of the user, and so
+/// does a login by token unless `auth.jwts.validate-user` is set, with which the user table counts.
 pub(super) fn warn_of_logins(settings: &Settings, source: &str, notes: &mut Notes) {
-    for provider in settings.oidc.iter().filter(|provider| provider.update_user_on_login.value) {
+    let providers = settings.oidc.iter().filter(|provider| provider.update_user_on_login.value);
+    let mut logins: Vec<_> = providers.map(|provider| (provider.key.as_str(), "an OpenID login")).collect();
+    let jwts = &settings.jwts;
+    if jwts.update_user_on_login.value && !jwts.validate_user.value {
+        logins.push(("auth.jwts", "a login by token"));
+    }
+    for (section, login) in logins {
         notes.warn(
             "login-changes-roles",
             format!(
-                "{} and {source} both set roles and projects: for a user of both, an OpenID login and a \
+                "{} and {source} both set roles and projects: for a user of both, {login} and a \
                  synchronization undo each other's changes",
-                quote(&format!("{}.update-user-on-login", provider.key))
+                quote(&format!("{section}.update-user-on-login"))
             ),
         );
     }

@@ -106,7 +106,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("lifetime", "the lifetime of a token"),
     ("literal-pointer", "a claim name looks like a JSON pointer"),
     ("literal-star", "a star in a login role is not a wildcard"),
-    ("login-changes-roles", "OpenID logins and the group-map both set roles and projects"),
+    ("login-changes-roles", "logins by OpenID or token and a synchronization both set roles and projects"),
     ("login-possible", "a disabled user can still log in"),
     ("manager-not-removed", "managers without a group keep the role for projects set by hand"),
     ("manager-without-project", "a manager does not have a project"),

@@ -245,6 +245,42 @@ fn rights_of_both_syncs_are_removed_only_by_their_source() {
     assert!(run.stderr.contains("not in the LDAP directory get no role or project"), "{}", run.stderr);
 }
 
+/// The warnings about logins that change roles, of one run.
+fn login_warnings(run: &Run) -> Vec<String> {
+    let lines = run.stderr.lines().filter(|line| line.contains("undo each other's changes"));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn syncs_warn_of_logins_that_replace_roles_and_name_the_setting() {
+    let directory = directory();
+    let warnings = |auth: Value, command: &str| {
+        directory.write("config.json", json!({"auth": auth}).to_string());
+        login_warnings(&directory.sh(command))
+    };
+    let slurm = "cc-user sync-slurm --from saved --dry-run";
+    let by_token = "cc-user: warning: 'auth.jwts.update-user-on-login' and Slurm accounting both set roles and projects: for \
+                    a user of both, a login by token and a synchronization undo each other's changes";
+    let by_openid = "cc-user: warning: 'auth.oidc.update-user-on-login' and Slurm accounting both set roles and projects: \
+                     for a user of both, an OpenID login and a synchronization undo each other's changes";
+    let jwts = json!({"update-user-on-login": true});
+    let oidc = json!({"provider": "https://idp.example.org", "update-user-on-login": true});
+    assert_eq!(warnings(json!({"jwts": jwts}), slurm), [by_token]);
+    assert_eq!(warnings(json!({"jwts": jwts, "oidc": oidc}), slurm), [by_openid, by_token]);
+    // The roles of the user table count, or no login changes them.
+    let validated = json!({"update-user-on-login": true, "validate-user": true});
+    for jwts in [validated, json!({"sync-user-on-login": true})] {
+        assert_eq!(warnings(json!({"jwts": jwts}), slurm), [""; 0], "{jwts}");
+    }
+    // The warning comes before the connection to the LDAP server.
+    let ldap = json!({
+        "url": "ldap://127.0.0.1:1", "user-base": crate::slapd::BASE, "user-filter": "(uid=*)",
+        "group-map": group_map(),
+    });
+    let found = warnings(json!({"jwts": jwts, "ldap": ldap}), "cc-user sync-ldap --dry-run");
+    assert_eq!(found, [by_token.replace("Slurm accounting", "auth.ldap.group-map")]);
+}
+
 #[test]
 fn sync_slurm_in_the_other_order_gives_the_same() {
     if !has("slapd") {
