@@ -8,7 +8,7 @@ use crate::slapd::{BASE, Slapd, TREE, person};
 use crate::support::{Run, TestEnv, has};
 use crate::sync::{configure, directory_for, table};
 
-const STATE: &str = "var/job.db.history.disabled.json";
+pub const STATE: &str = "var/job.db.history.disabled.json";
 const DAY: i64 = 86_400;
 
 fn tree(names: &[&str]) -> String {
@@ -20,7 +20,7 @@ fn sync(directory: &TestEnv, arguments: &str) -> Run {
 }
 
 /// A directory with these users after a first sync, and a grace period of 30 days.
-fn site(names: &[&str]) -> (Slapd, TestEnv) {
+pub fn site(names: &[&str]) -> (Slapd, TestEnv) {
     let server = Slapd::with(&tree(names));
     let directory = directory_for(&server.url(), json!({"sync-grace-period": "720h"}));
     sync(&directory, "-q").ended(0);
@@ -28,29 +28,29 @@ fn site(names: &[&str]) -> (Slapd, TestEnv) {
     (server, directory)
 }
 
-fn remove(server: &Slapd, uid: &str) {
+pub fn remove(server: &Slapd, uid: &str) {
     server.modify(&format!("dn: uid={uid},ou=people,{BASE}\nchangetype: delete\n"));
 }
 
-fn add(server: &Slapd, uid: &str, name: &str) {
+pub fn add(server: &Slapd, uid: &str, name: &str) {
     server.modify(&person(uid, name).replacen("\nobjectClass", "\nchangetype: add\nobjectClass", 1));
 }
 
 /// Moves the start of a user's period by days.
-fn shift(directory: &TestEnv, username: &str, days: i64) {
+pub fn shift(directory: &TestEnv, username: &str, days: i64) {
     let mut state: Value = serde_json::from_str(&directory.read(STATE)).unwrap();
     let since = &mut state["users"][username]["missing_since"];
     *since = json!(since.as_i64().unwrap() + days * DAY);
     fs::write(directory.file(STATE), state.to_string()).unwrap();
 }
 
-fn state(directory: &TestEnv, username: &str) -> Value {
+pub fn state(directory: &TestEnv, username: &str) -> Value {
     let state: Value = serde_json::from_str(&directory.read(STATE)).unwrap();
     state["users"][username].clone()
 }
 
 /// Every column, the password included.
-fn rows(directory: &TestEnv) -> String {
+pub fn rows(directory: &TestEnv) -> String {
     directory.sh("cc-user export --with-passwords -o -").ended(0).stdout
 }
 
