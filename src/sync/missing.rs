@@ -70,8 +70,7 @@ pub(super) fn decide_missing(
     entry: Option<&DisabledEntry>,
     rules: &SyncRules,
 ) -> MissingAction {
-    let is_admin = user.is_admin || entry.is_some_and(has_admin);
-    let is_protected = is_admin && !rules.delete_admins;
+    let is_protected = is_or_was_admin(user, entry) && !rules.delete_admins;
     let since = entry.map(|entry| entry.missing_since.map(Timestamp));
     match (since, rules.missing) {
         (Some(Some(since)), MissingUsers::Keep) => MissingAction::Wait(since),
@@ -86,6 +85,11 @@ pub(super) fn decide_missing(
         (None, MissingUsers::Disable { .. }) => MissingAction::Disable,
         (Some(Some(_)), MissingUsers::Disable { .. }) | (_, MissingUsers::Delete) => MissingAction::Delete,
     }
+}
+
+/// Whether a user has the role admin, had it before the user was disabled, or has roles that cannot be read.
+pub(super) fn is_or_was_admin(user: &UserSummary<'_>, entry: Option<&DisabledEntry>) -> bool {
+    user.is_admin || entry.is_some_and(has_admin)
 }
 
 /// Whether the roles before a user was disabled contain admin.
@@ -277,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn plan_does_not_disable_the_last_administrators() {
+    fn plan_neither_disables_nor_deletes_the_last_administrators() {
         let ldap_snapshot = ldap_snapshot(&[("anna", None)]);
         let admin = |username, source| UserSummary { source, is_admin: true, ..ldap(username, None) };
         let rules = SyncRules { delete_admins: true, ..GRACE };
@@ -288,5 +292,20 @@ mod tests {
         let local = admin("local", AuthSource::Local);
         let others = plan_with_disabled(&ldap_snapshot, rules, &[boss, chief, local], &[]);
         assert_eq!((others.disabled().len(), others.protected_admins().len()), (2, 0));
+        // The period of an administrator ends.
+        let due = UserSummary { is_without_roles: true, roles: NO_ROLES, ..ldap("due", None) };
+        let plan = |table: &[UserSummary<'_>]| {
+            let mut disabled = DisabledUsers::default();
+            disabled.set("due", Some(entry(&["admin"], Some(0))));
+            let mut planner = Planner::new(&ldap_snapshot, rules, disabled, None);
+            for user in table {
+                planner.add_user(*user);
+            }
+            let plan = planner.finish();
+            (plan.deletions().len(), plan.protected_admins().len())
+        };
+        assert_eq!(plan(&[due]), (0, 1));
+        assert_eq!(plan(&[due, boss]), (0, 2), "boss is missing as well");
+        assert_eq!(plan(&[due, local]), (1, 0));
     }
 }

@@ -33,8 +33,6 @@ pub(super) struct DisabledUser {
     pub username: String,
     /// The roles, which the entry of the user stores.
     pub roles: Vec<String>,
-    /// Whether they contain admin.
-    pub is_admin: bool,
 }
 
 /// A user that a sync disabled, and who is in the LDAP directory again.
@@ -124,12 +122,6 @@ impl<'snapshot> Plan<'snapshot> {
         })
     }
 
-    /// Whether missing users are disabled before they are deleted.
-    #[must_use]
-    pub const fn has_grace_period(&self) -> bool {
-        matches!(self.rules.missing, MissingUsers::Disable { .. })
-    }
-
     /// The missing users that an earlier sync disabled, and who are not deleted yet.
     #[must_use]
     pub fn in_grace(&self) -> &[UserInGrace] {
@@ -148,9 +140,8 @@ impl<'snapshot> Plan<'snapshot> {
         &self.delete
     }
 
-    /// The usernames of administrators who would be deleted with [`SyncRules::delete_admins`]. Without
-    /// it a sync never deletes an administrator, so that a wrong search cannot lock all administrators
-    /// out. The rule is that of this program; the server's own sync deletes administrators as well. A
+    /// The usernames of administrators who would be deleted with [`SyncRules::delete_admins`], and with it
+    /// those of the last administrators, so that a wrong search cannot lock all administrators out. The rule is that of this program; the server's own sync deletes administrators as well. A
     /// user whose roles cannot be read counts as an administrator.
     #[must_use]
     pub fn protected_admins(&self) -> &[String] {

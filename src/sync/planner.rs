@@ -8,11 +8,27 @@ use crate::ldap::snapshot::NameStatus;
 use crate::user::AuthSource;
 use crate::user_db::UserSummary;
 
-use super::missing::{MissingAction, UserInGrace, decide_missing, disabled_entry, has_admin};
+use super::missing::{
+    MissingAction, UserInGrace, decide_missing, disabled_entry, has_admin, is_or_was_admin,
+};
 use super::plan::{Conflict, DisabledUser, Plan, Rename, ReturnedUser};
 use super::rights::{PlannedRights, Rights};
 use super::rules::SyncRules;
 use super::similar_usernames::similar_usernames;
+
+/// A missing administrator whom the rules disable or delete.
+#[derive(Debug)]
+struct RemovedAdmin {
+    removal: Removal,
+    /// Whether the user table has the role admin of the user.
+    has_role: bool,
+}
+
+#[derive(Debug)]
+enum Removal {
+    Disable(DisabledUser),
+    Delete(String),
+}
 
 /// Computes a plan. It receives each user of the table once, in any order; the order of the usernames'
 /// bytes is the fastest.
@@ -20,6 +36,8 @@ use super::similar_usernames::similar_usernames;
 pub struct Planner<'snapshot> {
     plan: Plan<'snapshot>,
     disabled: DisabledUsers,
+    /// The administrators who are disabled or deleted if another one remains.
+    removed_admins: Vec<RemovedAdmin>,
     /// Whether an administrator of the table is neither disabled nor deleted.
     has_admin: bool,
     /// One bit for each username of the snapshot: whether a user in the table has it.
@@ -58,7 +76,15 @@ impl<'snapshot> Planner<'snapshot> {
             rights: rights.map(|(rights, given)| PlannedRights::new(rights, given)),
         };
         let in_table = vec![0; snapshot.len().div_ceil(64)];
-        Self { plan, disabled, has_admin: false, in_table, next: 0, other_usernames: Vec::new() }
+        Self {
+            plan,
+            disabled,
+            removed_admins: Vec::new(),
+            has_admin: false,
+            in_table,
+            next: 0,
+            other_usernames: Vec::new(),
+        }
     }
 
     /// Adds a user of the table.
@@ -74,7 +100,7 @@ impl<'snapshot> Planner<'snapshot> {
                 }
             }
         }
-        if user.is_admin && user.roles.entries().is_some() {
+        if has_admin_role(&user) {
             self.count_admin();
         }
     }
@@ -92,26 +118,37 @@ impl<'snapshot> Planner<'snapshot> {
         let plan = &mut self.plan;
         plan.missing += 1;
         let username = user.username.to_owned();
-        match decide_missing(user, disabled_entry(user, &self.disabled), &plan.rules) {
-            MissingAction::Keep => plan.unchanged += 1,
-            MissingAction::ProtectAdmin => plan.protected_admins.push(username),
-            MissingAction::ProtectDisabled => plan.protected_disabled.push(username),
+        let entry = disabled_entry(user, &self.disabled);
+        let removal = match decide_missing(user, entry, &plan.rules) {
+            MissingAction::Keep => {
+                plan.unchanged += 1;
+                return false;
+            }
+            MissingAction::ProtectAdmin => {
+                plan.protected_admins.push(username);
+                return false;
+            }
+            MissingAction::ProtectDisabled => {
+                plan.protected_disabled.push(username);
+                return false;
+            }
             MissingAction::Wait(missing_since) => {
                 plan.unchanged += 1;
                 let delete_at = plan.rules.delete_at(missing_since);
                 plan.in_grace.push(UserInGrace { username, missing_since, delete_at });
+                return false;
             }
             MissingAction::Disable => {
-                let roles = user.roles.entries().unwrap_or_default();
-                plan.disable.push(DisabledUser { username, roles, is_admin: user.is_admin });
-                return true;
+                Removal::Disable(DisabledUser { username, roles: user.roles.entries().unwrap_or_default() })
             }
-            MissingAction::Delete => {
-                plan.delete.push(username);
-                return true;
-            }
+            MissingAction::Delete => Removal::Delete(username),
+        };
+        if is_or_was_admin(user, entry) {
+            self.removed_admins.push(RemovedAdmin { removal, has_role: has_admin_role(user) });
+        } else {
+            plan.remove(removal);
         }
-        false
+        true
     }
 
     /// Adds a user whose username is in the snapshot at this index.
@@ -159,23 +196,26 @@ impl<'snapshot> Planner<'snapshot> {
         }
     }
 
-    /// Protects the administrators who would be disabled if no administrator would remain.
-    fn protect_last_admins(&mut self) {
-        if self.has_admin {
-            return;
-        }
-        let plan = &mut self.plan;
-        let admins: Vec<DisabledUser> = plan.disable.extract_if(.., |user| user.is_admin).collect();
-        for user in admins {
-            self.plan.protected_admins.push(user.username);
-            self.count_admin();
+    /// Disables and deletes the administrators, or protects them if no administrator would remain.
+    fn remove_admins(&mut self) {
+        let has_other_admin = self.has_admin;
+        for RemovedAdmin { removal, has_role } in std::mem::take(&mut self.removed_admins) {
+            if has_other_admin {
+                self.plan.remove(removal);
+                continue;
+            }
+            let (Removal::Disable(DisabledUser { username, .. }) | Removal::Delete(username)) = removal;
+            self.plan.protected_admins.push(username);
+            if has_role {
+                self.count_admin();
+            }
         }
     }
 
     /// Returns the plan after the last user of the table.
     #[must_use]
     pub fn finish(mut self) -> Plan<'snapshot> {
-        self.protect_last_admins();
+        self.remove_admins();
         let Self { mut plan, in_table, mut other_usernames, .. } = self;
         for (index, entry) in (0_u32..).zip(plan.snapshot.users()) {
             let bits = in_table.get(index as usize / 64).copied().unwrap_or_default();
@@ -203,6 +243,20 @@ impl<'snapshot> Planner<'snapshot> {
         plan.similar_usernames = similar_usernames(plan.snapshot, &plan.add, &other_usernames);
         plan
     }
+}
+
+impl Plan<'_> {
+    fn remove(&mut self, removal: Removal) {
+        match removal {
+            Removal::Disable(user) => self.disable.push(user),
+            Removal::Delete(username) => self.delete.push(username),
+        }
+    }
+}
+
+/// Whether the user table has the role admin of a user, in a list that can be read.
+fn has_admin_role(user: &UserSummary<'_>) -> bool {
+    user.is_admin && user.roles.entries().is_some()
 }
 
 #[cfg(test)]
@@ -306,8 +360,15 @@ mod tests {
         let protected = plan(&ldap_snapshot, DELETING, &table);
         assert!(protected.is_empty());
         assert_eq!(protected.protected_admins(), ["boss"]);
-        let all = plan(&ldap_snapshot, SyncRules { delete_admins: true, ..DELETING }, &table);
-        assert_eq!(all.deletions(), ["boss"]);
+        let rules = SyncRules { delete_admins: true, ..DELETING };
+        let last = plan(&ldap_snapshot, rules, &table);
+        assert_eq!((last.deletions().len(), last.protected_admins()), (0, &["boss".to_owned()][..]));
+        let local = UserSummary { source: AuthSource::Local, is_admin: true, ..ldap("local", None) };
+        let table = [table[0], table[1], local];
+        assert_eq!(plan(&ldap_snapshot, rules, &table).deletions(), ["boss"]);
+        // A local user whose roles cannot be read is not an administrator.
+        let invalid = UserSummary { roles: ListColumn::from_text("garbage"), ..local };
+        assert!(plan(&ldap_snapshot, rules, &[table[0], table[1], invalid]).is_empty());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::ldap_rights::GroupSummary;
 use super::missing::UserInGrace;
 use super::plan::Plan;
 use super::rights_report::{self, LISTED_NAMES, RightsByHand, RightsList, listed};
+use super::rules::{MissingUsers, SyncRules};
 
 /// The numbers of a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -103,7 +104,7 @@ pub struct SyncReport<'plan> {
     /// The usernames of deleted users.
     pub deleted: &'plan [String],
     /// The usernames of administrators who are missing from the LDAP directory and were not deleted,
-    /// because `--delete-admins` was not given.
+    /// because `--delete-admins` was not given or no other administrator would remain.
     pub protected_admins: &'plan [String],
     /// The usernames of disabled users who are missing from the LDAP directory and were not deleted.
     pub protected_disabled: &'plan [String],
@@ -136,9 +137,9 @@ pub struct SyncReport<'plan> {
     /// The users who get projects by the map, but are not managers.
     #[serde(skip)]
     without_manager: u64,
-    /// Whether missing users are disabled before they are deleted.
+    /// The rules of the run.
     #[serde(skip)]
-    has_grace_period: bool,
+    rules: SyncRules,
 }
 
 /// A user who was added.
@@ -289,7 +290,7 @@ impl<'plan> SyncReport<'plan> {
             admins_not_removed: plan.kept_admins(),
             groups: plan.groups(),
             without_manager: plan.without_manager(),
-            has_grace_period: plan.has_grace_period(),
+            rules: plan.rules,
             skipped: plan.skipped(),
             similar_usernames: plan.similar_usernames(),
             error: plan.rejection().map(RejectionReport::from),
@@ -352,11 +353,17 @@ impl<'plan> SyncReport<'plan> {
         let admins = self.protected_admins.len() as u64;
         if admins > 0 {
             let names = self.protected_admins.iter().map(String::as_str);
+            let verb =
+                if matches!(self.rules.missing, MissingUsers::Disable { .. }) { "disable" } else { "delete" };
+            let reason = if self.rules.delete_admins {
+                "no other administrator would remain".to_owned()
+            } else {
+                format!("--delete-admins {verb}s them")
+            };
             notes.warn(
                 "admins-not-deleted",
                 format!(
-                    "administrators who are not in the LDAP directory are not {0}d (--delete-admins {0}s them): {1}",
-                    if self.has_grace_period { "disable" } else { "delete" },
+                    "administrators who are not in the LDAP directory are not {verb}d ({reason}): {}",
                     listed(names, admins)
                 ),
             );

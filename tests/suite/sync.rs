@@ -372,8 +372,18 @@ fn sync_does_not_delete_a_missing_admin_and_warns() {
         kept.stderr
     );
     assert_eq!(table(&directory).len(), 4);
+    // The option does not delete the last administrators, also if another user has roles that cannot be read.
+    for options in ["--delete-admins", "--delete-admins --grace-period 30d"] {
+        let last = sync(&directory, options).ended(0);
+        let message = "d (no other administrator would remain): 'boss', 'broken'";
+        assert!(last.stderr.contains(message), "{options}: {}", last.stderr);
+        let plan = sync(&directory, &format!("--dry-run --json {options}")).ended(0).json();
+        assert_eq!(plan["protected_admins"], json!(["boss", "broken"]), "{options}");
+        assert_eq!(table(&directory).len(), 4, "{options}");
+    }
+    directory.sh("cc-user add -q local --role admin --no-password").ended(0);
     sync(&directory, "--delete-admins").ended(0);
-    assert_eq!(table(&directory).len(), 2);
+    assert_eq!(table(&directory).len(), 3);
 }
 
 #[test]

@@ -323,3 +323,38 @@ fn grace_period_setting_is_validated_and_a_deletion_by_the_server_causes_a_warni
         assert!(!directory.sh(command).ended(0).stderr.contains("at once"), "{command}");
     }
 }
+
+#[test]
+fn last_admin_is_neither_disabled_nor_deleted_by_a_sync_and_causes_a_warning_by_hand() {
+    if !has("slapd") {
+        return;
+    }
+    let (server, directory) = site(&["boss", "kept"]);
+    directory.sh("cc-user role add -q boss admin").ended(0);
+    remove(&server, "boss");
+    sync(&directory, "-q --delete-admins").ended(0);
+    assert!(state(&directory, "boss").is_object(), "root remains an administrator");
+    // A command by hand removes the last administrator, with a warning.
+    let warns = |command: &str, warning: &str| {
+        let run = directory.sh(&format!("cc-user {command}")).ended(0);
+        assert!(run.stderr.contains(warning), "{command}: {}", run.stderr);
+    };
+    let last = "'root' was the last user with the role admin";
+    warns("role remove root admin", last);
+    let before = rows(&directory);
+    shift(&directory, "boss", -31);
+    for options in ["", "--delete-admins", "--delete-admins --delete-missing --grace-period 0"] {
+        let report = sync(&directory, &format!("--json {options}")).ended(0).json();
+        assert_eq!(report["protected_admins"], json!(["boss"]), "{options}");
+        assert_eq!(rows(&directory), before, "{options}");
+    }
+    directory.sh("cc-user role add -q root admin").ended(0);
+    warns("undo LAST", "no user has the role admin after the undo");
+    directory.sh("cc-user role add -q root admin").ended(0);
+    warns("disable root", last);
+    directory.sh("cc-user enable -q root").ended(0);
+    warns("del root", last);
+    directory.sh("cc-user undo -q LAST").ended(0);
+    sync(&directory, "-q --delete-admins").ended(0);
+    assert!(!rows(&directory).contains("boss"), "root is an administrator again");
+}

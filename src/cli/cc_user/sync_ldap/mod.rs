@@ -62,7 +62,7 @@ pub(super) struct SyncLdap {
     #[arg(long, value_name = "LIMIT")]
     max_delete: Option<DeletionLimit>,
 
-    /// Disable and delete users with the role admin as well
+    /// Disable and delete users with the role admin as well, except the last ones
     #[arg(long)]
     delete_admins: bool,
 

@@ -24,7 +24,7 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
          lost connection or a timeout. An answer without a usable entry changes nothing either, with status 75 \
          if there is no entry and 78 if no entry has a usable username. If more users would be disabled or \
          deleted than --max-delete allows, nothing is changed, and the exit status is 75. An administrator is not \
-         disabled or deleted without --delete-admins, the last administrators are never disabled, and a user who \
+         disabled or deleted without --delete-admins, the last administrators are never disabled or deleted, and a user who \
          was disabled by hand is never deleted: the entry could appear again, and the \
          new user would not be disabled.",
         "Usernames are compared byte by byte, as the server does: case and blanks count. Usernames that differ \
