@@ -31,6 +31,9 @@ pub const TOKEN_EXCHANGE: &str = "Standard Token Exchange";
 /// The switch that rejects authorization requests in a URL, in the settings of a client.
 pub const PUSHED_AUTHORIZATION: &str = "Pushed authorization request required";
 
+/// The switch that rejects logins without PKCE, in the settings of a client.
+pub const REQUIRE_PKCE: &str = "Require PKCE";
+
 /// The switch that puts a claim into ID tokens, in the settings of a mapper.
 pub const ADD_TO_ID_TOKEN: &str = "Add to ID token";
 
@@ -44,7 +47,7 @@ pub const ADD_TO_LIGHTWEIGHT_ACCESS_TOKEN: &str = "Add to lightweight access tok
 pub const MULTIVALUED: &str = "Multivalued";
 
 /// All names.
-pub const ALL: [&str; 14] = [
+pub const ALL: [&str; 15] = [
     ID_TOKEN_SIGNATURE,
     ID_TOKEN_ENCRYPTION,
     USERINFO_SIGNATURE,
@@ -55,6 +58,7 @@ pub const ALL: [&str; 14] = [
     SERVICE_ACCOUNT,
     TOKEN_EXCHANGE,
     PUSHED_AUTHORIZATION,
+    REQUIRE_PKCE,
     ADD_TO_ID_TOKEN,
     ADD_TO_ACCESS_TOKEN,
     ADD_TO_LIGHTWEIGHT_ACCESS_TOKEN,

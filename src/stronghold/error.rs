@@ -5,6 +5,7 @@ use std::fmt;
 use super::path::{MountPathError, NamespaceError};
 use super::source::SettingSource;
 use crate::http::HttpError;
+use crate::policy::keycloak_settings::REQUIRE_PKCE;
 use crate::util::diagnostic::diagnostics;
 use crate::util::file::{FileError, shell_word};
 use crate::util::kind::Kind;
@@ -264,6 +265,11 @@ impl StrongholdError {
     }
 }
 
+/// Whether the provider rejected a request of the server because it has no PKCE (RFC 7636 4.4.1).
+fn mention_pkce(errors: &[String]) -> bool {
+    errors.iter().any(|error| error.contains("code_challenge"))
+}
+
 /// Formats what does not exist: the answer to an unknown mount has a text about handlers, if any.
 fn causes_of_absence(action: &ServerAction, errors: &[String]) -> String {
     let (ServerAction::ListRoles { mount }
@@ -325,6 +331,12 @@ diagnostics! { StrongholdError:
         format!("if this server is of the same cluster, use its URL: --server {}", shell_word(active));
     Self::Sealed(_) => Kind::StrongholdUnavailable, "an administrator of the server has to unseal it";
     Self::NotInitialized(_) => Kind::StrongholdUnavailable;
+    // The server asks the provider for a device code without PKCE, whatever the client requires.
+    Self::Failed { action: ServerAction::StartLogin { .. }, errors, .. } if mention_pkce(errors) =>
+        Kind::StrongholdUnavailable, format!(
+            "the server does not use PKCE with callback_mode=device: use another mode in the role, or switch off \
+             '{REQUIRE_PKCE}' of its client at the provider (Keycloak)"
+        );
     Self::Failed { .. } => Kind::StrongholdUnavailable, "read the log of the server";
     Self::UnexpectedAnswer { .. } => Kind::StrongholdUnexpectedAnswer,
         "use the URL of the server without '/v1' and '/ui', such as https://stronghold.example.org";

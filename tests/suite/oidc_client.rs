@@ -127,3 +127,41 @@ fn refresh_without_id_token_changes_no_roles() {
     assert_eq!((&row["roles"], &row["projects"]), (&json!(["manager"]), &json!(["fusion"])));
     assert_eq!(session(&directory).unwrap()["roles"], json!(["manager"]));
 }
+
+#[test]
+fn login_that_the_provider_does_not_permit_names_the_administrator_and_the_settings() {
+    for (path, what) in [("/device", "the device authorization"), ("/token", "the device code")] {
+        let idp = Idp::start(refusing(path, "not_allowed", "Client is not allowed"));
+        let directory = directory_for(&idp.issuer(), &json!({}));
+        let run = directory.sh("cc-login --method oidc --device").ended(1);
+        let lines = format!(
+            "cc-login: the provider rejected {what}: 'not_allowed': 'Client is not allowed'\nhint: the provider does not \
+             permit this: ask its administrator for the settings of the client and the realm\n"
+        );
+        assert!(run.stderr.ends_with(&lines), "{}", run.stderr);
+        assert_eq!(session(&directory), None);
+    }
+}
+
+#[test]
+fn missing_role_api_is_a_note_without_a_command_and_an_added_one_is_in_the_next_token() {
+    if !has("curl") {
+        return;
+    }
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({"update-user-on-login": true}));
+    log_in(&directory, "").ended(0);
+    let token = directory.sh("cc-login token").ended(0);
+    assert!(
+        token.stderr.contains("note: 'clara' does not have the role 'api': this token is "),
+        "{}",
+        token.stderr
+    );
+    // A role that is added now is not in this token.
+    assert!(!token.stderr.contains("hint: ") && !token.stderr.contains("role add"), "{}", token.stderr);
+    directory.sh("cc-user role add -q clara api").ended(0);
+    log_in(&directory, "").ended(0);
+    let token = directory.sh("cc-login token").ended(0);
+    assert!(!token.stderr.contains("'api'"), "{}", token.stderr);
+    directory.sh("cc-login token | cc-jwt verify - --endpoint user-api -q").ended(0);
+}

@@ -181,3 +181,18 @@ fn watched_file_has_a_token_that_is_renewed_before_it_expires() {
     let token = site.directory.read("out");
     assert_eq!(token.trim(), site.token());
 }
+
+#[test]
+fn device_login_at_a_client_that_requires_pkce_names_the_setting_of_the_client() {
+    let text = "error performing provider request: 400 Bad Request: Missing parameter: code_challenge_method";
+    let server = Server::start(move |_| errors(500, text));
+    let directory = TestEnv::new();
+    let login = format!("VAULT_ADDR={} cc-login --method stronghold --role test", server.url());
+    let done = directory.sh(&login).ended(69);
+    assert!(
+        done.stderr.contains("Missing parameter: code_challenge_method'\nhint: the server does not use PKCE with callback_mode=device: ")
+            && done.stderr.contains("switch off 'Require PKCE' of its client at the provider (Keycloak)\n"),
+        "{}",
+        done.stderr
+    );
+}

@@ -23,7 +23,7 @@ pub enum OidcError {
     /// A part of the redirect URI is invalid.
     #[error("invalid {what} {}: expected {expected}", quote(.found))]
     InvalidCallbackUrl {
-        /// The part.
+        /// The option of the part.
         what: &'static str,
         /// The invalid value.
         found: String,
@@ -45,7 +45,7 @@ pub enum OidcError {
     #[error("cannot get random numbers from the system: {}", escape(.0))]
     NoRandom(String),
     /// The listen address is invalid.
-    #[error("invalid listen address {}: {why}", quote(.address))]
+    #[error("invalid --listen-address {}: {why}", quote(.address))]
     InvalidListenAddress {
         /// The address.
         address: String,

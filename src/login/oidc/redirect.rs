@@ -109,7 +109,7 @@ impl RedirectParts {
             expected,
         };
         if !matches!(self.method.as_str(), "http" | "https") {
-            return Err(invalid("callback method", &self.method, "http or https"));
+            return Err(invalid("--callback-method", &self.method, "http or https"));
         }
         let expected = "a host name or IP address, without port and path";
         let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
@@ -119,10 +119,10 @@ impl RedirectParts {
         };
         match Host::parse(&host) {
             Ok(parsed) if parsed.to_string().eq_ignore_ascii_case(&host) => {}
-            _ => return Err(invalid("callback host", &self.host, expected)),
+            _ => return Err(invalid("--callback-host", &self.host, expected)),
         }
         if self.port == Some(0) {
-            return Err(invalid("callback port", "0", "1 to 65535"));
+            return Err(invalid("--callback-port", "0", "1 to 65535"));
         }
         Ok(format!("{}://{host}:{}{CALLBACK_PATH}", self.method, self.port.unwrap_or(bound)))
     }

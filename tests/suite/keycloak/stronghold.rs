@@ -154,6 +154,7 @@ fn keycloak_behind_openbao_logs_in_by_the_commands_of_the_guide() {
     // OpenBao does not use PKCE in this mode.
     let rejected = site.run("", &terminal).ended(69);
     assert!(rejected.stderr.contains("Missing parameter: code_challenge_method"), "{}", rejected.stderr);
+    assert!(rejected.stderr.contains("switch off 'Require PKCE' of its client"), "{}", rejected.stderr);
     site.realm.change_client("stronghold", &json!({"attributes": {"pkce.code.challenge.method": ""}}));
     let device = site.logs_in(Site::at_display(&terminal));
     assert!(device.stderr.contains("?user_code="), "{}", device.stderr);
