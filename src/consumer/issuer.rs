@@ -137,7 +137,8 @@ impl TokenIssuer {
             issuer: None,
             audience: Vec::new(),
             scope: None,
-            jti: JwtId::None,
+            // Two places have different tokens, also if they are renewed in one second. The server ignores the claim.
+            jti: JwtId::Random,
             claims: Vec::new(),
             algorithm: None,
             kid: None,

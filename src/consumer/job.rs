@@ -156,8 +156,14 @@ impl ConsumerRenewer<'_> {
         for token in &job.tokens {
             let spec = issuer.current(&token.spec)?;
             let found = job.find(&text, token)?;
-            let value = TokenValue::of(&found.value)
-                .ok_or_else(|| job.edit_error(&token.member, EditError::NotAToken))?;
+            let value = match TokenValue::of(&found.value) {
+                Some(value) => value,
+                // Only the members of the programs, whose value is a token in any case.
+                None if mode == RenewMode::Force && token_use(found.path()) != TokenUse::Unknown => {
+                    TokenValue::MISSING
+                }
+                None => return Err(job.edit_error(&token.member, EditError::NotAToken)),
+            };
             overrides::warn(
                 job.path(),
                 &token.member,

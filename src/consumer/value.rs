@@ -10,6 +10,9 @@ pub(super) struct TokenValue<'a> {
 }
 
 impl<'a> TokenValue<'a> {
+    /// The value of a member that does not have a token.
+    pub(super) const MISSING: Self = Self { prefix: "", token: "" };
+
     /// Splits a value. Returns `None` if it is another text.
     pub(super) fn of(value: &'a str) -> Option<Self> {
         let at = value.rfind(' ').map_or(0, |at| at + 1);

@@ -13,7 +13,9 @@ use super::remedy::{StoredToken, TokenRemedies};
 use crate::config::{Settings, Variable};
 use crate::http::{is_loopback, parse_url};
 use crate::key::verifying::server_base64;
+use crate::scan::OccurrenceKind;
 use crate::scan::names::{TokenUse, token_use};
+use crate::scan::token_members::{MemberWithoutToken, OtherContent, members_without_token};
 use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::json;
 use crate::util::quote::{escape, quote, quote_path};
@@ -26,6 +28,14 @@ const MAX_DEPTH: usize = 4;
 
 /// The deepest member.
 const MAX_NESTING: usize = 64;
+
+/// The files of programs.
+#[derive(Default)]
+struct ConfigFiles {
+    json: Vec<PathBuf>,
+    /// YAML, TOML, INI, environment files and others.
+    others: Vec<PathBuf>,
+}
 
 /// A configuration of a program.
 struct ProgramConfig {
@@ -44,13 +54,19 @@ pub(super) fn examine(
         metric_store(path, settings, findings);
     }
     let own = settings.and_then(|settings| settings.config_file.clone());
-    let mut paths = Vec::new();
+    let mut paths = ConfigFiles::default();
     request.paths.iter().for_each(|path| add_files(path, 0, &mut paths));
-    paths.extend(own.clone());
-    paths.extend(request.metric_store.clone());
-    paths.sort();
-    paths.dedup();
-    for config in paths.into_iter().filter_map(read) {
+    paths.json.extend(own.clone());
+    paths.json.extend(request.metric_store.clone());
+    paths.others.extend(settings.and_then(|settings| settings.env_file.clone()));
+    for list in [&mut paths.json, &mut paths.others] {
+        list.sort();
+        list.dedup();
+    }
+    for (is_json, list) in [(true, &paths.json), (false, &paths.others)] {
+        list.iter().for_each(|path| check_token_members(path, is_json, remedies, findings));
+    }
+    for config in paths.json.into_iter().filter_map(read) {
         let is_checked =
             request.metric_store.as_ref() == Some(&config.path) || own.as_ref() == Some(&config.path);
         if !is_checked {
@@ -65,7 +81,7 @@ pub(super) fn examine(
 }
 
 /// Adds the configurations below a path. Symbolic links in directories are not followed.
-fn add_files(path: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+fn add_files(path: &Path, depth: usize, found: &mut ConfigFiles) {
     let metadata = if depth == 0 { fs::metadata(path) } else { fs::symlink_metadata(path) };
     let Ok(metadata) = metadata else { return };
     if metadata.is_dir() && depth < MAX_DEPTH {
@@ -73,11 +89,12 @@ fn add_files(path: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         entries.sort();
         entries.iter().for_each(|entry| add_files(entry, depth + 1, found));
-    } else if metadata.is_file()
-        && path.extension().is_some_and(|ending| ending == "json")
-        && found.len() < MAX_FILES
-    {
-        found.push(path.to_owned());
+    } else if metadata.is_file() && metadata.len() <= SETTINGS_LIMIT {
+        let is_json = path.extension().is_some_and(|ending| ending == "json");
+        let list = if is_json { &mut found.json } else { &mut found.others };
+        if list.len() < MAX_FILES {
+            list.push(path.to_owned());
+        }
     }
 }
 
@@ -219,6 +236,42 @@ fn check_object(
     }
 }
 
+/// Checks the members of a file in any format that should have a token.
+fn check_token_members(
+    path: &Path,
+    is_json: bool,
+    remedies: Option<&TokenRemedies>,
+    findings: &mut Findings,
+) {
+    let Ok(bytes) = file::read(path, SETTINGS_LIMIT) else { return };
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    for MemberWithoutToken { member, content, is_optional } in members_without_token(&bytes, &name) {
+        let has = match content {
+            // The empty members of JSON are checked with their object.
+            OtherContent::Empty if is_json || is_optional => continue,
+            OtherContent::Empty => "is empty: it does not have a token".to_owned(),
+            OtherContent::Placeholder => "has a placeholder instead of a token".to_owned(),
+            OtherContent::Item(OccurrenceKind::NkeySeed) => {
+                "has the seed of an nkey instead of a token".to_owned()
+            }
+            OtherContent::Item(OccurrenceKind::NatsToken) => {
+                "has a user JWT of NATS instead of a token".to_owned()
+            }
+            OtherContent::Item(kind) => format!("has a {} instead of a token", kind.name().replace('-', " ")),
+            OtherContent::Text => "has a text that is not a token".to_owned(),
+        };
+        let file = path.to_string_lossy();
+        let token = StoredToken { file: &file, member: Some(&member), subject: None };
+        let remedy = remedies.map(|remedies| remedies.renewal(&token, false, content != OtherContent::Empty));
+        let mut of_member = findings.of(Area::Tokens, escape(&format!("{file} {member}")));
+        let message = format!("the member {has}");
+        match content {
+            OtherContent::Empty => of_member.warn("token-missing", message, remedy),
+            _ => of_member.fail("token-missing", message, remedy),
+        }
+    }
+}
+
 fn pointer(path: &[String]) -> String {
     path.iter().map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect()
 }
@@ -234,7 +287,12 @@ fn check_token(
 ) -> bool {
     let name = path.last().map_or("", String::as_str);
     // A token of QuestDB or InfluxDB is not one of this server.
-    if token_use(path) == TokenUse::Unknown || name == "bearer_token" {
+    let is_token = match token_use(path) {
+        TokenUse::Unknown => false,
+        TokenUse::Api => name != "bearer_token",
+        TokenUse::MetricStore => name == "token",
+    };
+    if !is_token {
         return false;
     }
     let has_other = ["file", "env"].iter().any(|ending| {

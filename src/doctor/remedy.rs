@@ -1,5 +1,7 @@
 //! The command that replaces a token in the file of its program.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::DoctorRequest;
@@ -126,6 +128,10 @@ fn is_plain(name: &str) -> bool {
 /// Builds the commands that replace tokens.
 pub(super) struct TokenRemedies {
     users: Option<(UserDb, DisabledUsers)>,
+    /// The user table exists, but cannot be read.
+    is_unreadable: bool,
+    /// The users that earlier remedies of the report add.
+    added: RefCell<HashSet<String>>,
     /// The options of the settings, as they are given to the examination.
     options: String,
     lifetime: String,
@@ -143,7 +149,19 @@ impl TokenRemedies {
             Some(_) => String::new(),
             None => format!(" --ttl {LIFETIME}"),
         };
-        Self { users, options: settings_options(&request.sources), lifetime }
+        let is_unreadable = users.is_none() && settings.db.value.exists();
+        Self {
+            users,
+            is_unreadable,
+            added: RefCell::default(),
+            options: settings_options(&request.sources),
+            lifetime,
+        }
+    }
+
+    /// Returns whether the user table exists but cannot be read, which is a finding of its own.
+    pub(super) const fn are_users_unreadable(&self) -> bool {
+        self.is_unreadable
     }
 
     /// Returns the state of a user.
@@ -183,7 +201,8 @@ impl TokenRemedies {
             }
         };
         let user = shell_word(&name);
-        let add = if is_new {
+        // The remedies are run in the order of the report.
+        let add = if is_new && self.added.borrow_mut().insert(name.clone()) {
             format!("cc-user add {user} --role api --no-password{} && ", self.options)
         } else {
             String::new()

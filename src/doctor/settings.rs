@@ -1,8 +1,12 @@
 //! The environment file and the configuration.
 
+use std::path::Path;
+
 use super::DoctorRequest;
 use super::finding::{Area, Findings, SourceFindings};
-use crate::config::{self, ConfigError, ServerEffect, ServerFinding, ServerKeys, Settings, Variable};
+use crate::config::{
+    self, ConfigError, DEFAULT_ENV_FILE, ServerEffect, ServerFinding, ServerKeys, Settings, Variable,
+};
 use crate::key::verifying::thumbprint;
 use crate::policy::AllowedAddresses;
 use crate::policy::client_address;
@@ -56,7 +60,10 @@ pub(super) fn examine(request: &DoctorRequest, findings: &mut Findings) -> Optio
 fn access_remedy(error: &ConfigError) -> Option<String> {
     match error {
         ConfigError::File(FileError::Untrusted { path, why: UntrustedReason::Writable(_), .. }) => {
-            Some(format!("chmod go-w {}", shell_word(&path.to_string_lossy())))
+            // Other accounts must not read the environment file either.
+            let is_env_file = path.file_name() == Path::new(DEFAULT_ENV_FILE).file_name();
+            let change = if is_env_file { "g-w,o=" } else { "go-w" };
+            Some(format!("chmod {change} {}", shell_word(&path.to_string_lossy())))
         }
         _ => None,
     }

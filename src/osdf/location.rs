@@ -136,7 +136,7 @@ pub enum FieldError {
     },
     /// A text that YAML 1.1, and therefore Kubernetes, reads differently from YAML 1.2.
     #[error(
-        "{text} is {in_kubernetes} to Kubernetes and a string to others: put it in quotes or write {in_kubernetes}"
+        "{text} is {in_kubernetes} in YAML 1.1 and a string in YAML 1.2: put it in quotes or write {in_kubernetes}"
     )]
     Ambiguous {
         /// The text.

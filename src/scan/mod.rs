@@ -28,6 +28,7 @@ mod report;
 mod tar;
 #[cfg(test)]
 mod testing;
+pub(crate) mod token_members;
 mod walk;
 mod yaml;
 

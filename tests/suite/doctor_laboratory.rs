@@ -185,3 +185,126 @@ fn laboratory_random_sets_of_five_problems_are_found_and_repaired() {
         plant_find_and_repair(&healthy, &five(&mut rng));
     }
 }
+
+/// A member that should have a token: shell commands that write the text in `$V` there, and the finding's source.
+const MEMBERS: [(&str, &str); 9] = [
+    ("member cc-slurm-adapter/config.json /ccRestJwt \"$V\"", "cc-slurm-adapter/config.json /ccRestJwt"),
+    ("member cc-metric-collector/sinks.json /s4/jwt \"$V\"", "cc-metric-collector/sinks.json /s4/jwt"),
+    (
+        "member cc-energy-manager/config.json /sinks/out/jwt \"$V\"",
+        "cc-energy-manager/config.json /sinks/out/jwt",
+    ),
+    (
+        "member config.json /metric-store-external/0/token \"$V\"",
+        "config.json /metric-store-external/0/token",
+    ),
+    (
+        "printf '{\"cc-backend\": {\"host\": \"h\", \"apikey\": \"%s\"}}' \"$V\" > scripts/condor.json",
+        "scripts/condor.json /cc-backend/apikey",
+    ),
+    (
+        "printf 'CCSYNC_APIKEY = %s\\n' \"$V\" > scripts/99-ccsync.conf",
+        "scripts/99-ccsync.conf CCSYNC_APIKEY",
+    ),
+    (
+        "printf 'sinks:\\n  out: {type: http, jwt: \"%s\"}\\n' \"$V\" > scripts/c.yaml",
+        "scripts/c.yaml /sinks/out/jwt",
+    ),
+    ("printf '[sinks.out]\\njwt = \"%s\"\\n' \"$V\" > scripts/c.toml", "scripts/c.toml sinks.out.jwt"),
+    ("printf 'METRICSTORE_TOKEN=\"%s\"\\n' \"$V\" > scripts/x.env", "scripts/x.env METRICSTORE_TOKEN"),
+];
+
+#[test]
+fn doctor_member_without_a_token_is_found_in_each_program_and_its_remedy_writes_a_token() {
+    let healthy = laboratory();
+    for (text, expected) in [
+        ("V=x", "a text that is not a token"),
+        ("V='<token>'", "a placeholder"),
+        ("V=$(key)", "a public key"),
+        ("V=$(sed -n 's/^JWT_PRIVATE_KEY=//p' .env | tr -d '\"')", "a private key"),
+        ("V=$(cat cc-node-controller/node.seed)", "the seed of an nkey"),
+    ] {
+        let directory = copy_of(&healthy);
+        for (plant, _) in MEMBERS {
+            run(&directory, &format!("umask 077; {text}; {plant}"));
+        }
+        let report = examine(&directory, "");
+        let missing: Vec<Value> =
+            problems(&report).into_iter().filter(|one| one["check"] == "token-missing").collect();
+        for (_, place) in MEMBERS {
+            let of_place: Vec<&Value> =
+                missing.iter().filter(|one| one["source"].as_str().unwrap().contains(place)).collect();
+            assert_eq!(of_place.len(), 1, "{text} {place}: {:#?}", problems(&report));
+            let message = of_place[0]["message"].as_str().unwrap();
+            assert!(message.contains(expected), "{place}: {message}");
+        }
+        assert_eq!(missing.len(), MEMBERS.len(), "{missing:#?}");
+        missing.iter().for_each(|one| run(&directory, one["hint"].as_str().unwrap()));
+        // The variable overrides the token in the configuration, which is another problem.
+        run(&directory, "rm scripts/x.env");
+        assert_eq!(problems(&examine(&directory, "")), Vec::<Value>::new(), "{text}");
+    }
+}
+
+#[test]
+fn doctor_file_with_a_secret_that_others_can_read_is_found_and_fixed() {
+    let healthy = laboratory();
+    healthy
+        .sh("gen-keypair -f pem -o pem -q && mv pem/private.pem scripts/private.pem && rm -r pem && \
+             printf 'TOKEN=%s\\n' $(cc-jwt issue export -q --ttl 2160h) > scripts/.env && \
+             chmod 600 scripts/private.pem scripts/.env")
+        .ended(0);
+    assert_eq!(found(&examine(&healthy, "")), Found::new());
+    for file in [
+        "scripts/private.pem",
+        "scripts/.env",
+        "scripts/token",
+        "scripts/grafana.yaml",
+        "backend.creds",
+        "cc-metric-store/store.creds",
+        "cc-node-controller/node.seed",
+        "cc-slurm-adapter/config.json",
+        ".env",
+        "config.json",
+        "var/job.db",
+    ] {
+        for (mode, repaired) in [("604", "0600"), ("644", "06"), ("660", "06"), ("606", "0600")] {
+            if file == "var/job.db" && mode.starts_with("66") {
+                // The database is not used: the tokens of its users are not reported.
+                let other = copy_of(&healthy);
+                run(&other, "chmod 660 var/job.db");
+                let areas = problems(&examine(&other, ""));
+                assert!(areas.iter().all(|one| one["area"] != "tokens"), "{areas:#?}");
+                assert_eq!(problems(&examine(&other, "--fix")), Vec::<Value>::new());
+                continue;
+            }
+            if file == "var/job.db" && mode == "606" {
+                continue;
+            }
+            // The environment file and the database may be readable for the group of the server.
+            let plant = format!("chmod {mode} {file}");
+            let directory = copy_of(&healthy);
+            run(&directory, &plant);
+            let report = examine(&directory, "");
+            let of_file = problems(&report);
+            assert_eq!(of_file.len(), 1, "{file} {mode}: {of_file:#?}");
+            assert!(of_file[0].to_string().contains(file), "{of_file:?}");
+            assert!(["file-mode", "file-untrusted"].iter().any(|check| of_file[0]["check"] == *check));
+            let hint = of_file[0]["hint"].as_str().unwrap().to_owned();
+            let other = copy_of(&directory);
+            run(&other, &hint);
+            // The configuration is not used before its mode is corrected, so its tokens are found then.
+            if file == "config.json" {
+                let rest = problems(&examine(&other, ""));
+                rest.iter().for_each(|one| run(&other, one["hint"].as_str().unwrap()));
+            }
+            let fixed = examine(&directory, "--fix");
+            assert_eq!(fixed["fixed_files"].as_array().unwrap().len(), 1, "{fixed:#}");
+            for repaired_one in [&directory, &other] {
+                assert_eq!(found(&examine(repaired_one, "")), Found::new(), "{file} {mode} {hint}");
+                let mode = repaired_one.sh(&format!("stat -c 0%a {file}")).ended(0).stdout;
+                assert!(mode.trim().starts_with(repaired) && mode.trim().ends_with('0'), "{file}: {mode}");
+            }
+        }
+    }
+}

@@ -59,7 +59,7 @@ pub(super) struct Renew {
     #[arg(long, conflicts_with = "force")]
     check: bool,
 
-    /// Sign every token, even if it is not due
+    /// Sign every token, even if it is not due; --into replaces other text in a member for a token
     #[arg(long)]
     force: bool,
 
