@@ -16,7 +16,7 @@ use super::rights::{PlannedRights, Rights};
 use super::rules::SyncRules;
 use super::similar_usernames::similar_usernames;
 
-/// A missing administrator whom the rules disable or delete.
+/// A missing administrator to disable or to delete.
 #[derive(Debug)]
 struct RemovedAdmin {
     removal: Removal,

@@ -7,7 +7,7 @@ use crate::slapd::{BASE, Manner, Slapd, TREE, person};
 use crate::support::{Run, TestEnv, has};
 use crate::sync::{configure, directory_for, table};
 
-const GROUPS: &str = "ou=groups,dc=rz,dc=example,dc=com";
+pub const GROUPS: &str = "ou=groups,dc=rz,dc=example,dc=com";
 
 /// Three users.
 fn people() -> String {
@@ -29,7 +29,7 @@ fn group(cn: &str, class: &str, attribute: &str, members: &[&str]) -> String {
     ldif + "\n"
 }
 
-fn user_dn(uid: &str) -> String {
+pub fn user_dn(uid: &str) -> String {
     format!("UID={uid} , ou=People,{BASE}")
 }
 
@@ -168,7 +168,7 @@ fn group_map_without_nesting_counts_direct_members_only() {
 }
 
 /// A synchronized table in which every user has something by a group.
-fn synchronized() -> (Slapd, TestEnv, Value) {
+pub fn synchronized() -> (Slapd, TestEnv, Value) {
     let (_, ldif, settings, manner) = layouts().remove(1);
     let server = Slapd::start(&ldif, &manner);
     let directory = directory_for(&server.url(), settings.clone());

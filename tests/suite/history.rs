@@ -389,3 +389,94 @@ fn dry_run_of_every_verb_is_worded_as_a_plan() {
         }
     }
 }
+
+#[test]
+fn log_prints_the_runs_of_its_filters_and_rejects_wrong_values() {
+    let directory = site(2);
+    directory
+        .sh("cc-user set -q u0 --name A && cc-user set -q u1 --name B && cc-user del -q u1 --source ldap \
+             && cc-user set -q u0 --name C")
+        .ended(0);
+    let commands = |arguments: &str| -> Vec<String> {
+        let run = directory.sh(&format!("cc-user log --json {arguments}")).ended(0);
+        let lines = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| line["command"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = [
+        "import -q users.jsonl",
+        "set -q u0 --name A",
+        "set -q u1 --name B",
+        "del -q u1 --source ldap",
+        "set -q u0 --name C",
+    ];
+    assert_eq!(commands(""), all);
+    assert_eq!(commands("--limit 2"), all[3..]);
+    assert_eq!(commands("--limit 0"), all);
+    assert_eq!(commands("--limit 18446744073709551615"), all);
+    assert_eq!(commands("u0"), [all[0], all[1], all[4]]);
+    assert_eq!(commands("u0 --limit 1"), [all[4]]);
+    assert_eq!(commands("u1"), [all[0], all[2], all[3]]);
+    assert_eq!(commands("--since=-1h"), all);
+    assert_eq!(commands("--since +1h"), [""; 0]);
+    let older = directory.sh("cc-user log --limit 2").ended(0);
+    assert!(older.stderr.contains("3 older runs are not shown: --limit 0 prints all"), "{}", older.stderr);
+    for arguments in ["U0", "nemo", "--since +1h", "--run 20010101"] {
+        let run = directory.sh(&format!("cc-user log {arguments}")).ended(0);
+        assert_eq!((run.stdout.as_str(), run.stderr.contains("no runs found")), ("", true), "{arguments}");
+    }
+    // One run by its ID, and by the beginning of it.
+    let last = directory.sh("cc-user log --limit 1 --json").ended(0).json();
+    let id = last["run"].as_str().unwrap();
+    assert_eq!(commands(&format!("--run {id}")), [all[4]]);
+    assert_eq!(commands(&format!("--run {} u1", &id[..8])), [all[0], all[2], all[3]]);
+    let shown = directory.sh(&format!("cc-user log --run {id} --json")).ended(0).json();
+    assert_eq!(
+        shown["users"],
+        serde_json::json!([{"username": "u0", "action": "change",
+                            "values": [{"value": "name", "before": "A", "after": "C"}]}])
+    );
+    for (arguments, message) in [
+        ("--limit -1", "expected a whole number"),
+        ("--limit x", "expected a whole number"),
+        ("--limit 18446744073709551616", "expected a whole number"),
+        ("--since tomorrow", "--since: invalid time 'tomorrow': expected a date or time"),
+        ("--since ''", "--since: invalid time ''"),
+        ("--run LAST", "expected an ID such as"),
+        ("--run 2026", "at least its first 8 characters"),
+        ("--run ../../etc", "expected an ID such as"),
+        ("u0 u1", "unexpected argument"),
+    ] {
+        let run = directory.sh(&format!("cc-user log {arguments}")).ended(2);
+        assert!(run.stderr.contains(message), "{arguments}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn undo_selects_a_run_by_last_or_id_and_rejects_wrong_values() {
+    let directory = site(1);
+    directory.sh("cc-user set -q u0 --name A && cc-user set -q u0 --name B").ended(0);
+    let name = || directory.sh("cc-user show u0 --json").ended(0).json()["name"].clone();
+    let (users, journal) = (directory.sh("cc-user export").stdout, directory.read(JOURNAL));
+    let id = directory.sh("cc-user log --limit 1 --json").ended(0).json()["run"].as_str().unwrap().to_owned();
+    for (arguments, status, message) in [
+        ("", 2, "RUN"),
+        ("first", 2, "expected LAST, an ID such as"),
+        ("2026", 2, "at least its first 8 characters"),
+        ("''", 2, "expected LAST, an ID such as"),
+        ("u0", 2, "expected LAST, an ID such as"),
+        ("LAST LAST", 2, "unexpected argument"),
+        ("20010101-000000-000000", 1, "20010101-000000-000000"),
+        // Three runs begin with the date.
+        (&id[..8], 2, "ambiguous run: several IDs begin with this text"),
+    ] {
+        let run = directory.sh(&format!("cc-user undo {arguments}"));
+        assert_eq!(run.status, status, "{arguments}: {}", run.stderr);
+        assert!(run.stderr.contains(message), "{arguments}: {}", run.stderr);
+        assert_eq!(directory.sh("cc-user export").stdout, users, "{arguments}");
+        assert_eq!(directory.read(JOURNAL), journal, "{arguments}");
+    }
+    directory.sh(&format!("cc-user undo -q {id}")).ended(0);
+    assert_eq!(name(), "A");
+    directory.sh("cc-user undo -q last").ended(0);
+    assert_eq!(name(), "B", "an undo can be undone");
+}

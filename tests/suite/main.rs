@@ -106,6 +106,7 @@ mod support;
 mod sync;
 mod sync_faults;
 mod sync_grace;
+mod sync_grace_access;
 mod sync_grace_faults;
 mod terminal;
 mod token;
