@@ -10,20 +10,34 @@ use crate::support::{Run, TestEnv};
 
 const AUDIENCE: &str = "https://cc.example.org";
 
-/// Runs a command at a site with the login role `ci`, in a job whose variable `JWT` has a token of the provider.
-fn run(provider: &CiProvider, config: &Value, role: &Value, command: &str) -> Run {
-    let directory = TestEnv::with_setup();
-    let mut settings: Value = serde_json::from_str(&directory.read("config.json")).unwrap();
-    for (member, value) in [("jwt-config", config.clone()), ("jwt-roles", json!({"ci": role}))] {
-        if !value.is_null() {
-            settings["auth"][member] = value;
-        }
+/// A job whose variable `JWT` has a token of the provider, at a site whose settings a case replaces.
+struct Job {
+    directory: TestEnv,
+    settings: Value,
+    token: String,
+}
+
+impl Job {
+    fn new(provider: &CiProvider) -> Self {
+        let directory = TestEnv::new();
+        directory.sh("cc-user init -q").ended(0);
+        directory.write("junk", "junk\n");
+        fs::set_permissions(directory.file("junk"), fs::Permissions::from_mode(0o600)).unwrap();
+        let settings = serde_json::from_str(&directory.read("config.json")).unwrap();
+        Self { directory, settings, token: provider.token(AUDIENCE) }
     }
-    directory.write("config.json", settings.to_string());
-    directory.write("junk", "junk\n");
-    fs::set_permissions(directory.file("junk"), fs::Permissions::from_mode(0o600)).unwrap();
-    let token = provider.token(AUDIENCE);
-    directory.sh(&format!("export JWT='{token}'; {command}"))
+
+    /// Runs a command at the site with the login role `ci`.
+    fn run(&self, config: &Value, role: &Value, command: &str) -> Run {
+        let mut settings = self.settings.clone();
+        for (member, value) in [("jwt-config", config.clone()), ("jwt-roles", json!({"ci": role}))] {
+            if !value.is_null() {
+                settings["auth"][member] = value;
+            }
+        }
+        self.directory.write("config.json", settings.to_string());
+        self.directory.sh(&format!("export JWT='{}'; {command}", self.token))
+    }
 }
 
 /// Asserts that one line is the error, and that it or its hint names the setting.
@@ -44,6 +58,7 @@ fn assert_named(run: &Run, status: i32, names: &str) {
 #[test]
 fn wrong_setting_of_the_keys_of_login_roles_is_named_in_one_line() {
     let provider = CiProvider::gitlab();
+    let job = Job::new(&provider);
     let issuer = provider.issuer();
     let role = json!({"role_type": "jwt", "user_claim": "project_path", "bound_audiences": [AUDIENCE]});
     let keys = format!("{issuer}/openid/v1/jwks");
@@ -85,13 +100,14 @@ fn wrong_setting_of_the_keys_of_login_roles_is_named_in_one_line() {
         ),
         (json!({"oidc_discovery_url": issuer, "bound_issuer": "https://x"}), 1, "(bound_issuer)"),
     ] {
-        assert_named(&run(&provider, &config, &role, "cc-login --identity env:JWT --role ci"), status, names);
+        assert_named(&job.run(&config, &role, "cc-login --identity env:JWT --role ci"), status, names);
     }
 }
 
 #[test]
 fn wrong_setting_of_a_login_role_of_a_job_is_named_in_one_line() {
     let provider = CiProvider::gitlab();
+    let job = Job::new(&provider);
     let config = json!({"oidc_discovery_url": provider.issuer(), "bound_issuer": provider.issuer()});
     for (change, status, names) in [
         (json!({"bound_audiences": ["x"]}), 1, "expected 'x' (bound_audiences)"),
@@ -110,13 +126,14 @@ fn wrong_setting_of_a_login_role_of_a_job_is_named_in_one_line() {
         let mut role =
             json!({"role_type": "jwt", "user_claim": "project_path", "bound_audiences": [AUDIENCE]});
         role.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        assert_named(&run(&provider, &config, &role, "cc-login --identity env:JWT --role ci"), status, names);
+        assert_named(&job.run(&config, &role, "cc-login --identity env:JWT --role ci"), status, names);
     }
 }
 
 #[test]
 fn wrong_source_of_the_identity_of_a_job_is_named_in_one_line() {
     let provider = CiProvider::github();
+    let job = Job::new(&provider);
     let config = json!({"oidc_discovery_url": provider.issuer(), "bound_issuer": provider.issuer()});
     let role = json!({"role_type": "jwt", "user_claim": "repository", "bound_audiences": [AUDIENCE]});
     let github = |url: &str| format!("ACTIONS_ID_TOKEN_REQUEST_URL='{url}' ACTIONS_ID_TOKEN_REQUEST_TOKEN=x");
@@ -138,10 +155,6 @@ fn wrong_source_of_the_identity_of_a_job_is_named_in_one_line() {
             "ACTIONS_ID_TOKEN_REQUEST_URL: cannot connect to",
         ),
     ] {
-        assert_named(
-            &run(&provider, &config, &role, &format!("{variables} cc-login {options}")),
-            status,
-            names,
-        );
+        assert_named(&job.run(&config, &role, &format!("{variables} cc-login {options}")), status, names);
     }
 }

@@ -45,19 +45,34 @@ fn role(more: &Value, status: i32, names: &'static str) -> Case {
     Case { options: "--role r", auth: json!({"jwt-roles": {"r": role}}), status, names, ..Case::default() }
 }
 
-impl Case {
-    fn run(&self, realm: &Realm) -> Run {
-        let directory = realm.directory(&self.entry);
-        let mut config: Value = serde_json::from_str(&directory.read("config.json")).unwrap();
-        config["auth"].as_object_mut().unwrap().extend(self.auth.as_object().unwrap().clone());
-        directory.write("config.json", config.to_string());
-        directory.write(".env", directory.read(".env").replace(self.env.0, self.env.1));
-        log_in(&directory, self.options)
+/// A site whose settings each case replaces; no case changes anything else, because each login fails.
+struct Site {
+    directory: TestEnv,
+    config: Value,
+    env: String,
+}
+
+impl Site {
+    fn new(realm: &Realm) -> Self {
+        let directory = realm.directory(&json!({}));
+        directory.sh("umask 077; echo junk > junk").ended(0);
+        let config = serde_json::from_str(&directory.read("config.json")).unwrap();
+        let env = directory.read(".env");
+        Self { directory, config, env }
+    }
+
+    fn run(&self, case: &Case) -> Run {
+        let mut config = self.config.clone();
+        let members = |value: &Value| value.as_object().unwrap().clone();
+        config["auth"]["oidc"].as_object_mut().unwrap().extend(members(&case.entry));
+        config["auth"].as_object_mut().unwrap().extend(members(&case.auth));
+        self.directory.write("config.json", config.to_string());
+        self.directory.write(".env", self.env.replace(case.env.0, case.env.1));
+        log_in(&self.directory, case.options)
     }
 }
 
 fn log_in(directory: &TestEnv, options: &str) -> Run {
-    directory.sh("umask 077; echo junk > junk").ended(0);
     let browser = format!("{} %s > /dev/null 2> /dev/null", page(""));
     let is_page = !["--client-credentials", "--method"].iter().any(|option| options.contains(option));
     let line = if is_page {
@@ -104,10 +119,10 @@ fn wrong_setting_of_an_openid_login_is_named_in_one_line() {
         variable(("OID_CLIENT_ID=cc", ""), 78, "OID_CLIENT_ID is not set"),
         variable(("OID_CLIENT_ID=cc", "OID_CLIENT_ID="), 78, "OID_CLIENT_ID is set to an empty value"),
         Case {
-            options: "--timeout 2s",
+            options: "--timeout 1s",
             ..variable(("=cc", "=gone"), 1, "check OID_CLIENT_ID, and register")
         },
-        Case { options: "--timeout 2s", ..entry("client-id", "gone", 1, "check auth.oidc.client-id, and") },
+        Case { options: "--timeout 1s", ..entry("client-id", "gone", 1, "check auth.oidc.client-id, and") },
         variable(("s3cret", "wrong"), 77, "check OID_CLIENT_ID and OID_CLIENT_SECRET"),
         variable(("OID_CLIENT_SECRET=s3cret", ""), 77, "set OID_CLIENT_SECRET if the client is not public"),
         entry(
@@ -141,7 +156,7 @@ fn wrong_setting_of_an_openid_login_is_named_in_one_line() {
         option("--path gone", 78, "no OpenID provider 'gone'"),
         option("--role gone", 78, "--role: auth.jwt-roles does not have the role 'gone'"),
         option("--listen-address 192.0.2.1", 2, "set --listen-address to an address of this computer"),
-        option("--callback-host cc.example --timeout 2s", 1, "redirect URI http://cc.example:"),
+        option("--callback-host cc.example --timeout 1s", 1, "redirect URI http://cc.example:"),
         role(
             &json!({"role_type": "jwt", "bound_audiences": "x", "allowed_redirect_uris": null}),
             78,
@@ -157,8 +172,9 @@ fn wrong_setting_of_an_openid_login_is_named_in_one_line() {
         option("--client-credentials --identity file:gone", 66, "'gone' does not exist"),
         option("--client-credentials --identity env:GONE", 78, "the variable GONE is not set"),
     ];
+    let site = Site::new(&realm);
     for case in cases {
-        assert_named(&case.run(&realm), case.status, case.names);
+        assert_named(&site.run(&case), case.status, case.names);
     }
 }
 
@@ -166,23 +182,31 @@ fn wrong_setting_of_an_openid_login_is_named_in_one_line() {
 fn wrong_setting_of_the_client_at_keycloak_is_named_in_one_line() {
     let Some(realm) = Realm::new() else { return };
     let directory = realm.directory(&json!({}));
-    for (change, undo, status, names) in [
-        (json!({"standardFlowEnabled": false}), json!({"standardFlowEnabled": true}), 77, "'Standard flow'"),
+    for (change, undo, options, status, names) in [
+        (
+            json!({"standardFlowEnabled": false}),
+            json!({"standardFlowEnabled": true}),
+            "",
+            77,
+            "'Standard flow'",
+        ),
         (
             json!({"attributes": {"require.pushed.authorization.requests": "true"}}),
             json!({"attributes": {"require.pushed.authorization.requests": "false"}}),
+            "",
             78,
             "'Pushed authorization request required'",
         ),
         (
             json!({"redirectUris": ["http://localhost/other"]}),
             json!({"redirectUris": ["http://localhost/oidc/callback"]}),
+            "--timeout 1s",
             1,
             "register exactly the redirect URI http://localhost:",
         ),
     ] {
         realm.change_client("cc", &change);
-        assert_named(&log_in(&directory, "--timeout 5s"), status, names);
+        assert_named(&log_in(&directory, options), status, names);
         realm.change_client("cc", &undo);
     }
 }
