@@ -19,7 +19,7 @@ use crate::renew::{
 use crate::scan::names::{TokenUse, is_header, token_use};
 use crate::util::file::{FileError, Location, ReplaceableFile, SETTINGS_LIMIT};
 use crate::util::note::Notes;
-use crate::util::quote::quote;
+use crate::util::quote::{quote, quote_path};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
@@ -128,7 +128,7 @@ impl ConsumerRenewer<'_> {
             return renewal.and_then(|renewal| with_pending_command(job, renewal));
         }
         // The command of an earlier change is due even if this renewal failed.
-        let command = self.run_pending_commands(job);
+        let command = self.run_pending_commands(job, notes);
         match (renewal, command) {
             (Ok(renewal), Ok(command)) => Ok(Renewal { command, ..renewal }),
             (Ok(_), Err(error)) => Err(error),
@@ -212,10 +212,27 @@ impl ConsumerRenewer<'_> {
         Ok(())
     }
 
-    /// Runs the commands of a file with a marker, and deletes the marker if all of them succeed.
-    fn run_pending_commands(&mut self, job: &ConsumerFile) -> Result<Option<CommandResult>, ConsumerError> {
+    /// Runs the commands of a file with a marker, and deletes the marker if all of them succeed. Without a command, the
+    /// marker remains for the next run with one.
+    fn run_pending_commands(
+        &mut self,
+        job: &ConsumerFile,
+        notes: &mut Notes,
+    ) -> Result<Option<CommandResult>, ConsumerError> {
         let commands = job.commands();
-        let Some(marker) = pending_marker(job)?.filter(|_| !commands.is_empty()) else { return Ok(None) };
+        let Some(marker) = pending_marker(job)? else { return Ok(None) };
+        if commands.is_empty() {
+            notes.warn(
+                "renewal-command",
+                format!(
+                    "{}: the command of an earlier change has not succeeded, and this renewal does not have a \
+                     command: delete {} after a restart of the program",
+                    quote_path(job.path()),
+                    quote_path(&marker.path())
+                ),
+            );
+            return Ok(None);
+        }
         for command in commands {
             log::info!("runs {}", quote(&command.line));
             self.commands.run(command).map_err(|failure| ConsumerError::Command {

@@ -307,6 +307,10 @@ fn failed_command_is_repeated_by_the_next_run() {
     renew("exit 3", "--check").ended(1);
     let sink = directory.read("sinks.json");
     renew("exit 3", "").ended(75);
+    // A run without a command does not end the repetition.
+    let run = directory.sh(RENEW).ended(0);
+    assert!(run.stderr.contains("delete '.sinks.json.pending' after a restart"), "{}", run.stderr);
+    assert!(directory.file(".sinks.json.pending").exists());
     let run = renew("cp sinks.json loaded", "--json").ended(0).json();
     assert_eq!((&run["event"], &run["command"]), (&Value::from("fresh"), &Value::from("succeeded")));
     assert_eq!((directory.read("loaded"), directory.read("sinks.json")), (sink.clone(), sink));
