@@ -27,6 +27,7 @@ use crate::util::json;
 use crate::util::kind::Kind;
 use crate::util::monotonic::MonotonicClock;
 use crate::util::note::Notes;
+use crate::util::printable::PrintableText;
 use crate::util::quote::{quote, quote_path};
 use crate::util::secret::SecretText;
 
@@ -128,7 +129,7 @@ pub enum CiIdentityError {
     #[error("{GITHUB_URL}: {0}")]
     InvalidUrl(HttpError),
     /// The variable with the token is not set, or empty.
-    #[error("the variable {name} is {}", if *.is_empty { "empty" } else { "not set" })]
+    #[error("the variable {} is {}", PrintableText::name(.name), if *.is_empty { "empty" } else { "not set" })]
     NoVariable {
         /// The name.
         name: String,
@@ -159,6 +160,11 @@ pub enum CiIdentityError {
     Http(#[from] HttpError),
 }
 
+/// The name in a hint; `NAME` if it may be a secret that was given by mistake.
+fn variable_or_placeholder(name: &str) -> &str {
+    if PrintableText::name(name).as_str() == quote(name) { name } else { "NAME" }
+}
+
 fn server_text(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {}", quote(message)) }
 }
@@ -170,7 +176,7 @@ diagnostics! { CiIdentityError:
         "in other jobs, name the variable or the file with the token: --identity env:NAME or file:PATH";
     Self::InvalidUrl(error) => error.kind(), error.hint();
     Self::NoVariable { name, .. } => Kind::CiIdentityMissing,
-        format!("in GitLab, add this to the job: id_tokens: {{{name}: {{aud: URL}}}}");
+        format!("in GitLab, add this to the job: id_tokens: {{{}: {{aud: URL}}}}", variable_or_placeholder(name));
     Self::File(FileError::Missing(_)) => Kind::FileMissing,
         "in Kubernetes, mount a projected volume with the source serviceAccountToken at this path";
     Self::File(error) => error.kind(), error.hint();

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::duration::{DurationSyntax, GoDuration};
-use super::quote::quote;
+use super::printable::PrintableText;
 
 /// An instant in seconds since 1970-01-01T00:00:00Z, as in a token's `exp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,7 +105,7 @@ impl Clock {
 #[error(
     "invalid time {}: expected a date or time (2026-11-21, 2026-11-21 18:00, 2026-11-21T18:00:00Z), seconds since \
      1970, now, or an offset such as +1h or -2d",
-    quote(.0)
+    PrintableText::value(.0)
 )]
 pub struct TimeError(pub String);
 

@@ -140,12 +140,12 @@ fn gitlab_job_logs_in_with_the_token_of_a_variable() {
     assert!(done.stdout.starts_with("logged in: site/benchmarks (user, api) by token"), "{}", done.stdout);
     let missing = directory.sh(login).ended(78);
     assert!(
-        missing.stderr.contains("the variable CC_ID_TOKEN is not set")
+        missing.stderr.contains("the variable 'CC_ID_TOKEN' is not set")
             && missing.stderr.contains("id_tokens: {CC_ID_TOKEN: {aud: URL}}"),
         "{}",
         missing.stderr
     );
-    assert!(with("").ended(78).stderr.contains("the variable CC_ID_TOKEN is empty"));
+    assert!(with("").ended(78).stderr.contains("the variable 'CC_ID_TOKEN' is empty"));
     let rubbish = with("hunter2").ended(65);
     assert!(
         rubbish.stderr.contains("does not contain a token") && !rubbish.stderr.contains("hunter2"),

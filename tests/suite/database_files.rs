@@ -11,7 +11,7 @@ use cc_auth::user_db::{OpenMode, UserDb, UserDbError};
 use cc_auth::util::diagnostic::{Diagnostic as _, ExitStatus};
 use rusqlite::Connection;
 
-use crate::support::{Run, TestEnv, has, has_root, programs};
+use crate::support::{Run, TestEnv, copy_program, has, has_root, programs};
 use crate::user_db::server_database;
 
 /// A column: name, type, NOT NULL, default, position in the primary key.
@@ -237,7 +237,7 @@ impl Accounts {
     fn new() -> Self {
         let directory = TestEnv::new();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(programs().join("cc-user"), directory.file("cc-user")).unwrap();
+        copy_program("cc-user", &directory.file("cc-user"));
         fs::create_dir(directory.file("var")).unwrap();
         Self { directory }
     }

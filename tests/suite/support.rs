@@ -19,6 +19,13 @@ pub fn programs() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_cc-user")).parent().unwrap().to_owned()
 }
 
+/// Copies a program. Another process copies, because a child that another thread starts meanwhile would inherit
+/// the open file, and a file that is open for writing cannot be executed.
+pub fn copy_program(name: &str, to: &Path) {
+    let copy = std::process::Command::new("cp").arg(programs().join(name)).arg(to).status().unwrap();
+    assert!(copy.success(), "cp {name} {}", to.display());
+}
+
 /// `PATH` with the five programs first.
 pub fn path_with_programs() -> String {
     format!("{}:{}", programs().display(), std::env::var("PATH").unwrap())

@@ -391,10 +391,9 @@ fn read_only_database_is_read_and_not_changed() {
     if is_root && !crate::support::has("setpriv") {
         return;
     }
-    let program = crate::support::programs().join("cc-user");
     // The program's own directory may be closed to others.
     let copy = directory.file("cc-user-copy");
-    std::fs::copy(program, &copy).unwrap();
+    crate::support::copy_program("cc-user", &copy);
     let run = |arguments: &str| directory.sh(&format!("{prefix}{} {arguments}", copy.display()));
 
     // Changes of a running server are pending: its index file is there and can be read.

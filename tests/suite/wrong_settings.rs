@@ -139,7 +139,7 @@ fn wrong_source_of_the_identity_of_a_job_is_named_in_one_line() {
     let github = |url: &str| format!("ACTIONS_ID_TOKEN_REQUEST_URL='{url}' ACTIONS_ID_TOKEN_REQUEST_TOKEN=x");
     for (variables, options, status, names) in [
         ("", "--identity gitlab --role ci", 2, "--identity: expected github"),
-        ("", "--identity env:GONE --role ci", 78, "the variable GONE is not set"),
+        ("", "--identity env:GONE --role ci", 78, "the variable 'GONE' is not set"),
         ("", "--identity file:gone --role ci", 66, "'gone' does not exist"),
         ("", "--identity file:junk --role ci", 65, "the file 'junk' does not contain a token"),
         ("", "--identity env:JWT --role gone", 78, "auth.jwt-roles does not have the role 'gone'"),

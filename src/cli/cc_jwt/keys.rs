@@ -8,7 +8,8 @@ use crate::config::Settings;
 use crate::key::{Algorithm, KeyStrength, SigningKey, parse};
 use crate::util::file::{self, FileContents, SETTINGS_LIMIT};
 use crate::util::note::Notes;
-use crate::util::quote::{quote, quote_path};
+use crate::util::printable::PrintableText;
+use crate::util::quote::quote_path;
 use crate::verify::warn_of_short_secret;
 
 /// The key to sign with: a given one, the HMAC secret for an HMAC algorithm, else the own one.
@@ -45,6 +46,9 @@ pub(super) fn named_key(option: &str, text: &str) -> Result<(String, PathBuf), U
         Some((name, file)) if !name.is_empty() && !file.is_empty() => {
             Ok((name.to_owned(), PathBuf::from(file)))
         }
-        _ => Err(UsageError::new(format!("{option}: invalid value {}: expected NAME=FILE", quote(text)))),
+        _ => {
+            let shown = PrintableText::value(text);
+            Err(UsageError::new(format!("{option}: invalid value {shown}: expected NAME=FILE")))
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::renew::watch::Watch;
 use crate::user::Username;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
-use crate::util::quote::quote;
+use crate::util::printable::PrintableText;
 use crate::util::time::Timestamp;
 
 /// Which tokens are renewed in which files.
@@ -115,8 +115,10 @@ impl IntoOptions {
             text.as_deref().map(|text| positive_duration(name, text)).transpose()
         };
         let targets = self.into.iter().map(|text| {
-            Target::parse(text)
-                .map_err(|error| UsageError::new(format!("--into: invalid target {}: {error}", quote(text))))
+            Target::parse(text).map_err(|error| {
+                let shown = PrintableText::value(text);
+                UsageError::new(format!("--into: invalid target {shown}: {error}"))
+            })
         });
         let timeout = span("--command-timeout", &self.command_timeout)?;
         let user: Username = self.user.clone().unwrap_or_default().parse()?;

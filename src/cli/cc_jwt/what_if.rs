@@ -14,7 +14,8 @@ use crate::scan::ScanRequest;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::monotonic::{MonotonicClock as _, SystemMonotonicClock};
 use crate::util::note::Warning;
-use crate::util::quote::{escape, quote};
+use crate::util::printable::PrintableText;
+use crate::util::quote::escape;
 use crate::util::time::{Clock, Timestamp};
 use crate::what_if::{
     ItemPlace, KeyChange, PlannedChanges, TokenChange, TokenChangeKind, UserAccess, UserChange,
@@ -41,8 +42,10 @@ pub(super) fn planned_changes(
         changes.at = Some(quantity::time("--at", time, now)?);
     }
     for text in values.iter().filter(|text| !text.is_empty()) {
-        let invalid =
-            || UsageError::new(format!("{OPTION}: invalid value {}: expected {CHANGES}", quote(text)));
+        let invalid = || {
+            let shown = PrintableText::value(text);
+            UsageError::new(format!("{OPTION}: invalid value {shown}: expected {CHANGES}"))
+        };
         let (name, value) =
             text.split_once('=').filter(|(_, value)| !value.is_empty()).ok_or_else(invalid)?;
         let file = PathBuf::from(value);

@@ -316,7 +316,7 @@ fn site(place: Place, write: &str) -> Site {
     for name in ["gen-keypair", "convert-pem-pubkey", "cc-user", "cc-jwt", "cc-login"] {
         let program = crate::support::programs().join(name);
         if fs::hard_link(&program, bin.join(name)).is_err() {
-            fs::copy(&program, bin.join(name)).unwrap();
+            crate::support::copy_program(name, &bin.join(name));
         }
     }
     site

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::prompts::spawn;
-use crate::support::{has, has_root, programs};
+use crate::support::{copy_program, has, has_root, programs};
 
 const SIGNALS: [(&str, i32); 4] = [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)];
 
@@ -133,7 +133,7 @@ fn signal_ends_program_waiting_for_input() {
 fn waiting(directory: &TestEnv, limits: &str, as_other: &str) -> std::process::Child {
     let program = directory.file("cc-jwt-copy");
     if !program.exists() {
-        fs::copy(programs().join("cc-jwt"), &program).unwrap();
+        copy_program("cc-jwt", &program);
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     }
     let child = Command::new("sh")

@@ -170,7 +170,7 @@ fn wrong_setting_of_an_openid_login_is_named_in_one_line() {
         Case { options: "--client-credentials", ..variable(("s3cret", "wrong"), 77, "OID_CLIENT_SECRET") },
         option("--method oidc --token-file junk", 78, "'Standard Token Exchange'"),
         option("--client-credentials --identity file:gone", 66, "'gone' does not exist"),
-        option("--client-credentials --identity env:GONE", 78, "the variable GONE is not set"),
+        option("--client-credentials --identity env:GONE", 78, "the variable 'GONE' is not set"),
     ];
     let site = Site::new(&realm);
     for case in cases {
