@@ -78,6 +78,9 @@ pub enum LdapError {
     /// The search base does not exist or is not a distinguished name.
     #[error("the LDAP search base {} does not exist, or the bind name may not read it", quote(.0))]
     SearchBase(String),
+    /// A search base of the groups does not exist or is not a distinguished name.
+    #[error("the LDAP search base {} of the groups does not exist, or the bind name may not read it", quote(.0))]
+    GroupBase(String),
     /// The server does not support paged results (RFC 2696).
     #[error("the LDAP server does not support paged results")]
     PagingUnsupported,
@@ -205,7 +208,7 @@ impl Diagnostic for LdapError {
             Self::InvalidBindName(_) | Self::InvalidBindTemplate(_) => Kind::LdapBindName,
             Self::TlsRequired(_) => Kind::LdapTlsRequired,
             Self::InvalidFilter { .. } => Kind::LdapFilter,
-            Self::SearchBase(_) => Kind::LdapBase,
+            Self::SearchBase(_) | Self::GroupBase(_) => Kind::LdapBase,
             Self::PagingUnsupported => Kind::LdapNoPaging,
             Self::LimitExceeded { .. } => Kind::LdapLimit,
             Self::Referral(_) | Self::References { .. } => Kind::LdapReferral,
@@ -255,6 +258,7 @@ impl Diagnostic for LdapError {
                 "correct 'user-filter' in config.json, as in (objectClass=posixAccount)"
             }
             Self::SearchBase(_) => "check 'user-base' in config.json",
+            Self::GroupBase(_) => "check 'group-base' in 'group-map', and what 'search-dn' may read",
             Self::PagingUnsupported => "--page-size 0 searches without pages",
             Self::LimitExceeded { limit: "size", .. } => {
                 "request a higher limit for the search-dn from the LDAP administrators, or use a smaller --page-size"

@@ -268,7 +268,12 @@ impl GroupReader<'_> {
     ) -> Result<(), LdapError> {
         for base in &self.search.bases {
             let before = self.directory.groups.len() as u64;
-            self.read(base, Scope::Subtree, filter, rule, &mut |entries| progress(before + entries))?;
+            let read =
+                self.read(base, Scope::Subtree, filter, rule, &mut |entries| progress(before + entries));
+            read.map_err(|error| match error {
+                LdapError::SearchBase(base) => LdapError::GroupBase(base),
+                other => other,
+            })?;
         }
         Ok(())
     }

@@ -526,3 +526,20 @@ fn group_map_authoritative_removes_what_its_rules_name_and_nothing_else() {
         "disabled users and users of another auth source are not changed"
     );
 }
+
+#[test]
+fn group_base_that_does_not_exist_is_named_in_the_hint() {
+    if !has("slapd") {
+        return;
+    }
+    let (server, directory, mut settings) = synchronized();
+    settings["group-map"]["group-base"] = json!([GROUPS, format!("ou=none,{BASE}")]);
+    configure(&directory, &server.url(), settings);
+    for command in ["sync-ldap", "sync-ldap --check", "show anna --why"] {
+        let run = directory.sh(&format!("cc-user {command}")).ended(78);
+        let message = format!("the LDAP search base 'ou=none,{BASE}' of the groups does not exist");
+        assert!(run.stderr.contains(&message), "{command}: {}", run.stderr);
+        assert!(run.stderr.contains("hint: check 'group-base' in 'group-map'"), "{command}: {}", run.stderr);
+    }
+    assert_eq!(table(&directory), EXPECTED);
+}
