@@ -121,7 +121,10 @@ fn user_in_grace_has_no_access_by_token_or_login() {
     directory.sh("cc-login token -q | cc-jwt verify - --endpoint user-api").ended(1);
     assert_eq!(row(&directory, "anna"), r#"anna|1|Anna|[]|[]"#);
     assert!(state(&directory, "anna").is_object());
+    // The search finds the user again: the next run returns the roles, not a login before it.
     set_up(&directory, &server.url(), &settings, &login);
+    let run = directory.sh("cc-login anna --method ldap --password-file pw").ended(0);
+    assert!(run.stdout.starts_with("logged in: anna (no role) by ldap"), "{}", run.stdout);
     directory.sh("cc-user sync-ldap -q").ended(0);
     assert_eq!(row(&directory, "anna"), before);
     directory.sh(&format!("{verify} user-api")).ended(0);
