@@ -260,14 +260,14 @@ impl<'snapshot> Plan<'snapshot> {
 
     /// The managers who keep the role for projects set by hand.
     #[must_use]
-    pub fn kept_managers(&self) -> &[String] {
-        self.rights.as_ref().map(|rights| rights.kept_managers.as_slice()).unwrap_or_default()
+    pub fn managers_not_removed(&self) -> &[String] {
+        self.rights.as_ref().map(|rights| rights.managers_not_removed.as_slice()).unwrap_or_default()
     }
 
     /// The last administrators, who keep the role.
     #[must_use]
-    pub fn kept_admins(&self) -> &[String] {
-        self.rights.as_ref().map(|rights| rights.kept_admins.as_slice()).unwrap_or_default()
+    pub fn admins_not_removed(&self) -> &[String] {
+        self.rights.as_ref().map(|rights| rights.admins_not_removed.as_slice()).unwrap_or_default()
     }
 
     /// The number of users who get a project by the map, but are not managers.

@@ -86,8 +86,8 @@ pub(super) struct PlannedRights<'run> {
     lost_admins: u64,
     gained_admins: u64,
     /// The usernames for warnings.
-    pub(super) kept_managers: Vec<String>,
-    pub(super) kept_admins: Vec<String>,
+    pub(super) managers_not_removed: Vec<String>,
+    pub(super) admins_not_removed: Vec<String>,
     pub(super) without_manager: u64,
     /// The roles and projects set by hand that an authoritative map would remove: users, and their number.
     pub(super) by_hand: Vec<(String, GivenRights)>,
@@ -104,8 +104,8 @@ impl<'run> PlannedRights<'run> {
             admins: 0,
             lost_admins: 0,
             gained_admins: 0,
-            kept_managers: Vec::new(),
-            kept_admins: Vec::new(),
+            managers_not_removed: Vec::new(),
+            admins_not_removed: Vec::new(),
             without_manager: 0,
             by_hand: Vec::new(),
         }
@@ -154,7 +154,7 @@ impl<'run> PlannedRights<'run> {
         self.gained_admins += u64::from(decision.adds(Role::Admin));
         self.without_manager += u64::from(decision.lacks_manager());
         if decision.keeps_manager_for_projects() {
-            self.kept_managers.push(username.to_owned());
+            self.managers_not_removed.push(username.to_owned());
         }
         let by_hand = decision.set_by_hand();
         if !by_hand.is_empty() {
@@ -192,7 +192,7 @@ impl<'run> PlannedRights<'run> {
                 let name = username(user.index);
                 let change = self.change_of(&user, name);
                 if change.keeps_admin {
-                    self.kept_admins.push(name.to_owned());
+                    self.admins_not_removed.push(name.to_owned());
                     self.counts.roles_removed = self.counts.roles_removed.saturating_sub(1);
                     self.counts.users = self.counts.users.saturating_sub(u64::from(!change.changes_row()));
                 }
@@ -201,7 +201,7 @@ impl<'run> PlannedRights<'run> {
                 }
             }
         }
-        self.kept_managers.sort_unstable();
+        self.managers_not_removed.sort_unstable();
         self.by_hand.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     }
 

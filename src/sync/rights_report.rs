@@ -129,8 +129,8 @@ pub(super) fn by_hand<'plan>(plan: &'plan Plan<'plan>) -> Vec<RightsByHand<'plan
 /// Notes and warnings about roles and projects that do not change.
 pub(super) fn add_notes(
     source: &str,
-    kept_managers: &[String],
-    kept_admins: &[String],
+    managers_not_removed: &[String],
+    admins_not_removed: &[String],
     without_manager: u64,
     notes: &mut Notes,
 ) {
@@ -139,23 +139,23 @@ pub(super) fn add_notes(
         notes
             .note(format!("{without_manager} {users} not get projects of {source} without the role manager"));
     }
-    if !kept_managers.is_empty() {
-        let names = kept_managers.iter().map(String::as_str);
+    if !managers_not_removed.is_empty() {
+        let names = managers_not_removed.iter().map(String::as_str);
         notes.warn(
             "manager-not-removed",
             format!(
                 "the role manager is not removed from users with projects set by hand: {}",
-                listed(names, kept_managers.len() as u64)
+                listed(names, managers_not_removed.len() as u64)
             ),
         );
     }
-    if !kept_admins.is_empty() {
-        let names = kept_admins.iter().map(String::as_str);
+    if !admins_not_removed.is_empty() {
+        let names = admins_not_removed.iter().map(String::as_str);
         notes.warn(
             "last-admin-not-removed",
             format!(
                 "the role admin is not removed, because no other administrator would remain: {}",
-                listed(names, kept_admins.len() as u64)
+                listed(names, admins_not_removed.len() as u64)
             ),
         );
     }

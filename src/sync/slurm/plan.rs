@@ -212,14 +212,14 @@ impl SlurmPlan<'_> {
 
     /// The managers who keep the role for projects set by hand.
     #[must_use]
-    pub fn kept_managers(&self) -> &[String] {
-        &self.rights.kept_managers
+    pub fn managers_not_removed(&self) -> &[String] {
+        &self.rights.managers_not_removed
     }
 
     /// The last administrators, who keep the role.
     #[must_use]
-    pub fn kept_admins(&self) -> &[String] {
-        &self.rights.kept_admins
+    pub fn admins_not_removed(&self) -> &[String] {
+        &self.rights.admins_not_removed
     }
 
     /// The number of users who get a project by Slurm, but are not managers.
