@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cc_auth::renew::backoff;
 
-use crate::jwt::JwtStatus;
+use crate::jwt::{Jwt, JwtStatus};
 
 const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(600);
@@ -34,7 +34,7 @@ struct Record {
     generation: Option<i64>,
     /// The version of the Secret after the last write.
     secret_version: Option<String>,
-    /// The version of the resource after the last write of its status, until its event arrived.
+    /// The version of the resource after the last write of its status, until the next reconciliation begins.
     status_version: Option<(String, Instant)>,
     /// The version of the resource that the last written status replaced, with that status.
     written_status: Option<(String, JwtStatus)>,
@@ -110,17 +110,14 @@ impl Attempts {
         self.with(resource, |record| record.is_touched = true);
     }
 
-    /// Notes the version of the resource after a write of its status, and what it replaced.
-    pub fn wrote_status(
-        &self,
-        resource: &str,
-        version: Option<String>,
-        before: Option<&str>,
-        status: JwtStatus,
-    ) {
+    /// Notes a write of the status: the resource that was reconciled, and the API server's answer. An answer that
+    /// contains a change of another program is not an own event: that change has not been reconciled.
+    pub fn wrote_status(&self, resource: &str, reconciled: &Jwt, answer: &Jwt) {
+        let version = answer.metadata.resource_version.clone().filter(|_| answer.has_same_input(reconciled));
+        let before = reconciled.metadata.resource_version.clone();
         self.with(resource, |record| {
             record.status_version = version.map(|version| (version, Instant::now()));
-            record.written_status = before.map(|before| (before.to_owned(), status));
+            record.written_status = before.map(|before| (before, answer.status.clone()));
         });
     }
 
@@ -137,11 +134,12 @@ impl Attempts {
     }
 
     /// Whether a reconciliation has nothing to look at, since only the own write of the status caused it. True
-    /// once for each write.
+    /// for the first reconciliation after the write at most: what a later one finds can be the rest of one that
+    /// failed or was postponed.
     pub fn is_own_event(&self, resource: &str, version: Option<&str>) -> bool {
         self.with(resource, |record| {
             let is_touched = std::mem::take(&mut record.is_touched);
-            let own = record.status_version.take_if(|(own, _)| Some(own.as_str()) == version);
+            let own = record.status_version.take().filter(|(own, _)| Some(own.as_str()) == version);
             own.is_some_and(|(_, at)| at.elapsed() < OWN_EVENT) && !is_touched
         })
     }
@@ -171,6 +169,8 @@ pub fn random() -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -197,19 +197,71 @@ mod tests {
         assert_eq!(attempts.pause_before_write("a/b", Some(2)), None, "a changed resource");
     }
 
+    /// A resource of a version, as the watch or an answer delivers it.
+    fn jwt(version: &str, change: &Value) -> Jwt {
+        let mut jwt = json!({
+            "metadata": {
+                "name": "b", "namespace": "a", "uid": "1", "generation": 1, "labels": {"team": "x"},
+                "resourceVersion": version,
+            },
+            "spec": {"issuer": "https://issuer.example.com"},
+        });
+        for (pointer, value) in change.as_object().unwrap() {
+            let (parent, member) = pointer.rsplit_once('/').unwrap();
+            jwt.pointer_mut(parent).unwrap()[member] = value.clone();
+        }
+        serde_json::from_value(jwt).unwrap()
+    }
+
+    /// The change that the write of a status makes.
+    fn status() -> Value {
+        json!({
+            "/status": {"observedGeneration": 1},
+            "/metadata/managedFields": [{"manager": "cc-jwt-operator", "subresource": "status"}],
+        })
+    }
+
     #[test]
     fn own_writes_need_no_reconciliation_but_those_of_others_do() {
         let attempts = Attempts::default();
         attempts.wrote("a/b", Some(1), Some("7".to_owned()));
-        let status = JwtStatus { observed_generation: Some(1), ..JwtStatus::default() };
-        attempts.wrote_status("a/b", Some("8".to_owned()), Some("6"), status.clone());
-        assert_eq!(attempts.newer_status("a/b", Some("6")), Some(status), "the watch is behind");
+        let written = jwt("8", &status());
+        attempts.wrote_status("a/b", &jwt("6", &json!({})), &written);
+        assert_eq!(attempts.newer_status("a/b", Some("6")), Some(written.status), "the watch is behind");
         assert_eq!(attempts.newer_status("a/b", Some("8")), None);
         assert!(!attempts.secret_changed("a/b", Some("7")));
         assert!(attempts.is_own_event("a/b", Some("8")));
         assert!(!attempts.is_own_event("a/b", Some("8")), "once: later it is a new list after an outage");
-        attempts.wrote_status("a/b", Some("9".to_owned()), Some("8"), JwtStatus::default());
+        attempts.wrote_status("a/b", &jwt("8", &json!({})), &jwt("9", &status()));
         assert!(attempts.secret_changed("a/b", Some("10")));
         assert!(!attempts.is_own_event("a/b", Some("9")), "another program changed the Secret");
+    }
+
+    #[test]
+    fn answer_with_a_change_of_another_program_is_no_own_event() {
+        for change in [
+            json!({"/spec/issuer": "https://other.example.com", "/metadata/generation": 2}),
+            json!({"/metadata/labels/team": "y"}),
+            json!({"/metadata/labels": null}),
+            json!({"/metadata/annotations": {"note": "x"}}),
+            json!({"/metadata/deletionTimestamp": "2030-01-01T00:00:00Z"}),
+            json!({"/metadata/uid": "2"}),
+        ] {
+            let attempts = Attempts::default();
+            let mut all = status();
+            all.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            attempts.wrote_status("a/b", &jwt("6", &json!({})), &jwt("8", &all));
+            assert!(!attempts.is_own_event("a/b", Some("8")), "{change}");
+        }
+    }
+
+    #[test]
+    fn event_after_another_reconciliation_is_no_own_event() {
+        let attempts = Attempts::default();
+        attempts.wrote_status("a/b", &jwt("6", &json!({})), &jwt("8", &status()));
+        // The watch is behind, and the key changed.
+        attempts.key_changed("a/b");
+        assert!(!attempts.is_own_event("a/b", Some("6")));
+        assert!(!attempts.is_own_event("a/b", Some("8")), "the reconciliation between can have failed");
     }
 }

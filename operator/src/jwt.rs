@@ -25,7 +25,7 @@ pub struct Jwt {
 }
 
 /// `spec` as JSON. It can hold a private key, so that `Debug` does not print it.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Spec(pub Value);
 
@@ -133,6 +133,14 @@ impl Jwt {
     /// The UID; every stored object has one.
     pub fn uid(&self) -> &str {
         self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Whether a reconciliation reads the same from both: they differ at most in what a write of the status
+    /// changes, which is `status`, the version, and the managers of fields.
+    pub fn has_same_input(&self, other: &Self) -> bool {
+        let input =
+            |jwt: &Self| ObjectMeta { resource_version: None, managed_fields: None, ..jwt.metadata.clone() };
+        self.spec == other.spec && input(self) == input(other)
     }
 
     /// The name of the Secret or ConfigMap that `spec.key` refers to, if it does.

@@ -363,11 +363,7 @@ impl Round<'_> {
             let body = json!({"apiVersion": "tokens.osg-htc.org/v1", "kind": "JWT", "status": status});
             let params = PatchParams::apply(MANAGER).force();
             match jwts.patch_status(jwt.name(), &params, &Patch::Apply(&body)).await {
-                Ok(written) => {
-                    let before = jwt.metadata.resource_version.as_deref();
-                    let version = written.resource_version();
-                    self.context.attempts.wrote_status(&resource_id(jwt), version, before, status.clone());
-                }
+                Ok(answer) => self.context.attempts.wrote_status(&resource_id(jwt), jwt, &answer),
                 Err(kube::Error::Api(answer)) if answer.code == 404 => return Err(ReconcileError::Gone),
                 Err(error) => {
                     return Err(match Failure::of(error, "write the status") {

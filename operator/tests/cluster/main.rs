@@ -20,6 +20,7 @@ mod migration;
 mod operation;
 mod ownership;
 mod proxy;
+mod races;
 mod scale;
 mod throttle;
 mod watches;
@@ -42,6 +43,7 @@ fn main() -> std::process::ExitCode {
         throttle::TESTS,
         watches::TESTS,
         scale::TESTS,
+        races::TESTS,
         install::TESTS,
     ]
     .concat();

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -37,6 +37,68 @@ pub struct Proxy {
     rejected: Arc<AtomicU64>,
     /// The connections of running watches.
     watches: Arc<Mutex<Vec<TcpStream>>>,
+    gates: Arc<Mutex<Vec<Gate>>>,
+}
+
+/// What a gate holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// The request, before the server has it.
+    Request,
+    /// The answer, after the server gave it.
+    Answer,
+}
+
+/// Holds the first request of a method and path until it is opened: a test changes something at exactly this moment
+/// of a reconciliation.
+#[derive(Clone)]
+pub struct Gate {
+    held: Held,
+    method: &'static str,
+    /// The end of the path, without the query.
+    path: String,
+    state: Arc<(Mutex<GateState>, Condvar)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GateState {
+    Waiting,
+    Holding,
+    Open,
+}
+
+/// A request that does not come.
+const GATE_LIMIT: Duration = Duration::from_secs(60);
+
+impl Gate {
+    fn change(&self, from: GateState, to: GateState) {
+        let (state, changed) = &*self.state;
+        let (mut state, late) =
+            changed.wait_timeout_while(state.lock().unwrap(), GATE_LIMIT, |state| *state != from).unwrap();
+        assert!(!late.timed_out(), "{} {}: {from:?} not after {GATE_LIMIT:?}", self.method, self.path);
+        *state = to;
+        changed.notify_all();
+    }
+
+    /// Waits until the request is held.
+    pub fn wait(&self) {
+        self.change(GateState::Holding, GateState::Holding);
+    }
+
+    /// Lets the request go on.
+    pub fn open(&self) {
+        self.change(GateState::Holding, GateState::Open);
+    }
+
+    /// Holds a request that fits, if it is the first.
+    fn pass(&self, held: Held, method: &str, path: &str) {
+        let path = path.split('?').next().unwrap();
+        let fits = self.held == held && self.method == method && path.ends_with(&self.path);
+        if fits && *self.state.0.lock().unwrap() == GateState::Waiting {
+            self.change(GateState::Waiting, GateState::Holding);
+            self.change(GateState::Open, GateState::Open);
+        }
+    }
 }
 
 impl Proxy {
@@ -52,9 +114,15 @@ impl Proxy {
     fn start(client: &Client, runtime: &Handle) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let proxy = Self { port, mode: Arc::default(), rejected: Arc::default(), watches: Arc::default() };
+        let proxy = Self {
+            port,
+            mode: Arc::default(),
+            rejected: Arc::default(),
+            watches: Arc::default(),
+            gates: Arc::default(),
+        };
         let (mode, watches) = (Arc::clone(&proxy.mode), Arc::clone(&proxy.watches));
-        let rejected = Arc::clone(&proxy.rejected);
+        let (rejected, gates) = (Arc::clone(&proxy.rejected), Arc::clone(&proxy.gates));
         let (client, runtime) = (client.clone(), runtime.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -64,11 +132,20 @@ impl Proxy {
                     mode: Arc::clone(&mode),
                     rejected: Arc::clone(&rejected),
                     watches: Arc::clone(&watches),
+                    gates: Arc::clone(&gates),
                 };
                 std::thread::spawn(move || connection.serve(stream));
             }
         });
         proxy
+    }
+
+    /// Holds the next request of this method whose path ends so.
+    pub fn gate(&self, held: Held, method: &'static str, path: &str) -> Gate {
+        let state = Arc::new((Mutex::new(GateState::Waiting), Condvar::new()));
+        let gate = Gate { held, method, path: path.to_owned(), state };
+        self.gates.lock().unwrap().push(gate.clone());
+        gate
     }
 
     pub fn rejected(&self) -> u64 {
@@ -90,9 +167,16 @@ struct Connection {
     mode: Arc<AtomicU8>,
     rejected: Arc<AtomicU64>,
     watches: Arc<Mutex<Vec<TcpStream>>>,
+    gates: Arc<Mutex<Vec<Gate>>>,
 }
 
 impl Connection {
+    /// Waits at the gates for this request or answer.
+    fn pass_gates(&self, held: Held, method: &str, path: &str) {
+        let gates = self.gates.lock().unwrap().clone();
+        gates.iter().for_each(|gate| gate.pass(held, method, path));
+    }
+
     fn is(&self, mode: Mode) -> bool {
         self.mode.load(Ordering::SeqCst) == mode as u8
     }
@@ -138,7 +222,10 @@ impl Connection {
     }
 
     fn forward(&self, request: http::Request<Body>, stream: &mut TcpStream) -> Option<()> {
+        let (method, path) = (request.method().to_string(), request.uri().to_string());
+        self.pass_gates(Held::Request, &method, &path);
         let response = self.runtime.block_on(self.client.send(request)).ok()?;
+        self.pass_gates(Held::Answer, &method, &path);
         let (parts, mut body) = response.into_parts();
         let kind = parts.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let head = format!(
