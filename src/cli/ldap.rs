@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::failure::UsageError;
-use super::quantity::positive_duration;
+use super::quantity::{positive_duration, whole_number};
 use crate::ldap::LdapOptions;
+
+/// The largest page of a search (RFC 2696 2).
+const MAX_PAGE_SIZE: u64 = 2_147_483_647;
 
 /// The options for LDAP connections.
 #[derive(Debug, Clone, Args)]
@@ -43,5 +46,42 @@ impl LdapConnectionOptions {
                 .to_std(),
             ..LdapOptions::default()
         })
+    }
+}
+
+/// The options for LDAP searches, with those for the connection.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "LDAP server")]
+pub struct LdapSearchOptions {
+    #[command(flatten)]
+    connection: LdapConnectionOptions,
+
+    /// Entries per page of a search; 0 searches without pages
+    #[arg(long, value_name = "NUMBER", default_value = "1000",
+          value_parser = whole_number::<u32>(0..=MAX_PAGE_SIZE))]
+    page_size: u32,
+
+    /// Ignore references to other LDAP servers, so that an answer with references counts as complete
+    #[arg(long)]
+    ignore_references: bool,
+}
+
+impl LdapSearchOptions {
+    /// Returns the options of the command line, with defaults for the others.
+    ///
+    /// # Errors
+    /// [`UsageError`] for an invalid duration.
+    pub fn options(&self) -> Result<LdapOptions, UsageError> {
+        Ok(LdapOptions {
+            page_size: self.page_size,
+            ignore_references: self.ignore_references,
+            ..self.connection.options()?
+        })
+    }
+
+    /// Returns the file of trusted certificates, which is for other servers of a command as well.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.connection.ca_file.clone()
     }
 }

@@ -65,6 +65,8 @@ const PASSWORD: &[&str] = &["password_stdin", "password_file"];
 const SESSION: &[&str] = &["session"];
 /// The settings select a session only if no option or variable does.
 const NO_SESSION: RuleCondition = Without(SESSION);
+/// The options of an LDAP search, without the CA certificates, which some commands use for other servers as well.
+const LDAP_SEARCH: &[&str] = &["starttls", "connect_timeout", "timeout", "page_size", "ignore_references"];
 const NETWORK: &[&str] = &["ca_file", "connect_timeout", "timeout"];
 /// The configuration is used for the user table only if no option or variable sets it.
 const NO_DB: RuleCondition = Without(&["db"]);
@@ -144,16 +146,15 @@ pub const TABLE: &[Rule] = &[
         &["config"],
         Any(&[NO_DB, With(&["not_in_ldap"])], "--not-in-ldap, or a database from the configuration"),
     ),
-    rule(
-        "cc-user list",
-        &["env_file", "starttls", "connect_timeout", "timeout", "ignore_references"],
-        With(&["not_in_ldap"]),
-    ),
+    rule("cc-user list", LDAP_SEARCH, With(&["not_in_ldap"])),
+    rule("cc-user list", &["env_file"], With(&["not_in_ldap"])),
     rule("cc-user list", &["ca_file"], With(&["not_in_ldap", "server"])),
     rule("cc-user list", &["disabled", "not_in_ldap"], Without(&["server"])),
     // The login methods depend on the settings.
     rule("cc-user show", &["names", "config", "env_file"], Always),
     rule("cc-user show", &["why"], Without(&["server"])),
+    rule("cc-user show", LDAP_SEARCH, With(&["why"])),
+    rule("cc-user show", &["ca_file"], With(&["why", "server"])),
     rule("cc-user passwd", &["name", "delete", "password_stdin", "password_file"], Always),
     rule("cc-user role add", &["name", "roles"], Always),
     rule("cc-user role remove", &["name", "roles"], Always),

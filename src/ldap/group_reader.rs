@@ -1,6 +1,6 @@
 //! The searches for the groups of a map.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use ldap3::Scope;
 
@@ -8,7 +8,7 @@ use super::config::LdapConfig;
 use super::connection::Connection;
 use super::entry::Entry;
 use super::error::LdapError;
-use super::escape::{equality, in_chain};
+use super::escape::equality;
 use super::filter::Filter;
 use super::group_search::{GroupMap, GroupSearch, Membership, Nesting};
 use super::groups::{GroupDirectory, GroupScope, LdapGroup, PRIMARY_GROUP_TOKEN};
@@ -85,12 +85,12 @@ impl Connection {
 }
 
 /// The state of the search for groups.
-struct GroupReader<'run> {
-    connection: &'run mut Connection,
-    ldap: &'run LdapConfig,
-    search: &'run GroupSearch,
-    users: &'run UserIndex,
-    directory: GroupDirectory,
+pub(super) struct GroupReader<'run> {
+    pub(super) connection: &'run mut Connection,
+    pub(super) ldap: &'run LdapConfig,
+    pub(super) search: &'run GroupSearch,
+    pub(super) users: &'run UserIndex,
+    pub(super) directory: GroupDirectory,
     /// Whether the LDAP server enforces that `groupOfNames` and `groupOfUniqueNames` have a member.
     requires_members: bool,
     scope: GroupScope<'run>,
@@ -128,9 +128,11 @@ impl GroupReader<'_> {
     fn select(&mut self, rules: &[MapRule], progress: &mut dyn FnMut(u64)) -> Result<(), LdapError> {
         let has_pattern = rules.iter().any(|rule| matches!(rule.selector, Selector::Pattern(_)));
         let has_nesting = matches!(self.search.nesting, Nesting::Depth(1..));
+        // A primary group may be below a mapped group.
+        let has_chains = self.search.nesting == Nesting::InChain && self.search.primary_groups;
         let filter = self.search.filter.as_str();
         let of_user = self.filter_of_user();
-        if has_nesting || (has_pattern && of_user.is_none()) {
+        if has_nesting || has_chains || (has_pattern && of_user.is_none()) {
             self.read_below_bases(filter, None, progress)?;
         } else {
             let name = &self.search.name_attribute;
@@ -374,107 +376,6 @@ impl GroupReader<'_> {
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Assigns memberships that need all groups.
-    fn resolve(&mut self) -> Result<(), LdapError> {
-        let directory = &mut self.directory;
-        match (&self.search.membership, self.search.nesting) {
-            (_, Nesting::InChain) => return self.read_members_in_chain(),
-            (Membership::MemberOf(_), Nesting::Depth(_)) => {
-                // A group's own memberOf has the groups above it.
-                for (below, above) in std::mem::take(&mut directory.pending) {
-                    if let Some(above) = directory.by_dn.get(&above)
-                        && let Some(group) = directory.groups.get_mut(*above as usize)
-                    {
-                        group.subgroups.push(below);
-                    }
-                }
-                for (user, group) in self.users.member_of() {
-                    if let Some(number) = directory.by_dn.get(group)
-                        && let Some(group) = directory.groups.get_mut(*number as usize)
-                    {
-                        group.members.push(*user);
-                        group.values += 1;
-                        directory.memberships += 1;
-                    }
-                }
-            }
-            (Membership::MemberDn(_) | Membership::MemberName(_), Nesting::Depth(_)) => {
-                for (group, member) in std::mem::take(&mut directory.pending) {
-                    match directory.by_dn.get(&member) {
-                        Some(subgroup) => {
-                            let subgroup = *subgroup;
-                            if let Some(group) = directory.groups.get_mut(group as usize) {
-                                group.subgroups.push(subgroup);
-                            }
-                        }
-                        None => directory.unknown_members += 1,
-                    }
-                }
-            }
-        }
-        self.add_primary_groups();
-        Ok(())
-    }
-
-    /// The primary group of a user has the user neither in `member` nor in `memberOf`.
-    fn add_primary_groups(&mut self) {
-        if !self.search.primary_groups {
-            return;
-        }
-        let by_token: HashMap<u32, usize> = self
-            .directory
-            .groups
-            .iter()
-            .enumerate()
-            .filter_map(|(number, group)| Some((group.token?, number)))
-            .collect();
-        for (user, token) in self.users.primary_groups() {
-            if let Some(group) = by_token.get(token).and_then(|number| self.directory.groups.get_mut(*number))
-            {
-                group.members.push(*user);
-                group.values += 1;
-                self.directory.memberships += 1;
-            }
-        }
-    }
-
-    /// Asks the LDAP server for the users below each selected group, through any number of groups. The rule
-    /// answers success without entries for a group that does not exist; the group itself was found before.
-    fn read_members_in_chain(&mut self) -> Result<(), LdapError> {
-        let mut selected: Vec<u32> = self.directory.selected.iter().flatten().copied().collect();
-        selected.sort_unstable();
-        selected.dedup();
-        let attribute = match &self.search.membership {
-            Membership::MemberOf(attribute) => attribute.as_str(),
-            Membership::MemberDn(_) | Membership::MemberName(_) => "memberOf",
-        };
-        let users_filter = Filter::parse(&self.ldap.search.filter)?;
-        for number in selected {
-            let dn =
-                self.directory.groups.get(number as usize).map(|group| group.dn.clone()).unwrap_or_default();
-            let filter = format!("(&{}{})", users_filter.as_str(), in_chain(attribute, &dn));
-            let Self { connection, ldap, users, directory, .. } = self;
-            for base in &ldap.search.bases {
-                let request = EntrySearch {
-                    base,
-                    scope: Scope::Subtree,
-                    filter: &filter,
-                    attributes: &[ldap.search.uid_attribute.as_str()],
-                    page_size: ldap.search.page_size,
-                    ignore_references: ldap.search.ignore_references,
-                };
-                let mut visit = |entry: Entry<'_>| {
-                    let dn = DistinguishedName::parse(&entry.dn).ok();
-                    let user = dn.and_then(|dn| users.by_dn(users.hash(&dn)));
-                    directory.add_member(number, user)
-                };
-                connection.read_entries(&request, &mut visit, &mut |_| {})?;
-            }
-        }
-        self.add_primary_groups();
         Ok(())
     }
 }

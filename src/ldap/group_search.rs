@@ -3,8 +3,8 @@
 use super::config::LdapConfig;
 use super::filter::Filter;
 use super::user_index::{IndexedAttribute, UserIndex};
-use crate::config::{GroupMapSettings, Settings, Value};
-use crate::policy::role_map::{RoleMap, RoleMapError, Selector};
+use crate::config::{GroupMapSettings, GroupRuleSettings, Settings, Value};
+use crate::policy::role_map::{RoleMap, RoleMapError};
 use crate::util::dn::DistinguishedName;
 use crate::util::quote::quote;
 
@@ -86,12 +86,10 @@ impl GroupMap {
             errors.extend(found);
             RoleMap { rules: Vec::new(), default_role: None, is_authoritative: false }
         });
-        for rule in &rules.rules {
-            if let Selector::Filter(filter) = &rule.selector {
-                read_filter(&format!("{}.{}.filter", section.key, rule.key), filter, &mut errors);
-            }
+        for (rule, filter) in section.rules.iter().filter_map(|rule| Some((rule, rule.filter.as_ref()?))) {
+            read_filter(&format!("{}.filter", rule.key), &filter.value, &mut errors);
         }
-        let search = GroupSearch::from_section(section, &rules, &mut errors);
+        let search = GroupSearch::from_section(section, &mut errors);
         let locked_accounts = section.locked_accounts.as_ref().and_then(|preset| {
             let filter = match preset.value.as_str() {
                 "freeipa" | "389ds" => LOCKED_389,
@@ -143,12 +141,8 @@ impl GroupMap {
 }
 
 impl GroupSearch {
-    fn from_section(
-        section: &GroupMapSettings,
-        rules: &RoleMap,
-        errors: &mut Vec<RoleMapError>,
-    ) -> Option<Self> {
-        let bases = bases(section, rules, errors);
+    fn from_section(section: &GroupMapSettings, errors: &mut Vec<RoleMapError>) -> Option<Self> {
+        let bases = bases(section, errors);
         let filter = section.group_filter.as_ref().map_or(DEFAULT_FILTER, |filter| filter.value.as_str());
         let filter = read_filter(&format!("{}.group-filter", section.key), filter, errors);
         let membership = membership(section, errors);
@@ -186,7 +180,7 @@ impl GroupSearch {
     }
 }
 
-fn bases(section: &GroupMapSettings, rules: &RoleMap, errors: &mut Vec<RoleMapError>) -> Vec<String> {
+fn bases(section: &GroupMapSettings, errors: &mut Vec<RoleMapError>) -> Vec<String> {
     let texts = section.group_base.as_ref().map(|bases| bases.value.as_slice()).unwrap_or_default();
     let bases: Vec<String> =
         texts.iter().map(|base| base.trim().to_owned()).filter(|base| !base.is_empty()).collect();
@@ -196,11 +190,13 @@ fn bases(section: &GroupMapSettings, rules: &RoleMap, errors: &mut Vec<RoleMapEr
             errors.push(RoleMapError::Dn { key, dn: base.clone(), error });
         }
     }
-    let needs_search =
-        |rule: &Selector| matches!(rule, Selector::Name(_) | Selector::Filter(_) | Selector::Pattern(_));
-    let follows_groups =
-        section.nesting_depth.as_ref().is_some_and(|depth| depth.value > 0) && rules.needs_groups();
-    if bases.is_empty() && (follows_groups || rules.rules.iter().any(|rule| needs_search(&rule.selector))) {
+    // A rule with an attribute selects users, and one with a DN the group that it names.
+    let follows_groups = section.nesting_depth.as_ref().is_some_and(|depth| depth.value > 0);
+    let needs_search = |rule: &GroupRuleSettings| {
+        let is_searched = rule.cn.is_some() || rule.filter.is_some() || rule.pattern.is_some();
+        rule.attribute.is_none() && (is_searched || follows_groups && rule.dn.is_some())
+    };
+    if bases.is_empty() && section.rules.iter().any(needs_search) {
         errors.push(setting(section, "group-base", "not set: expected the search base of the groups"));
     }
     bases

@@ -260,6 +260,15 @@ impl GroupDirectory {
         self.count(group)
     }
 
+    /// Adds a member that another attribute than that of the group names.
+    pub(super) fn push_member(&mut self, group: usize, user: u32) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.members.push(user);
+            group.values += 1;
+            self.memberships += 1;
+        }
+    }
+
     fn count(&mut self, group: u32) -> Result<(), LdapError> {
         if let Some(group) = self.groups.get_mut(group as usize) {
             group.values += 1;

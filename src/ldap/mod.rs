@@ -17,6 +17,7 @@ mod entry;
 pub mod error;
 pub mod escape;
 pub mod filter;
+mod group_memberships;
 mod group_reader;
 pub mod group_search;
 pub mod groups;

@@ -50,8 +50,8 @@ pub enum SyncError {
 diagnostics! { SyncError:
     Self::Config(error) => error.kind(), error.hint();
     Self::File(error) => error.kind(), error.hint();
-    Self::InvalidInterval(_) => Kind::Usage, "set the interval with --watch=1h";
-    Self::InvalidGracePeriod(_) => Kind::Usage;
+    Self::InvalidInterval(_) => Kind::ConfigValue, "set the interval with --watch=1h";
+    Self::InvalidGracePeriod(_) => Kind::ConfigValue;
     Self::GroupMap(error) => error.kind(), error.hint();
     Self::Ldap(error) => error.kind(), error.hint();
     Self::Slurm(error) => error.kind(), error.hint();

@@ -108,10 +108,16 @@ impl SyncRequest {
         };
         match missing {
             MissingUsers::Disable { .. } => warn_of_deletions(settings, notes),
-            MissingUsers::Keep if options.max_delete.is_some() || options.delete_admins => notes.note(
-                "no user is deleted: neither --delete-missing nor --grace-period, sync-del-old-users nor \
+            // The limit counts removed roles and projects as well.
+            MissingUsers::Keep
+                if options.delete_admins
+                    || options.max_delete.is_some() && map.is_none() && slurm.is_none() =>
+            {
+                notes.note(
+                    "no user is deleted: neither --delete-missing nor --grace-period, sync-del-old-users nor \
                  sync-grace-period is set",
-            ),
+                );
+            }
             MissingUsers::Keep | MissingUsers::Delete => {}
         }
         Ok(Self {

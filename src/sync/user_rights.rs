@@ -8,11 +8,15 @@ use super::request::{first, ldap_and_map};
 use super::rights::{Rights, given_of, reasons};
 use super::slurm::rights as slurm_rights;
 use crate::config::Settings;
+use crate::history::DisabledUsers;
 use crate::ldap::escape::user_filter;
-use crate::ldap::{Connection, Filter, GroupMap, GroupScope, LdapConfig, LdapError, LdapOptions};
+use crate::ldap::snapshot::NameStatus;
+use crate::ldap::{
+    Connection, Filter, GroupMap, GroupScope, LdapConfig, LdapError, LdapOptions, LdapSnapshot,
+};
 use crate::policy::role_map::{Authority, CurrentRights, Grants, Reason, RightsChange, decide};
 use crate::slurm::{SlurmOptions, SlurmSource};
-use crate::user::{AuthSource, GivenRights, RightsSource, User};
+use crate::user::{AuthSource, GivenRights, RightsSource, Role, User};
 use crate::user_db::{Transaction, UserDb, UserDbError, UserRecord};
 use crate::util::environment::Environment;
 use crate::util::note::Notes;
@@ -65,7 +69,7 @@ pub enum RightState {
 /// The answer of the LDAP directory about one user.
 #[derive(Debug)]
 pub struct UserAnswer {
-    /// Whether exactly one entry has the username.
+    /// Whether the username is that of a user for a synchronization.
     pub is_found: bool,
     rights: Rights,
 }
@@ -86,7 +90,7 @@ fn ask(
     search.filter = user_filter(Filter::parse(&search.filter)?.as_str(), &search.uid_attribute, username);
     let mut users = map.user_index();
     let snapshot = connection.read_indexed(&search, &mut users, &mut |_| {})?;
-    let is_found = snapshot.entries() == 1 && snapshot.find(username, 0).is_some();
+    let is_found = has_user(&snapshot, username);
     let scope = dn.map_or(GroupScope::All, |dn| GroupScope::User { dn, username });
     let only_user = LdapConfig { search, ..ldap.clone() };
     let groups = connection.read_groups(&only_user, map, &users, scope, &mut |_| {})?;
@@ -95,7 +99,7 @@ fn ask(
     Ok(UserAnswer { is_found, rights })
 }
 
-/// Asks whether exactly one entry has the username.
+/// Asks whether the LDAP directory has the user.
 fn ask_whether_found(
     connection: &mut Connection,
     ldap: &LdapConfig,
@@ -104,8 +108,15 @@ fn ask_whether_found(
     let mut search = ldap.search.clone();
     search.filter = user_filter(Filter::parse(&search.filter)?.as_str(), &search.uid_attribute, username);
     let snapshot = connection.read_all(&search, &mut |_| {})?;
-    let is_found = snapshot.entries() == 1 && snapshot.find(username, 0).is_some();
+    let is_found = has_user(&snapshot, username);
     Ok(UserAnswer { is_found, rights: Rights::default() })
+}
+
+/// Whether an entry makes this username a user for a synchronization: another spelling, a further username of an entry
+/// and a username of several entries do not.
+fn has_user(snapshot: &LdapSnapshot, username: &str) -> bool {
+    let user = snapshot.find(username, 0).and_then(|place| snapshot.get(place));
+    user.is_some_and(|user| matches!(user.status, NameStatus::Usable | NameStatus::Invalid))
 }
 
 /// Explains the roles and projects of a user. A note if there is no section `group-map` or `slurm`.
@@ -140,9 +151,13 @@ pub fn explain(
         let username = std::iter::once(user.username.as_str());
         answer.rights.grants.push(slurm_rights::grants(&source, username, &mut Notes::new())?);
     }
-    let current = CurrentRights { roles: &user.roles, projects: &user.projects };
-    let grants: Vec<&Grants> = answer.rights.grants.iter().collect();
-    let change = decide(&user.username, current, &grants, &answer.rights.authority, &given);
+    let disabled = DisabledUsers::load(db.path())?;
+    let roles_before = roles_before(record, &answer, &disabled);
+    let change = change_of(db, user, roles_before, &answer.rights, &given)?;
+    // A user who is in the LDAP directory again has the same roles as before.
+    let returned = roles_before.unwrap_or_default().iter();
+    let returned = returned.filter(|role| !user.roles.contains(role) && !change.removed_roles.contains(role));
+    let added_roles: Vec<String> = returned.chain(&change.added_roles).cloned().collect();
     let side = |current: &[String], added: &[String], removed: &[String], is_role: bool| {
         let mut names: Vec<&String> = current.iter().chain(added).collect();
         if !is_role {
@@ -159,9 +174,56 @@ pub fn explain(
     Ok(RightsExplanation {
         username: user.username.clone(),
         in_ldap: answer.is_found,
-        roles: side(&user.roles, &change.added_roles, &change.removed_roles, true),
+        roles: side(&user.roles, &added_roles, &change.removed_roles, true),
         projects: side(&user.projects, &change.added_projects, &change.removed_projects, false),
     })
+}
+
+/// The roles with which the next synchronization compares what the sources give: those of the row, or of a
+/// disabled user who is in the LDAP directory again those from before. `None` if it does not change the user: no
+/// source has the user, or the user is disabled.
+fn roles_before<'a>(
+    record: &'a UserRecord,
+    answer: &UserAnswer,
+    disabled: &'a DisabledUsers,
+) -> Option<&'a [String]> {
+    let user = &record.user;
+    if answer.rights.grants.is_empty() || !record.invalid_columns.is_empty() {
+        return None;
+    }
+    match disabled.entry(&user.username).filter(|_| user.roles.is_empty()) {
+        None => Some(&user.roles),
+        Some(entry) => (answer.is_found && entry.missing_since.is_some()).then_some(&entry.roles),
+    }
+}
+
+/// What the next synchronization changes.
+fn change_of(
+    db: &UserDb,
+    user: &User,
+    roles_before: Option<&[String]>,
+    rights: &Rights,
+    given: &[(RightsSource, GivenRights)],
+) -> Result<RightsChange, UserDbError> {
+    let Some(roles) = roles_before else { return Ok(RightsChange::default()) };
+    let current = CurrentRights { roles, projects: &user.projects };
+    let grants: Vec<&Grants> = rights.grants.iter().collect();
+    let decision = |authority: &Authority| decide(&user.username, current, &grants, authority, given);
+    let change = decision(&rights.authority);
+    if !removes_admin(&change) {
+        return Ok(change);
+    }
+    let mut has_other_admin = false;
+    db.scan::<UserDbError>(|other| {
+        has_other_admin |=
+            other.username != user.username && other.is_admin && other.roles.entries().is_some();
+        Ok(())
+    })?;
+    Ok(if has_other_admin { change } else { decision(&rights.authority.protecting_admins()) })
+}
+
+fn removes_admin(change: &RightsChange) -> bool {
+    change.removed_roles.iter().any(|role| role == Role::Admin.name())
 }
 
 /// Asks the LDAP directory about an LDAP user who is found. A synchronization does not change users of
@@ -261,8 +323,7 @@ impl UserAnswer {
         let grants: Vec<&Grants> = self.rights.grants.iter().collect();
         let decision = |authority: &Authority| decide(username, current, &grants, authority, &given);
         let mut change = decision(&self.rights.authority);
-        let is_admin = |names: &[String]| names.iter().any(|name| name == crate::user::Role::Admin.name());
-        if is_admin(&change.removed_roles) && !transaction.has_other_admin(&[username])? {
+        if removes_admin(&change) && !transaction.has_other_admin(&[username])? {
             change = decision(&self.rights.authority.protecting_admins());
         }
         if !(change.added_roles.is_empty() && change.removed_roles.is_empty()) {

@@ -18,7 +18,7 @@ fn people() -> String {
     ldif + &format!("dn: {GROUPS}\nobjectClass: organizationalUnit\nou: groups\n\n")
 }
 
-fn group(cn: &str, class: &str, attribute: &str, members: &[&str]) -> String {
+pub fn group(cn: &str, class: &str, attribute: &str, members: &[&str]) -> String {
     let mut ldif = format!("dn: cn={cn},{GROUPS}\nobjectClass: {class}\ncn: {cn}\n");
     if class == "posixGroup" {
         ldif += "gidNumber: 1\n";
@@ -344,9 +344,16 @@ fn group_map_check_reports_every_fault_at_once() {
         {"filter": "(cn=x", "roles": ["support"]},
         {"cn": "staff"},
     ]);
+    settings["group-map"]["group-base"] = json!([]);
+    settings["sync-grace-period"] = json!("-1h");
     let directory = directory_for(&server.url(), settings.clone());
     let run = sync(&directory, "--check").ended(78);
-    assert_eq!(run.stderr.matches("auth.ldap.group-map.rules[").count(), 7, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("auth.ldap.group-map.rules[").count(), 8, "{}", run.stderr);
+    // The faults of the rules do not hide those of the rest.
+    for fault in ["group-map.rules[4].filter'", "group-map.group-base'", "invalid sync-grace-period '-1h"] {
+        assert!(run.stderr.contains(fault), "{fault}: {}", run.stderr);
+    }
+    settings.as_object_mut().unwrap().remove("sync-grace-period");
     settings["group-map"]["group-base"] = json!(BASE);
     settings["group-map"]["rules"] = json!([
         {"cn": "absent", "roles": ["support"]},

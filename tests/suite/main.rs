@@ -81,6 +81,7 @@ mod renew;
 mod renew_into;
 mod report_schema;
 mod reports;
+mod rights_explained;
 mod roff;
 mod role_pull;
 mod roles;

@@ -341,7 +341,8 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-user list", "sort") => "-username",
         ("cc-user list", "limit") => "1",
         ("cc-user list", "columns") => "email",
-        ("cc-user list", "timeout" | "connect_timeout") => "3s",
+        ("cc-user list" | "cc-user show", "timeout" | "connect_timeout") => "3s",
+        ("cc-user list" | "cc-user show", "page_size") => "7",
         // Filters of the runs, whose times and IDs differ each time.
         ("cc-user log", "run" | "since" | "limit") => return None,
         ("cc-user del", "source") => "ldap",
@@ -512,8 +513,13 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             // values that all users lack is that of their names.
             | ("cc-user list", "config" | "db", "limit" | "disabled")
             | ("cc-user list", "sort", "columns")
-            // The configuration names this database.
+            // The configuration names this database, and no LDAP directory.
             | ("cc-user show", "db", "config")
+            | (
+                "cc-user show",
+                "starttls" | "connect_timeout" | "timeout" | "page_size" | "ignore_references",
+                "why"
+            )
             // No database has users of this source.
             | ("cc-user list" | "cc-user export", "config" | "db", "source")
             // Whether a line is malformed.

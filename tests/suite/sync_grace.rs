@@ -303,7 +303,7 @@ fn grace_period_setting_is_validated_and_a_deletion_by_the_server_causes_a_warni
     let server = Slapd::with(&tree(&["anna"]));
     let directory = directory_for(&server.url(), json!({"sync-grace-period": "-1h"}));
     for command in ["cc-user sync-ldap", "cc-user sync-ldap --check"] {
-        let run = directory.sh(command).ended(2);
+        let run = directory.sh(command).ended(78);
         assert!(run.stderr.contains("invalid sync-grace-period '-1h0m0s'"), "{command}: {}", run.stderr);
     }
     let run = directory.sh("cc-user sync-ldap --grace-period=-1h").ended(2);

@@ -8,7 +8,7 @@ use super::{DatabaseOptions, complete};
 use crate::accounts::{self, DisabledUsers, LdapUsers, ListCount, ListRequest, UserReport, UserStore};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
-use crate::cli::ldap::LdapConnectionOptions;
+use crate::cli::ldap::LdapSearchOptions;
 use crate::cli::progress::Progress;
 use crate::cli::quantity::whole_number;
 use crate::cli::settings;
@@ -67,11 +67,7 @@ pub(super) struct List {
     names: bool,
 
     #[command(flatten)]
-    directory: LdapConnectionOptions,
-
-    /// Ignore references to other LDAP servers, so that an answer with references counts as complete
-    #[arg(long, help_heading = "LDAP server")]
-    ignore_references: bool,
+    directory: LdapSearchOptions,
 
     #[command(flatten, next_help_heading = HEADING)]
     credentials: CredentialOptions,
@@ -134,8 +130,7 @@ pub(super) fn run(
     if database.server.is_some() {
         check_columns_of_server(&arguments)?;
     }
-    let ldap_options =
-        LdapOptions { ignore_references: arguments.ignore_references, ..arguments.directory.options()? };
+    let ldap_options = arguments.directory.options()?;
     let mut request = ListRequest {
         filter: arguments.which.filter()?,
         patterns: arguments.patterns.into_iter().map(UsernamePattern::new).collect(),
@@ -145,7 +140,7 @@ pub(super) fn run(
         limit: arguments.limit,
     };
     let List { credentials, request: request_options, directory, .. } = arguments;
-    let server = ServerOptions::with_ca_file(credentials, request_options, directory.ca_file);
+    let server = ServerOptions::with_ca_file(credentials, request_options, directory.ca_file());
     // A database that cannot be opened is an error before the LDAP search.
     let mut store = database.open_users_to_read(&server, console)?;
     if arguments.not_in_ldap {

@@ -319,11 +319,11 @@ pub(super) static PAGES: &[ManualPage] = &[
         description: &[
             "Prints users: the row of the user table, the endpoints that accept a token with these roles, and for \
              each login method whether it works with the present settings, or why it does not. No server is \
-             contacted. The password is not printed, only whether the user has a usable one.",
+             contacted without --why and --server. The password is not printed, only whether the user has a usable one.",
             "With --why the LDAP directory is read, and each role and project is printed with its reason: the rule \
              of group-map and the chain of groups, from the group of the user to the one that the rule names. A role \
              or project without a rule was set by hand. The report also names what the next synchronization adds \
-             or removes.",
+             or removes. The connection has the options of cc-user-sync-ldap(1).",
             "A user who does not exist is an error with status 1; the other users are printed. With --json the \
              report of one NAME is an object, and that of several names is an array of those that exist.",
         ],

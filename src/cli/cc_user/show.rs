@@ -5,13 +5,14 @@ use serde::Serialize;
 
 use super::list::{disabled_users, grace_period, report_invalid_row};
 use super::rights::describe_reason;
-use super::server::ServerOptions;
+use super::server::{CredentialOptions, HEADING, RequestOptions, ServerOptions};
 use super::{DatabaseOptions, complete};
 use crate::accounts::error::unknown_user;
 use crate::accounts::report::list;
 use crate::accounts::{DisabledUsers, SessionPolicy, UserStore};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::cli::ldap::LdapSearchOptions;
 use crate::cli::style;
 use crate::config::Settings;
 use crate::ldap::LdapOptions;
@@ -38,7 +39,20 @@ pub(super) struct Show {
     why: bool,
 
     #[command(flatten)]
-    server: ServerOptions,
+    directory: LdapSearchOptions,
+
+    #[command(flatten, next_help_heading = HEADING)]
+    credentials: CredentialOptions,
+
+    #[command(flatten, next_help_heading = HEADING)]
+    request: RequestOptions,
+}
+
+impl Show {
+    fn server(&self) -> ServerOptions {
+        let (credentials, request) = (self.credentials.clone(), self.request.clone());
+        ServerOptions::with_ca_file(credentials, request, self.directory.ca_file())
+    }
 }
 
 /// A user of the report.
@@ -67,7 +81,8 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let mut users = ShownUsers::open(database, &show.server, console)?;
+    let ldap_options = show.directory.options()?;
+    let mut users = ShownUsers::open(database, &show.server(), console)?;
     let mut status = ExitStatus::Success;
     let mut shown = Vec::new();
     let mut is_printed = false;
@@ -78,7 +93,7 @@ pub(super) fn run(
             continue;
         };
         let (details, password) = users.details(&record)?;
-        let rights = if show.why { users.explain(&record, console)? } else { None };
+        let rights = if show.why { users.explain(&record, &ldap_options, console)? } else { None };
         if console.is_json() {
             shown.push(ShownUser { details, rights });
         } else {
@@ -87,7 +102,7 @@ pub(super) fn run(
             }
             print_text(&details, record.user.source, password, console)?;
             if let Some(rights) = &rights {
-                print_rights(rights, console)?;
+                print_rights(rights, record.user.source, console)?;
             }
         }
         if !record.invalid_columns.is_empty() {
@@ -155,28 +170,32 @@ impl ShownUsers {
     fn explain(
         &self,
         record: &UserRecord,
+        options: &LdapOptions,
         console: &mut Console,
     ) -> Result<Option<RightsExplanation>, Failure> {
         let (UserStore::Database { db, .. }, Some(settings)) = (&self.store, &self.settings) else {
             return Ok(None);
         };
         let mut notes = Notes::new();
-        let options = LdapOptions::default();
-        let explanation = sync::explain(settings, &options, console.environment(), db, record, &mut notes);
+        let explanation = sync::explain(settings, options, console.environment(), db, record, &mut notes);
         console.notes(notes);
         Ok(Some(explanation?))
     }
 }
 
 /// Prints why a user has roles and projects.
-fn print_rights(rights: &RightsExplanation, console: &mut Console) -> Result<(), Failure> {
+fn print_rights(
+    rights: &RightsExplanation,
+    source: AuthSource,
+    console: &mut Console,
+) -> Result<(), Failure> {
     let sides = [("role", &rights.roles), ("project", &rights.projects)];
     let all = sides.into_iter().flat_map(|(what, list)| list.iter().map(move |right| (what, right)));
     for (index, (what, right)) in all.enumerate() {
         let state = match right.state {
             RightState::Given if right.reasons.is_empty() => given_earlier(&right.given_by),
             RightState::Given => "given",
-            RightState::SetByHand if rights.in_ldap && right.name == Role::User.name() => {
+            RightState::SetByHand if source == AuthSource::Ldap && right.name == Role::User.name() => {
                 "given to each new user, or set by hand"
             }
             RightState::SetByHand => "set by hand",

@@ -22,7 +22,7 @@ const CREDENTIALS: &[Rule] = &[
     rule("", &["token_file", "admin", "ca_file", "request_timeout"], WITH_SERVER),
     rule("", &["admin_password_stdin", "admin_password_file"], WITH_ADMIN),
 ];
-/// The option for CA certificates of 'list' is also for the LDAP server.
+/// The option for CA certificates of 'list' and 'show' is also for the LDAP server.
 const LIST: &[Rule] = &[
     rule("", &["token_file", "admin", "request_timeout"], WITH_SERVER),
     rule("", &["admin_password_stdin", "admin_password_file"], WITH_ADMIN),
@@ -76,8 +76,8 @@ pub(super) fn rules(path: &str) -> impl Iterator<Item = &'static Rule> {
         Some(_) => &[ALL_VERBS],
     };
     let credentials = match verb {
-        Some("list") => LIST,
-        Some("show" | "set" | "role add" | "role remove" | "project add" | "project remove") => CREDENTIALS,
+        Some("list" | "show") => LIST,
+        Some("set" | "role add" | "role remove" | "project add" | "project remove") => CREDENTIALS,
         Some("add") => ADD_LOGIN,
         Some("del") => LOGIN,
         _ => &[],

@@ -75,6 +75,38 @@ fn active_directory_member_by_primary_group_keeps_the_role() {
 }
 
 #[test]
+fn active_directory_member_by_primary_group_counts_in_the_groups_above_it() {
+    let Some((unit, directory)) = active_directory("above") else { return };
+    let group = |account: &str| unit.read(&format!("(sAMAccountName=above-{account})"), "primaryGroupToken");
+    // The user must be a member of the group before it is the primary group.
+    unit.change(&format!(
+        "dn: cn=Team \\(one\\)\\, two,{0}\nchangetype: modify\nadd: member\nmember: {1}\n\n\
+         dn: {1}\nchangetype: modify\nreplace: primaryGroupID\nprimaryGroupID: {2}\n\n",
+        unit.base,
+        unit.dn("anna"),
+        group("team")
+    ));
+    let expected = "above-anna|1|Full anna|[\"user\",\"manager\",\"support\"]|[\"Bio\"]";
+    let mut config: serde_json::Value = serde_json::from_str(&directory.read("config.json")).unwrap();
+    let by_name = json!([
+        {"cn": "HPC-Support", "roles": ["support"]},
+        {"cn": "PI-Bio", "roles": ["manager"], "projects": ["Bio"]},
+    ]);
+    let by_dn = json!([
+        {"dn": format!("cn=HPC-Support,{}", unit.base), "roles": ["support"]},
+        {"dn": format!("cn=PI-Bio,{}", unit.base), "roles": ["manager"], "projects": ["Bio"]},
+    ]);
+    let all = config["auth"]["ldap"]["group-map"]["rules"].clone();
+    for (form, rules) in [("pattern", all), ("name", by_name), ("DN", by_dn)] {
+        config["auth"]["ldap"]["group-map"]["rules"] = rules;
+        directory.write("config.json", config.to_string());
+        unit.sh(&directory, "cc-user sync-ldap").ended(0);
+        assert_eq!(table(&directory)[0], expected, "{form}");
+        directory.sh("rm -f var/job.db* && cc-user init -q").ended(0);
+    }
+}
+
+#[test]
 fn active_directory_nested_groups_are_followed_by_dn_as_well() {
     let Some((unit, directory)) = active_directory("depth") else { return };
     let mut config: serde_json::Value = serde_json::from_str(&directory.read("config.json")).unwrap();

@@ -14,13 +14,12 @@ use super::{DatabaseOptions, TOOL};
 use crate::cli::author::author;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
-use crate::cli::ldap::LdapConnectionOptions;
+use crate::cli::ldap::LdapSearchOptions;
 use crate::cli::logging::stamp_lines;
 use crate::cli::progress::Progress;
-use crate::cli::quantity::{duration, positive_duration, whole_number};
+use crate::cli::quantity::{duration, positive_duration};
 use crate::cli::settings;
 use crate::cli::signals::Signals;
-use crate::ldap::LdapOptions;
 use crate::sync::{
     self, DeletionLimit, MetricsFile, SyncCounts, SyncObserver, SyncOptions, SyncReport, SyncRequest,
     WatchInterval,
@@ -30,9 +29,6 @@ use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::time::{Clock, human_span};
-
-/// The largest page of a search (RFC 2696 2).
-const MAX_PAGE_SIZE: u64 = 2_147_483_647;
 
 /// Synchronize the users with an LDAP directory
 #[derive(Debug, Args)]
@@ -70,15 +66,6 @@ pub(super) struct SyncLdap {
     #[arg(long)]
     keep_names: bool,
 
-    /// Entries per page of the search; 0 searches without pages
-    #[arg(long, value_name = "NUMBER", default_value = "1000",
-          value_parser = whole_number::<u32>(0..=MAX_PAGE_SIZE))]
-    page_size: u32,
-
-    /// Ignore references to other LDAP servers, so that an answer with references counts as complete
-    #[arg(long)]
-    ignore_references: bool,
-
     /// Repeat the synchronization after each INTERVAL, or the setting sync-interval; SIGHUP
     /// starts a run at once, SIGTERM ends the command between two runs
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true,
@@ -90,7 +77,7 @@ pub(super) struct SyncLdap {
     metrics_file: Option<PathBuf>,
 
     #[command(flatten)]
-    directory: LdapConnectionOptions,
+    directory: LdapSearchOptions,
 }
 
 impl SyncLdap {
@@ -107,11 +94,7 @@ impl SyncLdap {
                 Some("") => Some(WatchInterval::Setting),
                 Some(text) => Some(WatchInterval::Every(positive_duration("--watch", text)?.to_std())),
             },
-            ldap: LdapOptions {
-                page_size: self.page_size,
-                ignore_references: self.ignore_references,
-                ..self.directory.options()?
-            },
+            ldap: self.directory.options()?,
             lock_timeout: database.timeout()?,
             environment: console.environment().clone(),
         })
