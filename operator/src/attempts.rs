@@ -1,7 +1,7 @@
 //! What is remembered of each resource between reconciliations: failures, for growing pauses, and
 //! recent writes, so that two programs that write one Secret do not do so without a pause.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,16 +30,40 @@ struct Record {
     next_attempt: Option<Instant>,
     writes: u32,
     last_write: Option<Instant>,
-    /// The generation of the last write: a changed resource is written at once.
-    generation: Option<i64>,
+    /// What the last write was for: a changed resource is written at once.
+    revision: Revision,
     /// The version of the Secret after the last write.
     secret_version: Option<String>,
-    /// The version of the resource after the last write of its status, until the next reconciliation begins.
-    status_version: Option<(String, Instant)>,
-    /// The version of the resource that the last written status replaced, with that status.
-    written_status: Option<(String, JwtStatus)>,
+    /// The last write of the status, until the watch delivers it.
+    status_write: Option<StatusWrite>,
     /// Another object changed since the last reconciliation began.
     is_touched: bool,
+}
+
+/// What a person or another program changes of a resource to change its Secret: the resource itself, `spec`, labels.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Revision {
+    uid: String,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Revision {
+    /// That of a resource.
+    pub fn of(jwt: &Jwt) -> Self {
+        let metadata = &jwt.metadata;
+        Self { uid: jwt.uid().to_owned(), generation: metadata.generation, labels: metadata.labels.clone() }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct StatusWrite {
+    /// The version of the resource after the write.
+    version: String,
+    status: JwtStatus,
+    /// When it was written, until the next reconciliation begins; none where the answer contained a change of
+    /// another program.
+    own_since: Option<Instant>,
 }
 
 impl Attempts {
@@ -81,11 +105,11 @@ impl Attempts {
     }
 
     /// The pause that a write of the Secret has to wait for; none when it can be made now.
-    pub fn pause_before_write(&self, resource: &str, generation: Option<i64>) -> Option<Duration> {
+    pub fn pause_before_write(&self, resource: &str, revision: &Revision) -> Option<Duration> {
         let now = Instant::now();
         self.with(resource, |record| {
             let since = record.last_write.map(|last| now.saturating_duration_since(last));
-            if record.generation != generation || since.is_none_or(|since| since > WINDOW) {
+            if record.revision != *revision || since.is_none_or(|since| since > WINDOW) {
                 record.writes = 0;
                 return None;
             }
@@ -95,41 +119,33 @@ impl Attempts {
         })
     }
 
-    /// Notes a version of the Secret of this name. False where it is the own last write, which needs no
+    /// Whether a version of the Secret of this name is another one than the own last write, which needs no
     /// reconciliation.
     pub fn secret_changed(&self, resource: &str, version: Option<&str>) -> bool {
-        self.with(resource, |record| {
-            let is_own = version.is_some() && record.secret_version.as_deref() == version;
-            record.is_touched |= !is_own;
-            !is_own
-        })
+        self.with(resource, |record| version.is_none() || record.secret_version.as_deref() != version)
     }
 
-    /// Notes that the object with the key changed.
-    pub fn key_changed(&self, resource: &str) {
+    /// Notes that another object changed, such as the one with the key.
+    pub fn touched(&self, resource: &str) {
         self.with(resource, |record| record.is_touched = true);
     }
 
     /// Notes a write of the status: the resource that was reconciled, and the API server's answer. An answer that
-    /// contains a change of another program is not an own event: that change has not been reconciled.
+    /// contains a change of another program is not an own event: that change has not been reconciled. The answer can
+    /// even be about another resource, where the former one was deleted and created again.
     pub fn wrote_status(&self, resource: &str, reconciled: &Jwt, answer: &Jwt) {
-        let version = answer.metadata.resource_version.clone().filter(|_| answer.has_same_input(reconciled));
-        let before = reconciled.metadata.resource_version.clone();
-        self.with(resource, |record| {
-            record.status_version = version.map(|version| (version, Instant::now()));
-            record.written_status = before.map(|before| (before, answer.status.clone()));
-        });
+        let own_since = answer.has_same_input(reconciled).then(Instant::now);
+        let version = answer.metadata.resource_version.clone().filter(|_| answer.uid() == reconciled.uid());
+        let write = version.map(|version| StatusWrite { version, status: answer.status.clone(), own_since });
+        self.with(resource, |record| record.status_write = write);
     }
 
-    /// The status that was written over this version of the resource: the watch has not delivered it yet.
+    /// The own last status, where the watch delivers an older version of the resource.
     pub fn newer_status(&self, resource: &str, version: Option<&str>) -> Option<JwtStatus> {
         self.with(resource, |record| {
-            let newer = record.written_status.as_ref().filter(|(before, _)| Some(before.as_str()) == version);
-            let status = newer.map(|(_, status)| status.clone());
-            if status.is_none() {
-                record.written_status = None;
-            }
-            status
+            let newer = record.status_write.take_if(|write| !is_older(version, &write.version));
+            drop(newer);
+            record.status_write.as_ref().map(|write| write.status.clone())
         })
     }
 
@@ -139,25 +155,39 @@ impl Attempts {
     pub fn is_own_event(&self, resource: &str, version: Option<&str>) -> bool {
         self.with(resource, |record| {
             let is_touched = std::mem::take(&mut record.is_touched);
-            let own = record.status_version.take().filter(|(own, _)| Some(own.as_str()) == version);
-            own.is_some_and(|(_, at)| at.elapsed() < OWN_EVENT) && !is_touched
+            let own = record
+                .status_write
+                .as_mut()
+                .and_then(|write| write.own_since.take().filter(|_| Some(write.version.as_str()) == version));
+            own.is_some_and(|since| since.elapsed() < OWN_EVENT) && !is_touched
         })
     }
 
     /// Counts a write of the Secret, and notes its version.
-    pub fn wrote(&self, resource: &str, generation: Option<i64>, version: Option<String>) {
+    pub fn wrote(&self, resource: &str, revision: Revision, version: Option<String>) {
         self.with(resource, |record| {
             record.secret_version = version;
             record.writes = record.writes.saturating_add(1);
             record.last_write = Some(Instant::now());
-            record.generation = generation;
+            record.revision = revision;
         });
+    }
+
+    /// Notes the version of the Secret after a further step of the last write.
+    pub fn wrote_again(&self, resource: &str, version: Option<String>) {
+        self.with(resource, |record| record.secret_version = version);
     }
 
     /// Forgets resources that are gone.
     pub fn retain(&self, exists: impl Fn(&str) -> bool) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| exists(name));
     }
+}
+
+/// Whether a version of an object is older than another one. Versions of a kind of object are numbers that grow.
+fn is_older(version: Option<&str>, than: &str) -> bool {
+    let number = |text: &str| text.parse::<u128>().ok();
+    version.and_then(number).zip(number(than)).is_some_and(|(version, than)| version < than)
 }
 
 /// Sixteen random bits; zero where the system does not have any.
@@ -188,13 +218,24 @@ mod tests {
     #[test]
     fn writes_in_a_row_have_to_wait_unless_the_resource_changed() {
         let attempts = Attempts::default();
+        let revision = |change: Value| Revision::of(&jwt("1", &change));
+        let same = revision(json!({}));
         for _ in 0..FREE_WRITES {
-            assert_eq!(attempts.pause_before_write("a/b", Some(1)), None);
-            attempts.wrote("a/b", Some(1), None);
+            assert_eq!(attempts.pause_before_write("a/b", &same), None);
+            attempts.wrote("a/b", same.clone(), None);
         }
-        assert!(attempts.pause_before_write("a/b", Some(1)).is_some());
-        assert_eq!(attempts.pause_before_write("a/c", Some(1)), None, "another resource");
-        assert_eq!(attempts.pause_before_write("a/b", Some(2)), None, "a changed resource");
+        assert!(attempts.pause_before_write("a/b", &same).is_some());
+        assert!(attempts.pause_before_write("a/b", &revision(status())).is_some(), "its status changed");
+        assert_eq!(attempts.pause_before_write("a/c", &same), None, "another resource");
+        for change in [
+            json!({"/metadata/generation": 2}),
+            json!({"/metadata/labels/team": "y"}),
+            json!({"/metadata/uid": "2"}),
+        ] {
+            let attempts = Attempts::default();
+            (0..=FREE_WRITES).for_each(|_| attempts.wrote("a/b", same.clone(), None));
+            assert_eq!(attempts.pause_before_write("a/b", &revision(change.clone())), None, "{change}");
+        }
     }
 
     /// A resource of a version, as the watch or an answer delivers it.
@@ -224,16 +265,14 @@ mod tests {
     #[test]
     fn own_writes_need_no_reconciliation_but_those_of_others_do() {
         let attempts = Attempts::default();
-        attempts.wrote("a/b", Some(1), Some("7".to_owned()));
-        let written = jwt("8", &status());
-        attempts.wrote_status("a/b", &jwt("6", &json!({})), &written);
-        assert_eq!(attempts.newer_status("a/b", Some("6")), Some(written.status), "the watch is behind");
-        assert_eq!(attempts.newer_status("a/b", Some("8")), None);
+        attempts.wrote("a/b", Revision::default(), Some("7".to_owned()));
+        attempts.wrote_status("a/b", &jwt("6", &json!({})), &jwt("8", &status()));
         assert!(!attempts.secret_changed("a/b", Some("7")));
         assert!(attempts.is_own_event("a/b", Some("8")));
         assert!(!attempts.is_own_event("a/b", Some("8")), "once: later it is a new list after an outage");
         attempts.wrote_status("a/b", &jwt("8", &json!({})), &jwt("9", &status()));
         assert!(attempts.secret_changed("a/b", Some("10")));
+        attempts.touched("a/b");
         assert!(!attempts.is_own_event("a/b", Some("9")), "another program changed the Secret");
     }
 
@@ -252,6 +291,20 @@ mod tests {
             all.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
             attempts.wrote_status("a/b", &jwt("6", &json!({})), &jwt("8", &all));
             assert!(!attempts.is_own_event("a/b", Some("8")), "{change}");
+            let is_same = change.get("/metadata/uid").is_none();
+            assert_eq!(attempts.newer_status("a/b", Some("7")).is_some(), is_same, "{change}");
+        }
+    }
+
+    #[test]
+    fn own_status_counts_until_the_watch_delivers_its_version_or_a_later_one() {
+        for (last, is_known) in [("9", true), ("98", true), ("100", false), ("101", false), ("x", false)] {
+            let attempts = Attempts::default();
+            let written = jwt("100", &status());
+            attempts.wrote_status("a/b", &jwt("9", &json!({})), &written);
+            assert_eq!(attempts.newer_status("a/b", Some("97")), Some(written.status.clone()));
+            let expected = is_known.then_some(written.status);
+            assert_eq!(attempts.newer_status("a/b", Some(last)), expected, "{last}");
         }
     }
 
@@ -260,7 +313,7 @@ mod tests {
         let attempts = Attempts::default();
         attempts.wrote_status("a/b", &jwt("6", &json!({})), &jwt("8", &status()));
         // The watch is behind, and the key changed.
-        attempts.key_changed("a/b");
+        attempts.touched("a/b");
         assert!(!attempts.is_own_event("a/b", Some("6")));
         assert!(!attempts.is_own_event("a/b", Some("8")), "the reconciliation between can have failed");
     }

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::adopt::{self, AdoptRequest, Adopted};
-use crate::attempts::{Attempts, random};
+use crate::attempts::random;
 use crate::controller::{self, Health, Namespaces};
 use crate::definition;
 use crate::events::Events;
@@ -239,7 +239,7 @@ async fn run(args: Args) -> ExitCode {
     let instance = instance.unwrap_or_else(|| crate::MANAGER.to_owned());
     let context = Context {
         events: Events { client: client.clone(), instance: instance.clone() },
-        attempts: Attempts::default(),
+        attempts: Arc::default(),
         metrics: Arc::clone(&metrics),
         dry_run: args.dry_run,
         client: client.clone(),
@@ -292,17 +292,18 @@ async fn run(args: Args) -> ExitCode {
     // Waiting to become the leader is not a reason to be restarted.
     health.set_ready();
     let election = Election::new(&client, format!("{instance}-{:04x}{:04x}", random(), random()));
-    tokio::select! {
-        () = election.acquire() => log::line(Level::Info, "leader", "this replica is the leader"),
+    let acquired = tokio::select! {
+        acquired = election.acquire() => acquired,
         () = controller::stopped(stop) => return ExitCode::SUCCESS,
-    }
+    };
+    log::line(Level::Info, "leader", "this replica is the leader");
     tokio::select! {
         () = work => {
             election.release().await;
             log::line(Level::Info, "stopped", "");
             ExitCode::SUCCESS
         }
-        () = election.hold() => failure("leader-lost", "another replica can be the leader: stopping at once"),
+        () = election.hold(acquired) => failure("leader-lost", "another replica can be the leader: stopping at once"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cc_auth::renew::backoff;
 use futures::stream::{self, Stream, StreamExt as _};
@@ -13,11 +13,9 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::Api;
 use kube::core::{PartialObjectMeta, Resource};
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{self, Controller, Error};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::utils::{Backoff, ResetTimerBackoff};
-use kube::runtime::watcher::{self, watcher};
+use kube::runtime::watcher;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -27,6 +25,7 @@ use crate::jwt::{Jwt, KeyKind};
 use crate::log::{self, Level};
 use crate::metrics::{Metrics, uptime};
 use crate::reconcile::{Context, Reconciled, reconcile, resource_id};
+use crate::triggers::{RepeatedErrors, affected, changed_resources, pauses};
 
 /// A reconciliation that takes longer is given up and repeated: the API server does not answer.
 const RECONCILE_LIMIT: Duration = Duration::from_secs(60);
@@ -38,8 +37,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 const NO_PROGRESS: u64 = 300;
 /// How many resources are reconciled at the same time in one namespace.
 const CONCURRENCY: u16 = 8;
-/// The same error of a watch is logged once in this time.
-const REPEATED_ERROR: Duration = Duration::from_secs(60);
 
 /// How often the memory of deleted resources is released.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
@@ -163,24 +160,25 @@ pub async fn run(
     let mut streams: Vec<Pin<Box<dyn Stream<Item = RunResult> + Send>>> = Vec::new();
     let mut stores = Vec::new();
     for scope in namespaces.scopes() {
-        let controller = Controller::new(api::<Jwt>(&client, scope), watcher::Config::default())
+        let (store, changed) = changed_resources(api::<Jwt>(&client, scope));
+        let attempts = &shared.context.attempts;
+        let controller = Controller::for_stream(changed, store.clone())
             .with_config(controller::Config::default().concurrency(CONCURRENCY))
             .trigger_backoff(pauses())
             .graceful_shutdown_on(stopped(stop.clone()));
-        let store = controller.store();
         let controller = if watches_objects {
             controller
                 .reconcile_on(affected(
                     api::<PartialObjectMeta<Secret>>(&client, scope),
-                    "secrets",
+                    KeyKind::Secret,
                     store.clone(),
-                    Arc::clone(&shared),
+                    Arc::clone(attempts),
                 ))
                 .reconcile_on(affected(
                     api::<PartialObjectMeta<ConfigMap>>(&client, scope),
-                    "configmaps",
+                    KeyKind::ConfigMap,
                     store.clone(),
-                    Arc::clone(&shared),
+                    Arc::clone(attempts),
                 ))
         } else {
             controller
@@ -207,7 +205,7 @@ pub async fn run(
     let mut errors = RepeatedErrors::default();
     let work = stream::select_all(streams).for_each(|result| {
         if let Err(error @ (Error::QueueError(_) | Error::RunnerError(_))) = result {
-            errors.log("jwts", &error_chain(&error));
+            errors.log("jwts", &error);
         }
         futures::future::ready(())
     });
@@ -267,103 +265,4 @@ fn retry(jwt: Arc<Jwt>, error: &ReconcileError, shared: Arc<Shared>) -> controll
         }
     };
     controller::Action::requeue(pause)
-}
-
-/// The resources that a change of a Secret or ConfigMap concerns: those of its name, and those whose
-/// key is in it. Only metadata is watched. The watch has its own pauses: an error does not stop others.
-fn affected<K>(
-    api: Api<PartialObjectMeta<K>>,
-    resource: &'static str,
-    store: Store<Jwt>,
-    shared: Arc<Shared>,
-) -> impl Stream<Item = ObjectRef<Jwt>>
-where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
-{
-    let kind = if resource == "secrets" { KeyKind::Secret } else { KeyKind::ConfigMap };
-    let mut errors = RepeatedErrors::default();
-    watcher(api, watcher::Config::default())
-        .backoff(pauses())
-        .touched_objects()
-        .filter_map(move |object| {
-            if let Err(error) = &object {
-                errors.log(resource, &error_chain(error));
-            }
-            futures::future::ready(object.ok())
-        })
-        .flat_map(move |object: PartialObjectMeta<K>| {
-            let name = object.metadata.name.unwrap_or_default();
-            let namespace = object.metadata.namespace.unwrap_or_default();
-            let version = object.metadata.resource_version.as_deref();
-            let attempts = &shared.context.attempts;
-            let concerns = |jwt: &Jwt| {
-                let id = resource_id(jwt);
-                if jwt.namespace() != namespace {
-                    return false;
-                }
-                if jwt.key_object() == Some((kind, name.as_str())) {
-                    attempts.key_changed(&id);
-                    return true;
-                }
-                kind == KeyKind::Secret && jwt.name() == name && attempts.secret_changed(&id, version)
-            };
-            let concerned: BTreeSet<String> =
-                store.state_filter(concerns).iter().map(|jwt| jwt.name().to_owned()).collect();
-            let refer = |name: String| ObjectRef::new(&name).within(&namespace);
-            stream::iter(concerned.into_iter().map(refer).collect::<Vec<_>>())
-        })
-}
-
-/// Pauses between attempts to watch again: kube's own grow to half a minute and count an expired version
-/// as a failure.
-fn pauses() -> ResetTimerBackoff<Pauses> {
-    ResetTimerBackoff::new(Pauses(0), Duration::from_secs(60))
-}
-
-struct Pauses(u32);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        self.0 = self.0.saturating_add(1);
-        Some(backoff::between(Duration::from_millis(500), Duration::from_secs(2), self.0, random()))
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {
-        self.0 = 0;
-    }
-}
-
-/// Logs the same error of a watch only now and then.
-#[derive(Default)]
-struct RepeatedErrors {
-    last: Option<(String, Instant)>,
-}
-
-impl RepeatedErrors {
-    fn log(&mut self, resource: &str, message: &str) {
-        let repeated =
-            self.last.as_ref().is_some_and(|(text, at)| text == message && at.elapsed() < REPEATED_ERROR);
-        if !repeated {
-            log::line(Level::Warning, "watch-error", &format!("{resource}: {message}"));
-            self.last = Some((message.to_owned(), Instant::now()));
-        }
-    }
-}
-
-/// An error with its causes, each once.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let reason = error.to_string();
-        if !text.contains(&reason) {
-            text.push_str(&format!(": {reason}"));
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -31,6 +31,7 @@ mod secret;
 mod spec;
 mod status;
 mod traffic;
+mod triggers;
 
 use std::process::ExitCode;
 

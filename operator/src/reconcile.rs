@@ -17,7 +17,7 @@ use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::MANAGER;
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, Revision};
 use crate::decision::{Action, Observed, decide, renewal_time};
 use crate::error::{Failure, ReconcileError};
 use crate::events::{EventType, Events};
@@ -40,7 +40,7 @@ pub struct Context {
     /// Where Events go.
     pub events: Events,
     /// Failures and writes of each resource.
-    pub attempts: Attempts,
+    pub attempts: Arc<Attempts>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Only report what would be written.
@@ -306,8 +306,8 @@ impl Round<'_> {
         if self.context.dry_run {
             return Ok(());
         }
-        let (id, generation) = (resource_id(jwt), jwt.metadata.generation);
-        if let Some(pause) = attempts.pause_before_write(&id, generation) {
+        let (id, revision) = (resource_id(jwt), Revision::of(jwt));
+        if let Some(pause) = attempts.pause_before_write(&id, &revision) {
             self.change = Change::Postponed(pause);
             return Ok(());
         }
@@ -316,7 +316,7 @@ impl Round<'_> {
         let Some(current) = slot.secret() else {
             let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
             let written = secrets.create(&params, &desired).await.map_err(failed)?;
-            attempts.wrote(&id, generation, written.resource_version());
+            attempts.wrote(&id, revision, written.resource_version());
             return Ok(());
         };
         let stale = stale_labels(jwt, current);
@@ -328,7 +328,7 @@ impl Round<'_> {
             )
             .await
             .map_err(failed)?;
-        attempts.wrote(&id, generation, written.resource_version());
+        attempts.wrote(&id, revision, written.resource_version());
         if !stale.is_empty() {
             let labels: serde_json::Map<String, Value> =
                 stale.into_iter().map(|name| (name, Value::Null)).collect();
@@ -336,7 +336,8 @@ impl Round<'_> {
                 "uid": written.uid(), "resourceVersion": written.resource_version(), "labels": labels,
             }});
             let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-            secrets.patch(jwt.name(), &params, &Patch::Merge(body)).await.map_err(failed)?;
+            let written = secrets.patch(jwt.name(), &params, &Patch::Merge(body)).await.map_err(failed)?;
+            attempts.wrote_again(&id, written.resource_version());
         }
         Ok(())
     }

@@ -1,16 +1,18 @@
 //! Leader election: several replicas, of which one works.
 
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Space, Test, clock_variables};
+use crate::harness::{Server, Space, Test, claims, clock_variables};
+use crate::proxy::{Held, Proxy};
 
 pub const TESTS: &[Test] = &[
     ("election::second_replica_takes_over", second_replica),
     ("election::clocks_of_replicas_may_differ", clock_skew),
     ("election::paused_leader_ends_when_it_continues", paused_leader),
+    ("election::late_writes_of_a_former_leader_do_not_last", late_writes),
     ("election::lost_namespace_does_not_end_the_leader", lost_namespace),
     ("election::lost_own_namespace_ends_the_leader", lost_own_namespace),
     ("election::missing_right_for_the_lease_is_named", missing_right),
@@ -35,11 +37,15 @@ struct Replica<'a> {
 
 impl<'a> Replica<'a> {
     fn start(space: &'a Space<'a>, name: &str, clock: Option<&str>) -> Self {
-        let log = space.file(name, "");
         let mut command = space.command(&["--leader-election"]);
         if let Some(clock) = clock {
             command.envs(clock_variables(clock));
         }
+        Self::start_command(space, name, command)
+    }
+
+    fn start_command(space: &'a Space<'a>, name: &str, mut command: Command) -> Self {
+        let log = space.file(name, "");
         let child = command.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
         Self { space, log, child }
     }
@@ -116,7 +122,7 @@ fn paused_leader(server: &Server) {
     second.wait_waits();
     let signal = |name: &str| {
         let id = space.process().to_string();
-        assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     };
     signal("-STOP");
     second.wait_leads();
@@ -129,6 +135,48 @@ fn paused_leader(server: &Server) {
     std::thread::sleep(Duration::from_secs(3));
     let lease = space.get("leases", "cc-jwt-operator").unwrap();
     assert_eq!(lease["spec"]["holderIdentity"], holder, "the Lease of the new leader was not touched");
+}
+
+/// Requests that the former leader sent arrive when another replica has changed the same objects.
+fn late_writes(server: &Server) {
+    let space = space(server, "late");
+    let mut direct = space.command(&["--leader-election"]);
+    direct.env("KUBECONFIG", space.file("direct", &std::fs::read_to_string(space.kubeconfig()).unwrap()));
+    let proxy = Proxy::of(&space);
+    space.start(&["--leader-election"]);
+    for name in ["a", "b"] {
+        space.create_jwt(name, &json!({}));
+        space.wait_ready(name);
+    }
+    let secret = proxy.gate(Held::Request, "PATCH", "/secrets/a");
+    let status = proxy.gate(Held::Request, "PATCH", "/jwts/b/status");
+    for name in ["a", "b"] {
+        space.patch("jwts", name, &json!({"spec": {"data": {"sub": "joe"}}}));
+    }
+    secret.wait();
+    status.wait();
+    let id = space.process().to_string();
+    assert!(Command::new("kill").args(["-STOP", &id]).status().unwrap().success());
+    let second = Replica::start_command(&space, "second.log", direct);
+    for name in ["a", "b"] {
+        space.patch("jwts", name, &json!({"spec": {"data": {"sub": "ann"}}}));
+    }
+    let reports = |name: &str| {
+        let token = claims(&space.token(name)?);
+        let status = &space.get("jwts", name)?["status"];
+        (token["sub"] == "ann" && status["tokenId"] == token["jti"] && status["observedGeneration"] == 3)
+            .then_some(())
+    };
+    second.wait_leads();
+    ["a", "b"].into_iter().for_each(|name| space.wait("the new leader's token", || reports(name)));
+    let token = space.token("a");
+    let version = || space.get("jwts", "b").unwrap()["metadata"]["resourceVersion"].clone();
+    let before = version();
+    secret.open();
+    status.open();
+    space.wait("the late status", || (version() != before).then_some(()));
+    ["a", "b"].into_iter().for_each(|name| space.wait("it is corrected", || reports(name)));
+    assert_eq!(space.token("a"), token, "the Secret was not written");
 }
 
 fn lost_namespace(server: &Server) {

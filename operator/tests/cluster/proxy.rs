@@ -23,6 +23,8 @@ pub enum Mode {
     Forward,
     /// Answers a watch with a head and nothing else; passes other requests on.
     SilentWatches,
+    /// Answers a watch that its version is too old, so that the client lists again; passes other requests on.
+    ExpiredWatches,
     /// Answers 429.
     TooManyRequests,
     /// Closes each connection.
@@ -33,6 +35,8 @@ pub enum Mode {
 pub struct Proxy {
     port: u16,
     mode: Arc<AtomicU8>,
+    /// The end of the paths of the watches that the mode concerns.
+    watched: Arc<Mutex<String>>,
     /// How many requests got 429.
     rejected: Arc<AtomicU64>,
     /// The connections of running watches.
@@ -117,12 +121,14 @@ impl Proxy {
         let proxy = Self {
             port,
             mode: Arc::default(),
+            watched: Arc::default(),
             rejected: Arc::default(),
             watches: Arc::default(),
             gates: Arc::default(),
         };
         let (mode, watches) = (Arc::clone(&proxy.mode), Arc::clone(&proxy.watches));
         let (rejected, gates) = (Arc::clone(&proxy.rejected), Arc::clone(&proxy.gates));
+        let watched = Arc::clone(&proxy.watched);
         let (client, runtime) = (client.clone(), runtime.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -130,6 +136,7 @@ impl Proxy {
                     client: client.clone(),
                     runtime: runtime.clone(),
                     mode: Arc::clone(&mode),
+                    watched: Arc::clone(&watched),
                     rejected: Arc::clone(&rejected),
                     watches: Arc::clone(&watches),
                     gates: Arc::clone(&gates),
@@ -154,6 +161,12 @@ impl Proxy {
 
     /// Changes what happens to requests from now on, and cuts the running watches.
     pub fn set(&self, mode: Mode) {
+        self.set_for("", mode);
+    }
+
+    /// The same, with watches of this kind of object only.
+    pub fn set_for(&self, kind: &str, mode: Mode) {
+        kind.clone_into(&mut self.watched.lock().unwrap());
         self.mode.store(mode as u8, Ordering::SeqCst);
         for watch in self.watches.lock().unwrap().drain(..) {
             let _ = watch.shutdown(std::net::Shutdown::Both);
@@ -165,6 +178,7 @@ struct Connection {
     client: Client,
     runtime: Handle,
     mode: Arc<AtomicU8>,
+    watched: Arc<Mutex<String>>,
     rejected: Arc<AtomicU64>,
     watches: Arc<Mutex<Vec<TcpStream>>>,
     gates: Arc<Mutex<Vec<Gate>>>,
@@ -204,7 +218,20 @@ impl Connection {
             if is_watch {
                 self.watches.lock().unwrap().push(stream.try_clone().unwrap());
             }
-            if is_watch && self.is(Mode::SilentWatches) {
+            let path = request.uri().path();
+            let is_concerned = is_watch && path.ends_with(self.watched.lock().unwrap().as_str());
+            if is_concerned && self.is(Mode::ExpiredWatches) {
+                let event = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version","reason":"Expired","code":410}}"#;
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{event}\n",
+                    event.len() + 1
+                );
+                let _ = stream.write_all(answer.as_bytes());
+                // The list of running watches has it as well.
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+                return;
+            }
+            if is_concerned && self.is(Mode::SilentWatches) {
                 let head =
                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
                 if stream.write_all(head.as_bytes()).is_err() {

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{SOON, Server, Space, Test, claims, is_long};
-use crate::proxy::{Held, Proxy};
+use crate::harness::{KEY, OTHER_KEY, SOON, Server, Space, Test, claims, is_long};
+use crate::proxy::{Held, Mode, Proxy};
 
 pub const TESTS: &[Test] = &[
     ("races::resource_that_changes_before_the_status_is_written_is_reconciled", changes_before_status),
+    ("races::secret_that_changes_before_the_status_is_written_is_repaired", secret_changes),
+    ("races::key_that_changes_during_a_reconciliation_signs_again", key_changes),
+    ("races::recreated_resource_does_not_keep_the_former_status", recreated),
+    ("races::objects_deleted_without_a_watch_are_missing_from_the_next_list", deleted_without_watch),
     ("races::resources_that_change_at_once_are_signed_again", change_at_once),
 ];
 
@@ -53,6 +57,89 @@ fn changes_before_status(server: &Server) {
             (space.get("jwts", name)?["status"]["observedGeneration"] == generation).then_some(())
         });
     }
+}
+
+/// The event of the Secret arrives before the one of the own status.
+fn secret_changes(server: &Server) {
+    let (space, proxy) = with_proxy(server, "edited");
+    let after = proxy.gate(Held::Answer, "PATCH", "/jwts/a/status");
+    space.create_jwt("a", &json!({}));
+    after.wait();
+    let token = space.token("a").unwrap();
+    space.patch("secrets", "a", &json!({"data": {"token": "eA=="}}));
+    std::thread::sleep(DELIVERED);
+    after.open();
+    space.wait("another token", || space.token("a").filter(|new| new.len() > 100 && *new != token));
+}
+
+/// After the key was read, and after the status was written.
+fn key_changes(server: &Server) {
+    let (space, proxy) = with_proxy(server, "rotated");
+    let thumbprint = |name: &str| space.get("jwts", name).unwrap()["status"]["keyThumbprint"].clone();
+    space.create_jwt("before", &json!({}));
+    space.wait_ready("before");
+    for (name, held, method, path, key) in [
+        ("r0", Held::Request, "POST", "/secrets", OTHER_KEY),
+        ("r1", Held::Answer, "POST", "/secrets", KEY),
+        ("r2", Held::Request, "PATCH", "/jwts/r2/status", OTHER_KEY),
+        ("r3", Held::Answer, "PATCH", "/jwts/r3/status", KEY),
+    ] {
+        let gate = proxy.gate(held, method, path);
+        space.create_jwt(name, &json!({}));
+        gate.wait();
+        let former = thumbprint("before");
+        space.patch("secrets", "signing-key", &json!({"stringData": {"tls.key": key}}));
+        space.wait("the other key", || (thumbprint("before") != former).then_some(()));
+        std::thread::sleep(DELIVERED);
+        gate.open();
+        space.wait(name, || (thumbprint(name) == thumbprint("before")).then_some(()));
+        space.wait("its token", || {
+            let token = claims(&space.token(name)?);
+            (space.get("jwts", name)?["status"]["tokenId"] == token["jti"]).then_some(())
+        });
+    }
+}
+
+fn recreated(server: &Server) {
+    let (space, proxy) = with_proxy(server, "again");
+    let before = proxy.gate(Held::Request, "PATCH", "/jwts/a/status");
+    let after = proxy.gate(Held::Answer, "PATCH", "/jwts/a/status");
+    space.create_jwt("a", &json!({}));
+    before.wait();
+    space.delete("jwts", "a");
+    let uid = space.create_jwt("a", &json!({}))["metadata"]["uid"].clone();
+    before.open();
+    after.wait();
+    std::thread::sleep(DELIVERED);
+    after.open();
+    space.wait("the new resource's Secret", || {
+        (space.get("secrets", "a")?["metadata"]["ownerReferences"][0]["uid"] == uid).then_some(())
+    });
+    space.wait("its status", || {
+        let token = claims(&space.token("a")?);
+        (space.get("jwts", "a")?["status"]["tokenId"] == token["jti"]).then_some(())
+    });
+    space.wait_ready("a");
+}
+
+/// The watch of the Secrets has to list again, the others continue.
+fn deleted_without_watch(server: &Server) {
+    let (space, proxy) = with_proxy(server, "unseen");
+    space.create_secret("other-key", &[("tls.key", KEY)]);
+    space.create_jwt("a", &json!({}));
+    space.create_jwt("b", &json!({"key": {"secret": {"name": "other-key", "key": "tls.key"}}}));
+    space.wait_ready("a");
+    space.wait_ready("b");
+    space.settle();
+    proxy.set_for("/secrets", Mode::SilentWatches);
+    space.delete("secrets", "a");
+    space.delete("secrets", "other-key");
+    // Longer than the pause before the watches continue.
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(space.get("secrets", "a").is_none(), "the watch delivered it");
+    proxy.set_for("/secrets", Mode::ExpiredWatches);
+    space.wait_token("a");
+    space.wait_condition("b", "Degraded", "True", "KeyNotFound");
 }
 
 /// Without a proxy: each resource is changed as soon as it has a Secret, which is before its status is written.
