@@ -4,6 +4,7 @@ use crate::accounts::{AccountsError, DisabledUsers};
 use crate::config::{self, Settings, Sources};
 use crate::issue::{Issuance, IssueRequest, JwtId, KeyOwner, Lifetime, RecipientSelector};
 use crate::key::SigningKey;
+use crate::renew::due::is_in_future;
 use crate::renew::{Due, RenewReason, TokenTimes};
 use crate::token::{TokenError, Unverified, verify};
 use crate::user_db::{OpenMode, UserDb, UserDbError};
@@ -113,6 +114,9 @@ impl TokenIssuer {
         }
         if let Some(begin) = begin.map(|begin| begin.instant()).filter(|begin| now < *begin) {
             return because(RenewReason::NotYetValid(begin), valid_until);
+        }
+        if let Some(issued) = issued.map(|issued| issued.instant()).filter(|at| is_in_future(*at, now)) {
+            return because(RenewReason::IssuedInFuture(issued), valid_until);
         }
         let renew_at = end.plus_seconds(-spec.renew_before);
         if now >= renew_at {

@@ -10,7 +10,7 @@ use super::edit::{EditError, FoundValue};
 use super::error::ConsumerError;
 use super::issuer::{TokenIssuer, TokenSpec};
 use super::overrides;
-use super::target::TargetMember;
+use super::target::{Target, TargetMember};
 use super::value::TokenValue;
 use crate::config::{DEFAULT_CONFIG, DEFAULT_ENV_FILE, Sources};
 use crate::renew::{
@@ -22,6 +22,9 @@ use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
+
+/// A text with the characters of a token.
+const SAMPLE: &str = "eyJ.e30.c2ln";
 
 /// A token in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,10 +86,9 @@ impl ConsumerFile {
         Ok(FileContent { file: Some(file), text: Zeroizing::new(text) })
     }
 
-    fn find(&self, text: &str, token: &ConsumerToken) -> Result<FoundValue, ConsumerError> {
+    fn find(&self, text: &str, member: &TargetMember) -> Result<FoundValue, ConsumerError> {
         let name = self.path().to_string_lossy();
-        FoundValue::find(text, &name, token.member.steps())
-            .map_err(|problem| self.edit_error(&token.member, problem))
+        FoundValue::find(text, &name, member.steps()).map_err(|problem| self.edit_error(member, problem))
     }
 
     /// The earliest expiry of the tokens in the file, which are not verified.
@@ -94,7 +96,7 @@ impl ConsumerFile {
         let location = self.output.locate(Location::find_input).ok()?;
         let content = self.read(location).ok()?;
         let expiry = |token: &ConsumerToken| {
-            let found = self.find(&content.text, token).ok()?;
+            let found = self.find(&content.text, &token.member).ok()?;
             let inspection = crate::token::inspect(TokenValue::of(&found.value)?.token);
             let (_, claims) = inspection.unproven()?;
             claims.time("exp").ok().flatten().map(|time| time.instant())
@@ -155,15 +157,9 @@ impl ConsumerRenewer<'_> {
         let (mut reason, mut times) = (None, Vec::new());
         for token in &job.tokens {
             let spec = issuer.current(&token.spec)?;
-            let found = job.find(&text, token)?;
-            let value = match TokenValue::of(&found.value) {
-                Some(value) => value,
-                // Only the members of the programs, whose value is a token in any case.
-                None if mode == RenewMode::Force && token_use(found.path()) != TokenUse::Unknown => {
-                    TokenValue::MISSING
-                }
-                None => return Err(job.edit_error(&token.member, EditError::NotAToken)),
-            };
+            let found = job.find(&text, &token.member)?;
+            let value = current_token(&found, mode == RenewMode::Force)
+                .ok_or_else(|| job.edit_error(&token.member, EditError::NotAToken))?;
             overrides::warn(
                 job.path(),
                 &token.member,
@@ -244,6 +240,31 @@ impl ConsumerRenewer<'_> {
         marker.remove()?;
         Ok(Some(CommandResult::Succeeded))
     }
+}
+
+/// The token in a value. By force, other text counts as no token, but only in the members of the programs, whose
+/// value is a token in any case.
+fn current_token(found: &FoundValue, is_forced: bool) -> Option<TokenValue<'_>> {
+    let is_known = || token_use(found.path()) != TokenUse::Unknown;
+    TokenValue::of(&found.value).or_else(|| (is_forced && is_known()).then_some(TokenValue::MISSING))
+}
+
+/// Checks that a renewal can write a token to a target, by force or without it.
+///
+/// # Errors
+/// [`ConsumerError`], as in a renewal.
+pub fn check_target(target: &Target, is_forced: bool) -> Result<(), ConsumerError> {
+    let file = ConsumerFile {
+        output: TokenFile { path: target.file.clone(), mode: None },
+        access: ExpectedAccess::default(),
+        tokens: Vec::new(),
+    };
+    let content = file.read(file.output.locate(Location::find)?)?;
+    let found = file.find(&content.text, &target.member)?;
+    let not_a_token = || file.edit_error(&target.member, EditError::NotAToken);
+    current_token(&found, is_forced).ok_or_else(not_a_token)?;
+    let written = found.replaced(SAMPLE);
+    written.map(|_| ()).map_err(|problem| file.edit_error(&target.member, problem))
 }
 
 /// The marker of a file whose command has not succeeded yet.

@@ -21,7 +21,7 @@ pub use command::{ChangeCommand, CommandRunner};
 pub use edit::EditError;
 pub use error::{CommandFailure, ConsumerError};
 pub use issuer::TokenSpec;
-pub use job::{ConsumerFile, ConsumerRenewer, ConsumerToken};
+pub use job::{ConsumerFile, ConsumerRenewer, ConsumerToken, check_target};
 pub use renewal_file::{
     DEFAULT_COMMAND_TIMEOUT, EntriesError, RenewalEntry, RenewalFileError, files, read_renewal_file,
 };

@@ -41,6 +41,13 @@ impl TargetMember {
         &self.0
     }
 
+    /// The member that these steps lead to, with another step at an index.
+    pub(super) fn with_step(steps: &[TargetStep], index: usize, text: &str) -> Option<Self> {
+        let mut steps = steps.to_vec();
+        *steps.get_mut(index)? = step(text).ok()?;
+        Some(Self(steps))
+    }
+
     /// Whether the file itself is the token.
     pub(super) fn is_whole_file(&self) -> bool {
         self.0 == [TargetStep::Whole]

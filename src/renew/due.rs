@@ -64,6 +64,8 @@ pub enum RenewReason {
     ExpiresSoon(Timestamp),
     /// The token is not yet valid: the clock was set back.
     NotYetValid(Timestamp),
+    /// The token was issued while the clock was ahead, so that it lives longer than its lifetime.
+    IssuedInFuture(Timestamp),
     /// It was signed by another key.
     KeyChanged,
     /// The resource has changed; the changed field.
@@ -87,7 +89,7 @@ impl RenewReason {
             Self::InvalidToken(_) => "invalid",
             Self::Expired(_) => "expired",
             Self::ExpiresSoon(_) => "expires-soon",
-            Self::NotYetValid(_) => "not-yet-valid",
+            Self::NotYetValid(_) | Self::IssuedInFuture(_) => "not-yet-valid",
             Self::KeyChanged => "key-changed",
             Self::ResourceChanged(_) => "resource-changed",
             Self::NoExpiry => "no-expiry",
@@ -107,6 +109,9 @@ impl fmt::Display for RenewReason {
             Self::Expired(at) => write!(f, "the token expired at {}", at.rfc3339()),
             Self::ExpiresSoon(at) => write!(f, "the token expires at {}", at.rfc3339()),
             Self::NotYetValid(at) => write!(f, "the token is not valid before {}", at.rfc3339()),
+            Self::IssuedInFuture(at) => {
+                write!(f, "the token was issued at {}, which is in the future", at.rfc3339())
+            }
             Self::KeyChanged => f.write_str("the token was signed by another key"),
             Self::ResourceChanged(field) => write!(f, "{field} changed"),
             Self::NoExpiry => f.write_str("the token never expires"),
@@ -116,6 +121,9 @@ impl fmt::Display for RenewReason {
         }
     }
 }
+
+/// The difference of two clocks that is not a reason to renew a token, in seconds.
+const MAX_CLOCK_DIFFERENCE: i64 = 60;
 
 /// Decides whether the token in the output file is due.
 ///
@@ -164,11 +172,19 @@ pub fn check(found: TokenInFile<'_>, resource: &Resource, key: &VerifyingKey, no
     if let Some(begin) = begin.map(|begin| begin.instant()).filter(|begin| now < *begin) {
         return now_because(RenewReason::NotYetValid(begin));
     }
+    if is_in_future(issued, now) {
+        return Due::Now { reason: RenewReason::IssuedInFuture(issued), expires_at: valid_until };
+    }
     let renew_at = ends.plus_seconds(-resource.resign_before.unwrap_or(0));
     if now >= renew_at {
         return Due::Now { reason: RenewReason::ExpiresSoon(ends), expires_at: valid_until };
     }
     Due::Fresh(TokenTimes { renew_at, expires_at: ends })
+}
+
+/// Whether a token was issued while the clock was ahead by more than a minute.
+pub fn is_in_future(issued: Timestamp, now: Timestamp) -> bool {
+    issued.since(now) > MAX_CLOCK_DIFFERENCE
 }
 
 fn reason_for(error: &TokenError) -> RenewReason {

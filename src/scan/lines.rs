@@ -33,11 +33,53 @@ pub(super) fn dotenv_fields(bytes: &[u8], text: &str) -> Vec<Field> {
     }
 }
 
+/// The lines of a text, each with its number. The lines of a variable list that a systemd unit continues with
+/// `\` are one line.
+pub(crate) struct SettingLines<'a> {
+    rest: &'a str,
+    number: u64,
+}
+
+impl<'a> SettingLines<'a> {
+    pub(crate) const fn of(text: &'a str) -> Self {
+        Self { rest: text, number: 1 }
+    }
+}
+
+impl<'a> Iterator for SettingLines<'a> {
+    type Item = (u64, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let end_of_line = |from: usize| {
+            let rest = self.rest.get(from..).unwrap_or_default();
+            rest.find('\n').map_or(self.rest.len(), |at| from + at + 1)
+        };
+        let number = self.number;
+        let mut end = end_of_line(0);
+        let mut line = self.rest.get(..end).filter(|line| !line.is_empty())?;
+        self.number += 1;
+        let is_list =
+            ["Environment", "DefaultEnvironment"].iter().any(|name| line.trim_start().starts_with(name));
+        while is_list && end < self.rest.len() && line.trim_end_matches(['\n', '\r']).ends_with('\\') {
+            end = end_of_line(end);
+            line = self.rest.get(..end).unwrap_or_default();
+            self.number += 1;
+        }
+        self.rest = self.rest.get(end..).unwrap_or_default();
+        Some((number, line))
+    }
+}
+
+/// The offset of a part in the text that it was cut from.
+pub(crate) fn offset(text: &str, part: &str) -> Option<usize> {
+    (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)
+}
+
 /// Reads the assignments of a text, each with its section.
 pub(super) fn fields(text: &str) -> Vec<Field> {
     let mut found = FieldList::default();
     let mut section: Option<&str> = None;
-    for (index, line) in text.lines().enumerate() {
+    for (number, line) in SettingLines::of(text) {
         let line = line.trim();
         if line.starts_with(['#', ';']) {
             continue;
@@ -49,8 +91,9 @@ pub(super) fn fields(text: &str) -> Vec<Field> {
         let Some((name, value)) = assignment(line) else { continue };
         let mut add = |path: Vec<&str>, value: &str| {
             let path = section.into_iter().chain(path).map(str::to_owned).collect();
+            let before = offset(line, value).and_then(|at| line.get(..at)).unwrap_or_default();
             let value = Zeroizing::new(value.to_owned());
-            found.push(Field { path, value, line: index as u64 + 1, is_block: false })
+            found.push(Field { path, value, line: number + count_lines(before.as_bytes()), is_block: false })
         };
         let is_added = if matches!(name, "Environment" | "DefaultEnvironment") {
             let mut variables = words(value).into_iter().filter_map(|word| word.split_once('='));
@@ -149,6 +192,22 @@ mod tests {
                 one("sinks.http.header", "Authorization: Bearer q", 10),
             ]
         );
+    }
+
+    #[test]
+    fn variables_of_a_continued_list_have_their_section_and_line() {
+        let text = "[Service]\r\nEnvironment=A=x \\\r\n  B=y \\\r\n  \"C=d e\"\r\nUser=z \\\n D=1\n";
+        assert_eq!(
+            read(text),
+            [
+                one("Service.Environment.A", "x", 2),
+                one("Service.Environment.B", "y", 3),
+                one("Service.Environment.C", "d e", 4),
+                one("Service.User", "z \\", 5),
+                one("Service.D", "1", 6),
+            ]
+        );
+        assert_eq!(read("Environment=A=1 \\"), [one("Environment.A", "1", 1)]);
     }
 
     #[test]

@@ -283,6 +283,22 @@ fn change_of_user_key_or_lifetime_is_a_reason_and_a_lost_user_keeps_the_old_toke
 }
 
 #[test]
+fn token_of_a_clock_that_was_ahead_is_renewed() {
+    let directory = server();
+    with_sink(&directory);
+    let renew = format!("{RENEW} --json");
+    directory.sh(&format!("{renew} --at +400d")).ended(0);
+    let event = directory.sh(&format!("{renew} --check")).ended(1).stdout;
+    assert!(event.contains("\"not-yet-valid\""), "{event}");
+    let event = directory.sh(&renew).ended(0).stdout;
+    assert!(event.contains("\"event\":\"renewed\""), "{event}");
+    assert!(event.contains("which is in the future"), "{event}");
+    // A clock that is a few seconds behind is not a reason.
+    let event = directory.sh(&format!("{renew} --at -30s")).ended(0).stdout;
+    assert!(event.contains("\"event\":\"fresh\""), "{event}");
+}
+
+#[test]
 fn failed_command_is_repeated_by_the_next_run() {
     let directory = server();
     with_sink(&directory);

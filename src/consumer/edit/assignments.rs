@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
+use super::super::value::TokenValue;
 use super::{Content, DocumentMember, EditError, Quoting};
 use crate::config::dotenv;
-use crate::scan::lines::{assignment, section_name, words};
+use crate::scan::lines::{SettingLines, assignment, offset, section_name, words};
 
 /// Reads an environment file as the server does.
 pub(super) fn of_environment_file(text: &str) -> Result<Vec<DocumentMember>, EditError> {
@@ -44,9 +45,10 @@ fn without_quotes(text: &str, range: Range<usize>) -> Range<usize> {
 pub(super) fn of_lines(text: &str) -> Vec<DocumentMember> {
     let mut found = Vec::new();
     let mut section: Option<&str> = None;
-    let offset = |piece: &str| (piece.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     let mut open_quote: Option<&str> = None;
-    for line in text.lines().map(str::trim) {
+    let mut lines = SettingLines::of(text).map(|(_, line)| line).peekable();
+    while let Some(raw) = lines.next() {
+        let line = raw.trim();
         // The lines of a string are not assignments.
         if let Some(quote) = open_quote {
             open_quote = open_quote.filter(|_| !line.contains(quote));
@@ -60,12 +62,22 @@ pub(super) fn of_lines(text: &str) -> Vec<DocumentMember> {
             continue;
         }
         let Some((name, value)) = assignment(line) else { continue };
+        let is_continued = section.is_some() && lines.peek().is_some_and(|next| is_continuation(raw, next));
         let mut add = |path: &[&str], written: &str| {
-            let (range, quoting) = value_range(written);
+            let path: Vec<String> =
+                section.into_iter().chain(path.iter().copied()).map(str::to_owned).collect();
+            let (range, quoting) = match value_range(written) {
+                (range, _) if is_continued && range.start == 0 => {
+                    (range, Quoting::Fixed("continues on the next line: write it on the line of its name"))
+                }
+                (range, Quoting::Fixed(_)) if is_header_with_token(&path, written) => {
+                    (range, Quoting::Verbatim)
+                }
+                found => found,
+            };
             let value = Zeroizing::new(written.get(range.clone()).unwrap_or_default().to_owned());
-            let start = offset(written);
+            let start = offset(text, written).unwrap_or_default();
             let range = start + range.start..start + range.end;
-            let path = section.into_iter().chain(path.iter().copied()).map(str::to_owned).collect();
             found.push(DocumentMember { path, content: Content::Text { value, range, quoting } });
         };
         if matches!(name, "Environment" | "DefaultEnvironment") {
@@ -78,6 +90,22 @@ pub(super) fn of_lines(text: &str) -> Vec<DocumentMember> {
         }
     }
     found
+}
+
+/// Whether a line continues the value of the line before it: INI files mark that by a deeper indentation.
+fn is_continuation(line: &str, next: &str) -> bool {
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let content = next.trim();
+    indentation(next) > indentation(line)
+        && !content.is_empty()
+        && !content.starts_with(['#', ';'])
+        && section_name(content).is_none()
+}
+
+/// Whether a line is the header `Authorization: Bearer TOKEN` itself, as in a file for `curl -H @FILE`.
+fn is_header_with_token(path: &[String], written: &str) -> bool {
+    matches!(path, [name] if name.eq_ignore_ascii_case("authorization"))
+        && TokenValue::of(written).is_some_and(|value| !value.prefix.is_empty())
 }
 
 /// Returns the quote that ends a string of several lines, if the value begins one: three quotes in TOML, one
@@ -107,7 +135,9 @@ fn value_range(written: &str) -> (Range<usize>, Quoting) {
             (range, Quoting::Verbatim)
         };
     }
-    if written.contains(char::is_whitespace) {
+    if written.starts_with(['{', '[']) {
+        (whole, Quoting::Fixed("is a table or an array: write its members on lines of their own"))
+    } else if written.contains(char::is_whitespace) {
         (whole, Quoting::Fixed("has blanks and is not in quotes"))
     } else if written.contains(['"', '\'', '\\', '$', '`']) {
         (whole, Quoting::Fixed("contains quotes, escapes or variables"))

@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 
 pub use problem::EditError;
 
-use super::target::TargetStep;
+use super::target::{TargetMember, TargetStep, pointer};
+use super::value::TokenValue;
 
 /// How a value is written in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +66,11 @@ impl Format {
         let name = name.rsplit('/').next().unwrap_or(name);
         match step {
             TargetStep::Whole => Self::Plain,
-            TargetStep::Pointer(_) if text.trim_start().starts_with(['{', '[']) => Self::Json,
+            TargetStep::Pointer(_)
+                if text.trim_start().starts_with(['{', '[']) && !is_flow_style(text, name) =>
+            {
+                Self::Json
+            }
             TargetStep::Pointer(_) => Self::Yaml,
             TargetStep::Setting(_)
                 if name == ".env" || name.starts_with(".env.") || name.ends_with(".env") =>
@@ -101,6 +106,18 @@ impl Format {
     }
 }
 
+/// Returns a target with another step, if a token can be written there: a hint must lead to success.
+fn similar_target(text: &str, name: &str, steps: &[TargetStep], at: usize, similar: &str) -> Option<String> {
+    let member = TargetMember::with_step(steps, at, similar)?;
+    let found = FoundValue::search(text, name, member.steps(), &mut 0).ok()?;
+    TokenValue::of(&found.value).map(|_| member.to_string())
+}
+
+/// Whether a YAML file is written in braces or brackets, but is not JSON.
+fn is_flow_style(text: &str, name: &str) -> bool {
+    [".yaml", ".yml"].iter().any(|ending| name.ends_with(ending)) && json::members(text).is_err()
+}
+
 /// A text with the member that is changed in it.
 struct Level {
     text: Zeroizing<String>,
@@ -122,10 +139,23 @@ pub(super) struct FoundValue {
 impl FoundValue {
     /// Finds the value of the member that the steps lead to. `name` is the name of the file.
     pub(super) fn find(text: &str, name: &str, steps: &[TargetStep]) -> Result<Self, EditError> {
+        let mut at = 0;
+        Self::search(text, name, steps, &mut at).map_err(|problem| match problem {
+            EditError::Missing { parent, members, similar } => {
+                let similar = similar.and_then(|similar| similar_target(text, name, steps, at, &similar));
+                EditError::Missing { parent, members, similar }
+            }
+            other => other,
+        })
+    }
+
+    /// Finds the value; `at` is the index of the step that is searched.
+    fn search(text: &str, name: &str, steps: &[TargetStep], at: &mut usize) -> Result<Self, EditError> {
         let mut levels: Vec<Level> = Vec::new();
         let mut value = Zeroizing::new(text.to_owned());
         let mut name = name.to_owned();
-        for step in steps {
+        for (index, step) in steps.iter().enumerate() {
+            *at = index;
             let level = Level::find(value, &name, step)?;
             let Content::Text { value: text, quoting, .. } = level.content() else {
                 return Err(EditError::Unsafe("is not a string"));
@@ -188,6 +218,9 @@ impl Level {
             several => the_only_header(several, &members).ok_or(EditError::Duplicate(several.len()))?,
         };
         let Some(member) = members.get(index) else { return Err(EditError::Verification) };
+        if let Some((parent, count)) = duplicate_parent(&member.path, &members) {
+            return Err(EditError::DuplicateParent(parent, count));
+        }
         if let Content::Other(kind) = member.content {
             return Err(EditError::NotText(kind));
         }
@@ -242,13 +275,22 @@ impl Level {
     }
 }
 
+/// Returns an object or an array above a member whose name occurs several times, and how often: the program may
+/// read only the last one.
+fn duplicate_parent(path: &[String], members: &[DocumentMember]) -> Option<(String, usize)> {
+    (1..path.len()).filter_map(|length| path.get(..length)).find_map(|above| {
+        let count = members.iter().filter(|member| member.path == above).count();
+        (count > 1).then(|| (pointer(above), count))
+    })
+}
+
 /// Returns the only one of several settings of the same name that is a header with a token: a curl
 /// configuration has a line for each header.
 fn the_only_header(several: &[usize], members: &[DocumentMember]) -> Option<usize> {
     let mut found = several.iter().filter(|index| match members.get(**index) {
         Some(DocumentMember { path, content: Content::Text { value, .. } }) => {
             crate::scan::names::is_header(path)
-                && super::value::TokenValue::of(value).is_some_and(|value| !value.prefix.is_empty())
+                && TokenValue::of(value).is_some_and(|value| !value.prefix.is_empty())
         }
         _ => false,
     });

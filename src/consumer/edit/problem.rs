@@ -21,11 +21,13 @@ pub enum EditError {
         parent: String,
         /// Its members.
         members: Vec<String>,
-        /// A similar one, as the target of a command.
+        /// A similar member, as a part of a target after the file.
         similar: Option<String>,
     },
     /// Several members have the name of the target.
     Duplicate(usize),
+    /// Several objects have the name of one above the target; the name and their number.
+    DuplicateParent(String, usize),
     /// The member is not a text; its type.
     NotText(&'static str),
     /// The value cannot be replaced without a change of the rest; the reason.
@@ -103,6 +105,13 @@ impl fmt::Display for EditError {
                 }
             }
             Self::Duplicate(count) => write!(f, "found {count} times: expected once"),
+            Self::DuplicateParent(parent, count) => {
+                write!(
+                    f,
+                    "{} was found {count} times, expected once: programs differ in the one that they read",
+                    quote(parent)
+                )
+            }
             Self::NotText(kind) => write!(f, "expected a string, found {kind}"),
             Self::Unsafe(why) => write!(f, "the value {why}"),
             Self::NotAToken => f.write_str("the value is not a token"),
