@@ -5,11 +5,13 @@ use std::path::Path;
 
 use super::DoctorRequest;
 use super::finding::{Area, Findings, SourceFindings};
+use super::remedy::user_options;
 use crate::accounts::DisabledUsers;
 use crate::config::Settings;
 use crate::user::{AuthSource, Role};
 use crate::user_db::{OpenMode, UserDb, UserDbError, UserFilter, UserRecord, companion_files};
-use crate::util::note::Notes;
+use crate::util::diagnostic::Diagnostic as _;
+use crate::util::note::{Note, Notes};
 use crate::util::quote::{quote, quote_path};
 use crate::util::shell::word as shell_word;
 
@@ -31,15 +33,15 @@ pub(super) fn examine(request: &DoctorRequest, settings: Option<&Settings>, find
         }
     };
     let mut of_database = findings.of(Area::Database, quote_path(&path));
-    check_files(&path, &mut of_database);
+    if !check_files(&path, &mut of_database) {
+        return of_database.skip("database", "the user table is read after this is corrected");
+    }
     let db = match UserDb::open_with_timeout(&path, OpenMode::ReadOnly, request.lock_timeout) {
         Ok(db) => db,
         Err(error) => return of_database.error(&error),
     };
-    let mut notes = Notes::new();
-    db.warn_of_migration(&mut notes);
-    of_database.notes(notes);
-    match check_rows(&db, &mut of_database) {
+    check_migration(&db, &mut of_database);
+    match check_rows(&db, user_options(&request.sources), &mut of_database) {
         Ok(count) => {
             let version = db.migration().map_or_else(
                 || "no server has opened it yet".to_owned(),
@@ -52,14 +54,33 @@ pub(super) fn examine(request: &DoctorRequest, settings: Option<&Settings>, find
     }
 }
 
+/// Checks the schema version, and that its migration is complete.
+fn check_migration(db: &UserDb, findings: &mut SourceFindings<'_>) {
+    let mut notes = Notes::new();
+    db.warn_of_migration(&mut notes);
+    for Note { check, text, .. } in notes {
+        match check {
+            Some(check @ "database-migration-failed") => {
+                findings.fail(check, text, Some("restore the database from a backup".to_owned()));
+            }
+            Some(check) => {
+                findings.warn(check, text, Some("install a newer version of this package".to_owned()))
+            }
+            None => {}
+        }
+    }
+}
+
 /// Checks that the files of SQLite beside the database belong to its owner: otherwise the account of the
 /// server cannot open its own database.
-fn check_files(path: &Path, findings: &mut SourceFindings<'_>) {
-    let Ok(database) = std::fs::metadata(path) else { return };
+fn check_files(path: &Path, findings: &mut SourceFindings<'_>) -> bool {
+    let Ok(database) = std::fs::metadata(path) else { return true };
+    let mut is_readable = true;
     for file in companion_files(path) {
         let Ok(metadata) = std::fs::symlink_metadata(&file) else { continue };
         if metadata.uid() != database.uid() {
-            let (database, file) = (path.to_string_lossy(), file.to_string_lossy());
+            is_readable &= !rustix::process::geteuid().is_root();
+            let file = file.to_string_lossy();
             findings.fail(
                 "database-file-owner",
                 format!(
@@ -67,21 +88,25 @@ fn check_files(path: &Path, findings: &mut SourceFindings<'_>) {
                      able to open it",
                     quote(&file),
                     metadata.uid(),
-                    std::fs::metadata(path).map_or_else(|_| "another one".to_owned(), |found| found.uid().to_string())
+                    database.uid()
                 ),
-                Some(format!("chown --reference={} {}", shell_word(&database), shell_word(&file))),
+                Some(format!("chown --reference={} {}", shell_word(&path.to_string_lossy()), shell_word(&file))),
             );
         }
     }
+    is_readable
 }
 
 /// What the rows of the user table lack.
 #[derive(Default)]
 struct RowFindings {
+    /// The options of cc-user in remedies.
+    options: String,
     count: u64,
     has_admin: bool,
     invalid: Vec<UserDbError>,
     without_roles: Vec<String>,
+    only_unknown_roles: Vec<String>,
     unknown_source: Vec<String>,
     managers_without_project: Vec<String>,
     local_without_password: Vec<String>,
@@ -89,7 +114,7 @@ struct RowFindings {
 }
 
 /// Checks every row, and returns the number of users.
-fn check_rows(db: &UserDb, findings: &mut SourceFindings<'_>) -> Result<u64, UserDbError> {
+fn check_rows(db: &UserDb, options: String, findings: &mut SourceFindings<'_>) -> Result<u64, UserDbError> {
     let disabled = match DisabledUsers::load(db.path()) {
         Ok(disabled) => disabled,
         Err(error) => {
@@ -97,7 +122,7 @@ fn check_rows(db: &UserDb, findings: &mut SourceFindings<'_>) -> Result<u64, Use
             DisabledUsers::default()
         }
     };
-    let mut problems = RowFindings::default();
+    let mut problems = RowFindings { options, ..RowFindings::default() };
     db.for_each(&UserFilter::default(), |record| {
         problems.add(record, &disabled);
         Ok::<(), UserDbError>(())
@@ -123,6 +148,10 @@ impl RowFindings {
         for (applies, list) in [
             (user.roles.is_empty() && !is_disabled, &mut self.without_roles),
             (
+                !user.roles.is_empty() && user.roles.iter().all(|role| role.parse::<Role>().is_err()),
+                &mut self.only_unknown_roles,
+            ),
+            (
                 disabled.entry_of(&record).is_some_and(|entry| entry.missing_since.is_some()),
                 &mut self.in_grace,
             ),
@@ -144,17 +173,19 @@ impl RowFindings {
             findings.warn(
                 "no-users",
                 "the user table is empty",
-                Some("cc-user add NAME --role admin".to_owned()),
+                Some(format!("cc-user add NAME --role admin{}", self.options)),
             );
         } else if !self.has_admin {
             findings.warn(
                 "last-admin",
                 "no user has the role admin",
-                Some("cc-user role add NAME admin".to_owned()),
+                Some(format!("cc-user role add NAME admin{}", self.options)),
             );
         }
         for error in &self.invalid {
-            findings.error(error);
+            // The remedy is a command that ends with the name of the input.
+            let hint = error.hint().map(|hint| format!("{hint}{}", self.options));
+            findings.fail(error.kind().name(), error.to_string(), hint);
         }
         self.report_users(findings);
         if !self.in_grace.is_empty() {
@@ -169,9 +200,12 @@ impl RowFindings {
 
     fn report_users(&self, findings: &mut SourceFindings<'_>) {
         type Remedy = fn(&str) -> String;
-        let rows: [(&'static str, &[String], &str, Remedy); 4] = [
+        let rows: [(&'static str, &[String], &str, Remedy); 5] = [
             ("no-role", &self.without_roles, "does not have a role", |name| {
                 format!("cc-user role add {name} user")
+            }),
+            ("no-role", &self.only_unknown_roles, "does not have a role that the server knows", |name| {
+                format!("cc-user set {name} --role user")
             }),
             (
                 "unknown-source",
@@ -195,7 +229,8 @@ impl RowFindings {
         for (check, names, what, remedy) in rows {
             let Some(first) = names.first() else { continue };
             let hint = remedy(&shell_word(first).to_string());
-            findings.warn(check, format!("{} {what}", named(names)), Some(hint));
+            let options = if check == "unknown-source" { "" } else { self.options.as_str() };
+            findings.warn(check, format!("{} {what}", named(names)), Some(format!("{hint}{options}")));
         }
     }
 }

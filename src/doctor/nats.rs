@@ -3,17 +3,21 @@
 
 use std::path::Path;
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
 use super::finding::SourceFindings;
-use crate::key::nkey;
-use crate::key::nkey::NkeyRole;
+use crate::key::nkey::{self, NkeyRole};
+use crate::key::{Algorithm, PublicKey, VerifyingKey};
 use crate::token::inspect;
 use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::quote::{quote, quote_path};
 use crate::util::shell::word as shell_word;
 
 const CHECK: &str = "nats-credentials";
+
+/// The names of Ed25519 in the header of a user JWT, of version 2 and of version 1.
+const ALGORITHMS: [&str; 2] = ["ed25519-nkey", "ed25519"];
 
 /// What a program expects in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +156,7 @@ fn check_pair(token: &str, seed: &str, subjects: &[SubjectUse]) -> Result<(), St
     let inspection = inspect(token);
     let claims = inspection.claims.json().ok_or("its user JWT is malformed")?;
     let nats = claims.get("nats").ok_or("its JWT does not have the claim 'nats'")?;
-    let kind = nats.get("type").and_then(Value::as_str).unwrap_or("user");
+    let kind = claims.get("type").or_else(|| nats.get("type")).and_then(Value::as_str).unwrap_or("user");
     if kind != "user" {
         return Err(format!("its JWT is that of an nkey with the role {}: expected user", quote(kind)));
     }
@@ -163,10 +167,53 @@ fn check_pair(token: &str, seed: &str, subjects: &[SubjectUse]) -> Result<(), St
     if claims.get("sub").and_then(Value::as_str) != Some(own.as_str()) {
         return Err("its seed does not belong to its user JWT".to_owned());
     }
+    check_signature(token, inspection.header.json(), claims, nats)?;
     let denied = subjects.iter().find(|used| !is_permitted(nats, used));
     denied.map_or(Ok(()), |used| {
         Err(format!("the user may not {} {}", used.operation.name(), quote(&used.subject)))
     })
+}
+
+/// Checks that the account in the claim `iss` signed a user JWT, as a broker does. In version 2, the signature is
+/// over header and claims, in version 1 over the claims only.
+fn check_signature(token: &str, header: Option<&Value>, claims: &Value, nats: &Value) -> Result<(), String> {
+    let algorithm = header.and_then(|header| header.get("alg")).and_then(Value::as_str).unwrap_or_default();
+    if !ALGORITHMS.contains(&algorithm) {
+        return Err(format!(
+            "the algorithm of its user JWT is {}: expected 'ed25519-nkey'",
+            quote(algorithm)
+        ));
+    }
+    let is_version_1 = claims.get("type").is_some();
+    let owner = if is_version_1 { claims.get("issuer_account") } else { nats.get("issuer_account") };
+    if let Some(owner) = owner {
+        account_key("issuer_account", owner)?;
+    }
+    let account = account_key("iss", claims.get("iss").unwrap_or(&Value::Null))?;
+    let is_signed = || {
+        let (content, signature) = token.rsplit_once('.')?;
+        let signed = if is_version_1 { content.split_once('.')?.1 } else { content };
+        let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?;
+        Some(VerifyingKey::public(account).verify(Algorithm::EdDsa, signed.as_bytes(), &signature))
+    };
+    if is_signed() == Some(true) {
+        return Ok(());
+    }
+    Err("the signature of its user JWT is not that of its account (claim 'iss'): a broker rejects it"
+        .to_owned())
+}
+
+/// Reads the public nkey of an account in a claim.
+fn account_key(claim: &str, value: &Value) -> Result<PublicKey, String> {
+    let wrong = |why: &str| {
+        Err(format!("the claim '{claim}' of its user JWT {why}: expected the public nkey of an account (A…)"))
+    };
+    let Some(text) = value.as_str() else { return wrong("is missing or not a string") };
+    match nkey::read_public(text) {
+        Ok((key, NkeyRole::Account)) => Ok(key),
+        Ok((_, role)) => wrong(&format!("is an nkey with the role {}", role.name())),
+        Err(error) => wrong(&format!("is not an nkey ({error})")),
+    }
 }
 
 /// Whether the permissions of a user contain a subject. An empty list 'allow' permits everything.
@@ -216,6 +263,42 @@ mod tests {
             ("a.*", "a.>", false),
         ] {
             assert_eq!(contains(pattern, subject), expected, "{pattern} {subject}");
+        }
+    }
+
+    fn check(credentials: &str) -> Result<(), String> {
+        let subjects = [SubjectUse { subject: "hpc".to_owned(), operation: Operation::Publish }];
+        let token = section(credentials, "USER JWT").unwrap();
+        check_pair(token, section(credentials, "NKEY SEED").unwrap(), &subjects)
+    }
+
+    /// The files were made with `github.com/nats-io/jwt` 2.8.
+    #[test]
+    fn credentials_of_each_version_and_signing_key_are_valid() {
+        for credentials in [
+            include_str!("../../tests/data/nats/version-1.creds"),
+            include_str!("../../tests/data/nats/version-2.creds"),
+            include_str!("../../tests/data/nats/signing-key.creds"),
+        ] {
+            assert_eq!(check(credentials), Ok(()));
+            let token = section(credentials, "USER JWT").unwrap();
+            let (content, signature) = token.rsplit_once('.').unwrap();
+            let other = if signature.starts_with('A') { "B" } else { "A" };
+            let changed = format!("{content}.{other}{}", &signature[1..]);
+            let error = check(&credentials.replace(token, &changed)).unwrap_err();
+            assert!(error.starts_with("the signature of its user JWT is not that of its account"), "{error}");
+        }
+    }
+
+    #[test]
+    fn user_jwt_with_another_algorithm_is_rejected() {
+        let credentials = include_str!("../../tests/data/nats/version-2.creds");
+        let token = section(credentials, "USER JWT").unwrap();
+        for header in [json!({"alg": "EdDSA"}), json!({"alg": "none"}), json!({})] {
+            let header = BASE64URL_NOPAD.encode(header.to_string().as_bytes());
+            let changed = format!("{header}.{}", token.split_once('.').unwrap().1);
+            let error = check(&credentials.replace(token, &changed)).unwrap_err();
+            assert!(error.contains("expected 'ed25519-nkey'"), "{error}");
         }
     }
 

@@ -20,11 +20,11 @@ use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::json;
 use crate::util::quote::{escape, quote, quote_path};
 
-/// The maximum number of configurations that are read.
+/// The maximum number of JSON files, and of other files, that are read.
 const MAX_FILES: usize = 1_000;
 
 /// The deepest directory.
-const MAX_DEPTH: usize = 4;
+const MAX_DEPTH: usize = 16;
 
 /// The deepest member.
 const MAX_NESTING: usize = 64;
@@ -35,6 +35,12 @@ struct ConfigFiles {
     json: Vec<PathBuf>,
     /// YAML, TOML, INI, environment files and others.
     others: Vec<PathBuf>,
+    /// The number of files over the limit.
+    skipped: usize,
+    /// Symbolic links to configurations.
+    links: Vec<PathBuf>,
+    /// The first directory that is too deep.
+    too_deep: Option<PathBuf>,
 }
 
 /// A configuration of a program.
@@ -56,6 +62,7 @@ pub(super) fn examine(
     let own = settings.and_then(|settings| settings.config_file.clone());
     let mut paths = ConfigFiles::default();
     request.paths.iter().for_each(|path| add_files(path, 0, &mut paths));
+    report_limits(&paths, findings);
     paths.json.extend(own.clone());
     paths.json.extend(request.metric_store.clone());
     paths.others.extend(settings.and_then(|settings| settings.env_file.clone()));
@@ -66,7 +73,19 @@ pub(super) fn examine(
     for (is_json, list) in [(true, &paths.json), (false, &paths.others)] {
         list.iter().for_each(|path| check_token_members(path, is_json, remedies, findings));
     }
-    for config in paths.json.into_iter().filter_map(read) {
+    for path in paths.json {
+        let config = match read(&path) {
+            Ok(config) => config,
+            Err(Unread::Malformed(why))
+                if own.as_ref() != Some(&path) && request.metric_store.as_ref() != Some(&path) =>
+            {
+                let message = format!("the file is not valid JSON, and its members were not checked: {why}");
+                let remedy = Some(format!("correct {}", quote_path(&path)));
+                findings.of(Area::Tokens, quote_path(&path)).warn("program-config", message, remedy);
+                continue;
+            }
+            Err(_) => continue,
+        };
         let is_checked =
             request.metric_store.as_ref() == Some(&config.path) || own.as_ref() == Some(&config.path);
         if !is_checked {
@@ -84,7 +103,11 @@ pub(super) fn examine(
 fn add_files(path: &Path, depth: usize, found: &mut ConfigFiles) {
     let metadata = if depth == 0 { fs::metadata(path) } else { fs::symlink_metadata(path) };
     let Ok(metadata) = metadata else { return };
-    if metadata.is_dir() && depth < MAX_DEPTH {
+    if metadata.is_dir() {
+        if depth >= MAX_DEPTH {
+            found.too_deep.get_or_insert_with(|| path.to_owned());
+            return;
+        }
         let Ok(entries) = fs::read_dir(path) else { return };
         let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         entries.sort();
@@ -94,15 +117,59 @@ fn add_files(path: &Path, depth: usize, found: &mut ConfigFiles) {
         let list = if is_json { &mut found.json } else { &mut found.others };
         if list.len() < MAX_FILES {
             list.push(path.to_owned());
+        } else {
+            found.skipped += 1;
         }
+    } else if metadata.is_symlink() && found.links.len() < MAX_FILES && is_link_to_config(path) {
+        found.links.push(path.to_owned());
     }
 }
 
-/// Reads a configuration. A file that is not JSON is not one of these programs.
-fn read(path: PathBuf) -> Option<ProgramConfig> {
-    let text = String::from_utf8(file::read(&path, SETTINGS_LIMIT).ok()?).ok()?;
-    let (root, _) = json::last_wins(&text, MAX_NESTING).ok()?;
-    root.is_object().then_some(ProgramConfig { path, root })
+/// Whether a symbolic link leads to a file whose name is that of a configuration.
+fn is_link_to_config(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let is_config = ["json", "yaml", "yml", "toml", "ini", "env", "creds"].contains(&ending)
+        || path.file_name().is_some_and(|name| name == ".env");
+    is_config && fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// Adds what was not read.
+fn report_limits(paths: &ConfigFiles, findings: &mut Findings) {
+    let remedy =
+        || Some("name the directories of the programs as PATH, instead of one above them".to_owned());
+    if paths.skipped > 0 {
+        let files = if paths.skipped == 1 { "1 file was" } else { &format!("{} files were", paths.skipped) };
+        let message = format!(
+            "the members of {files} not checked: at most {MAX_FILES} JSON files and {MAX_FILES} other files are read"
+        );
+        findings.of(Area::Tokens, "the files").warn("scan-limit", message, remedy());
+    }
+    if let Some(path) = &paths.too_deep {
+        let message = format!("the members of files were not checked below depth {MAX_DEPTH}");
+        findings.of(Area::Tokens, quote_path(path)).warn("scan-limit", message, remedy());
+    }
+    for link in &paths.links {
+        findings
+            .of(Area::Tokens, quote_path(link))
+            .skip("file-not-scanned", "a symbolic link in a directory is not followed: name it as PATH");
+    }
+}
+
+/// Why a file is not a configuration.
+enum Unread {
+    /// The scan reports that it cannot be read; or it is JSON, but not an object.
+    Other,
+    /// It is not JSON.
+    Malformed(String),
+}
+
+/// Reads a configuration.
+fn read(path: &Path) -> Result<ProgramConfig, Unread> {
+    let bytes = file::read(path, SETTINGS_LIMIT).map_err(|_| Unread::Other)?;
+    let text = String::from_utf8(bytes).map_err(|_| Unread::Malformed("it is not UTF-8".to_owned()))?;
+    let (root, _) =
+        json::last_wins(&text, MAX_NESTING).map_err(|error| Unread::Malformed(error.to_string()))?;
+    if root.is_object() { Ok(ProgramConfig { path: path.to_owned(), root }) } else { Err(Unread::Other) }
 }
 
 /// Checks that cc-metric-store verifies tokens with the public key of this server.

@@ -7,9 +7,11 @@ use std::path::Path;
 use super::DoctorRequest;
 use crate::accounts::DisabledUsers;
 use crate::config::{Settings, Sources};
+use crate::consumer::{Target, check_target};
 use crate::scan::Occurrence;
 use crate::scan::names::{TokenUse, token_use};
 use crate::user_db::{OpenMode, UserDb};
+use crate::util::note::Notes;
 use crate::util::shell::word as shell_word;
 
 /// The lifetime of a new token if the configuration does not set one.
@@ -128,13 +130,16 @@ fn is_plain(name: &str) -> bool {
 /// Builds the commands that replace tokens.
 pub(super) struct TokenRemedies {
     users: Option<(UserDb, DisabledUsers)>,
-    /// The user table exists, but cannot be read.
+    /// The user table cannot be read.
     is_unreadable: bool,
     /// The users that earlier remedies of the report add.
     added: RefCell<HashSet<String>>,
     /// The options of the settings, as they are given to the examination.
     options: String,
+    /// Those of them that cc-user needs.
+    user_options: String,
     lifetime: String,
+    can_sign: bool,
 }
 
 impl TokenRemedies {
@@ -149,17 +154,18 @@ impl TokenRemedies {
             Some(_) => String::new(),
             None => format!(" --ttl {LIFETIME}"),
         };
-        let is_unreadable = users.is_none() && settings.db.value.exists();
         Self {
+            is_unreadable: users.is_none(),
             users,
-            is_unreadable,
             added: RefCell::default(),
             options: settings_options(&request.sources),
+            user_options: user_options(&request.sources),
             lifetime,
+            can_sign: settings.signing_key(&mut Notes::new()).is_ok(),
         }
     }
 
-    /// Returns whether the user table exists but cannot be read, which is a finding of its own.
+    /// Returns whether the user table cannot be read, which is a finding of its own.
     pub(super) const fn are_users_unreadable(&self) -> bool {
         self.is_unreadable
     }
@@ -203,7 +209,7 @@ impl TokenRemedies {
         let user = shell_word(&name);
         // The remedies are run in the order of the report.
         let add = if is_new && self.added.borrow_mut().insert(name.clone()) {
-            format!("cc-user add {user} --role api --no-password{} && ", self.options)
+            format!("cc-user add {user} --role api --no-password{} && ", self.user_options)
         } else {
             String::new()
         };
@@ -211,13 +217,31 @@ impl TokenRemedies {
             Some(member) => format!("{}#{member}", token.file),
             None => token.file.to_owned(),
         };
+        if let Some(reason) = obstacle(token.file, &target, is_forced) {
+            return format!(
+                "replace it by hand with the output of: {add}cc-jwt issue {user} -q{}{} (it cannot be renewed in its file: {reason})",
+                self.lifetime, self.options
+            );
+        }
         let force = if is_forced { " --force" } else { "" };
+        let first = if self.can_sign { "" } else { "correct the key pair of the server, then: " };
         format!(
-            "{add}cc-jwt renew --user {user}{} --into {}{force}{}",
+            "{first}{add}cc-jwt renew --user {user}{} --into {}{force}{}",
             self.lifetime,
             shell_word(&target),
             self.options
         )
+    }
+}
+
+/// Why a renewal cannot write to a target.
+fn obstacle(file: &str, target: &str, is_forced: bool) -> Option<String> {
+    match Target::parse(target) {
+        Ok(target) if target.file == Path::new(file) => {
+            check_target(&target, is_forced).err().map(|error| error.to_string())
+        }
+        Ok(_) => Some("the name of the file contains '#'".to_owned()),
+        Err(error) => Some(error.to_string()),
     }
 }
 
@@ -230,6 +254,16 @@ fn fits(roles: &[String], token_use: TokenUse) -> bool {
                 && !roles.iter().any(|role| matches!(role.as_str(), "admin" | "support" | "manager"))
         }
         TokenUse::Unknown => !roles.is_empty(),
+    }
+}
+
+/// The options of the files that cc-user needs to find the database.
+pub(super) fn user_options(sources: &Sources) -> String {
+    let option = |name, path: &Path| format!(" {name} {}", shell_word(&path.to_string_lossy()));
+    match (&sources.db, &sources.config) {
+        (Some(db), _) => option("--db", &db.value),
+        (None, Some(config)) => option("--config", &config.value),
+        (None, None) => String::new(),
     }
 }
 

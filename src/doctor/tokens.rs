@@ -8,7 +8,7 @@ use super::finding::{Area, Findings};
 use super::remedy::{StoredToken, TokenRemedies, UserState};
 use super::{DoctorClocks, DoctorRequest, EXPIRY_WARNING};
 use crate::config::Settings;
-use crate::policy::Endpoint;
+use crate::policy::{Endpoint, Finding};
 use crate::scan::names::TokenUse;
 use crate::scan::{Occurrence, OccurrenceKind, ScanRequest, scan};
 use crate::util::note::{Notes, Warning};
@@ -54,6 +54,7 @@ pub(super) fn examine(
         max_bytes: FILE_LIMIT,
         threads: 1,
         now,
+        explains: true,
     };
     let begin = clocks.monotonic.now();
     let is_over = || clocks.monotonic.now().duration_since(begin) >= TIMEOUT;
@@ -80,7 +81,8 @@ pub(super) fn examine(
         .filter(|path| path.exists())
         .collect();
     with_secrets.dedup();
-    let has_own_key = settings.secret(crate::config::Variable::JwtPublicKey).is_some();
+    // A malformed key is a finding of the settings.
+    let has_own_key = settings.verifying_key(&mut Notes::new()).is_ok();
     let mut seen: Vec<&Occurrence> = Vec::new();
     for found in &report.occurrences {
         // The keys in the environment file are checked as settings.
@@ -144,7 +146,18 @@ fn problems(
                 if has_users && !is_accepted(accepted) && !found.has("user-not-in-table") =>
             {
                 let names: Vec<&str> = expected.iter().map(|endpoint| endpoint.title()).collect();
-                add("token-rejected", &format!("its roles are not accepted by {}", names.join(" or ")));
+                let names = names.join(" or ");
+                match rejection(found, expected) {
+                    Some(finding) if finding.check == "roles" => {
+                        add("token-rejected", &format!("its roles are not accepted by {names}"));
+                    }
+                    // The settings reject every token, which is a finding of its own.
+                    Some(finding) if matches!(finding.check, "server" | "address") => {}
+                    Some(finding) => {
+                        add("token-rejected", &format!("it is not accepted by {names}: {}", finding.reason));
+                    }
+                    None => add("token-rejected", &format!("it is not accepted by {names}")),
+                }
             }
             _ => {}
         }
@@ -159,6 +172,13 @@ fn problems(
         add("token-in-unit", "it is in a systemd unit: 'systemctl show' prints it to every account");
     }
     problems
+}
+
+/// The check that fails at the first of the expected endpoints.
+fn rejection<'found>(found: &'found Occurrence, expected: &[Endpoint]) -> Option<&'found Finding> {
+    let reasons = found.verdicts.as_ref()?.explanation.as_ref()?;
+    let rejected = reasons.rejected.iter().find(|(endpoint, _)| expected.contains(endpoint));
+    rejected.map(|(_, finding)| finding)
 }
 
 /// Whether a token expires soon: within two weeks, and a short token after three quarters of its lifetime. A

@@ -169,6 +169,7 @@ fn request(path: &Path) -> ScanRequest {
         max_bytes: u64::MAX,
         threads: 2,
         now: Timestamp(2_000_000_000),
+        explains: false,
     }
 }
 

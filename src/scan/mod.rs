@@ -80,6 +80,8 @@ pub struct ScanRequest {
     pub threads: usize,
     /// The time of the checks.
     pub now: Timestamp,
+    /// Whether the results have the reasons of rejections, which need memory.
+    pub explains: bool,
 }
 
 /// Scans files. `is_over` returns whether the time limit is reached.
@@ -93,7 +95,7 @@ pub fn scan(
     is_over: &(dyn Fn() -> bool + Sync),
     notes: &mut Notes,
 ) -> Result<ScanReport, ScanError> {
-    let state = State::open(request, settings, false, notes)?;
+    let state = State::open(request, settings, request.explains, notes)?;
     let walk = walk(request, &state.known, stdin, is_over)?;
     Ok(state.report(&walk))
 }

@@ -105,6 +105,9 @@ pub(super) fn open(path: &Path, access: OpenMode<'_>, wait: Duration) -> Result<
         OpenMode::Read if may_write(path) => SqliteMode::ReadAndCleanUp,
         OpenMode::Read | OpenMode::ReadOnly => SqliteMode::Read,
     };
+    if let (OpenMode::ReadOnly, Some(error)) = (access, identity::foreign_file(path)) {
+        return Err(error);
+    }
     // SQLite would create the index and log files and not remove them.
     let would_create =
         mode == SqliteMode::Read && has_log && !identity::companion_file(path, "-shm").exists();

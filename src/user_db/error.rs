@@ -71,6 +71,16 @@ pub enum UserDbError {
         /// Its owner.
         owner: String,
     },
+    /// A file beside the database belongs to another account, and SQLite would change that.
+    #[error("the database {} is not read: SQLite would change the owner of {}, which belongs to {owner}", quote_path(.path), quote_path(.file))]
+    ForeignFile {
+        /// The database.
+        path: PathBuf,
+        /// The file.
+        file: PathBuf,
+        /// Its owner.
+        owner: String,
+    },
     /// Another file replaced the database.
     #[error("the database {} was replaced by another file while it was in use: {}", quote_path(.path), if *.is_committed { "the changes are in the old file only" } else { "nothing was changed" })]
     Replaced {
@@ -198,6 +208,11 @@ diagnostics! { UserDbError:
     Self::NotPermitted { path, .. } => Kind::DatabaseNotPermitted, format!(
                 "run 'cc-user list --names --db {}' as that account or as root: it removes the file when no program needs it",
                 shell_word(&path.to_string_lossy())
+            );
+    Self::ForeignFile { path, file, .. } => Kind::DatabaseNotPermitted, format!(
+                "chown --reference={} {}",
+                shell_word(&path.to_string_lossy()),
+                shell_word(&file.to_string_lossy())
             );
     Self::Replaced { is_committed: false, .. } => Kind::DatabaseReplaced, "try again";
     Self::Replaced { .. } => Kind::DatabaseReplaced;

@@ -40,6 +40,24 @@ pub(super) fn inaccessible_file(path: &Path) -> Option<UserDbError> {
     })
 }
 
+/// Returns the error for a file beside the database that does not belong to its owner: SQLite in a process of root
+/// gives it to the owner when it opens the file, also for reading.
+pub(super) fn foreign_file(path: &Path) -> Option<UserDbError> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let database = fs::metadata(path).ok()?.uid();
+    SUFFIXES.into_iter().find_map(|suffix| {
+        let file = companion_file(path, suffix);
+        let owner = fs::symlink_metadata(&file).ok()?.uid();
+        (owner != database).then(|| UserDbError::ForeignFile {
+            path: path.to_owned(),
+            file,
+            owner: account_name(owner),
+        })
+    })
+}
+
 /// Returns the name of an account from the local account list, or else its number.
 fn account_name(user: u32) -> String {
     match account::account_name(user) {

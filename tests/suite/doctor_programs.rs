@@ -4,17 +4,32 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use cc_auth::key::{PrivateKey, nkey};
+use cc_auth::key::{Algorithm, PrivateKey, SigningKey, nkey};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
 use crate::support::TestEnv;
 
+/// The number of the key of the account.
+const ACCOUNT: u8 = 200;
+
+fn key(number: u8) -> PrivateKey {
+    PrivateKey::ed25519_from_seed(&[number; 32]).unwrap()
+}
+
+fn public(number: u8, role: nkey::NkeyRole) -> String {
+    nkey::write_public(&key(number).public(), role).unwrap()
+}
+
 /// NATS credentials of a user, as in a `.creds` file. The seeds of different numbers differ.
 fn credentials(number: u8, token_of: u8, claims: &Value) -> String {
-    let key = |number: u8| PrivateKey::ed25519_from_seed(&[number; 32]).unwrap();
-    let user = nkey::write_public(&key(token_of).public(), nkey::NkeyRole::User).unwrap();
-    let mut all = json!({"sub": user, "name": "u", "iat": 1_700_000_000, "iss": "A", "nats": {"type": "user", "version": 2}});
+    credentials_signed_by(ACCOUNT, number, token_of, claims)
+}
+
+fn credentials_signed_by(signer: u8, number: u8, token_of: u8, claims: &Value) -> String {
+    let user = public(token_of, nkey::NkeyRole::User);
+    let account = public(ACCOUNT, nkey::NkeyRole::Account);
+    let mut all = json!({"sub": user, "name": "u", "iat": 1_700_000_000, "iss": account, "nats": {"type": "user", "version": 2}});
     for (name, value) in claims.as_object().unwrap() {
         match all[name].as_object_mut() {
             Some(object) => object.extend(value.as_object().unwrap().clone()),
@@ -23,20 +38,18 @@ fn credentials(number: u8, token_of: u8, claims: &Value) -> String {
     }
     let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
     let header = json!({"typ": "JWT", "alg": "ed25519-nkey"});
-    let signature = BASE64URL_NOPAD.encode(&[1; 64]);
-    let seed = nkey::write_seed(&key(number), nkey::NkeyRole::User).unwrap();
+    let signed = format!("{}.{}", encode(&header), encode(&all));
+    let signer = SigningKey::private(key(signer)).unwrap();
+    let signature = BASE64URL_NOPAD.encode(&signer.sign(Algorithm::EdDsa, signed.as_bytes()).unwrap());
     format!(
-        "-----BEGIN NATS USER JWT-----\n{}.{}.{signature}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY \
+        "-----BEGIN NATS USER JWT-----\n{signed}.{signature}\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY \
          SEED-----\n{}\n------END USER NKEY SEED------\n",
-        encode(&header),
-        encode(&all),
-        seed.as_str()
+        seed(number)
     )
 }
 
 fn seed(number: u8) -> String {
-    let key = PrivateKey::ed25519_from_seed(&[number; 32]).unwrap();
-    nkey::write_seed(&key, nkey::NkeyRole::User).unwrap().to_string()
+    nkey::write_seed(&key(number), nkey::NkeyRole::User).unwrap().to_string()
 }
 
 /// The directories of the laboratory besides that of the server.
@@ -422,6 +435,36 @@ fn doctor_nats_credentials_of_another_kind_or_without_a_permission_are_found() {
             "a denied subject",
             credentials(3, 3, &json!({"nats": {"pub": {"deny": [">"]}}})),
             "may not publish to 'hpc'",
+        ),
+        (
+            "the signature of another account",
+            credentials_signed_by(ACCOUNT + 1, 3, 3, &json!({})),
+            "the signature of its user JWT is not that of its account",
+        ),
+        (
+            "the signature of the user",
+            credentials_signed_by(3, 3, 3, &json!({"iss": public(3, nkey::NkeyRole::User)})),
+            "the claim 'iss' of its user JWT is an nkey with the role user",
+        ),
+        (
+            "the signature of an operator",
+            credentials(3, 3, &json!({"iss": public(ACCOUNT, nkey::NkeyRole::Operator)})),
+            "the claim 'iss' of its user JWT is an nkey with the role operator",
+        ),
+        (
+            "an account with a mistyped letter",
+            credentials(3, 3, &json!({"iss": public(ACCOUNT, nkey::NkeyRole::Account).replace('A', "B")})),
+            "the claim 'iss' of its user JWT is not an nkey",
+        ),
+        (
+            "a signing key of no account",
+            credentials(3, 3, &json!({"nats": {"issuer_account": "x"}})),
+            "the claim 'issuer_account' of its user JWT is not an nkey",
+        ),
+        (
+            "no account",
+            credentials(3, 3, &json!({"iss": 1})),
+            "the claim 'iss' of its user JWT is missing or not a",
         ),
         ("an expired user", credentials(3, 3, &json!({"exp": 1_700_000_001})), "it expired"),
         ("no seed", original.split("\n\n").next().unwrap().to_owned(), "does not have the seed"),

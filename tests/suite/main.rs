@@ -23,6 +23,7 @@ mod database_files;
 mod directories;
 mod disabled_users;
 mod doctor;
+mod doctor_installations;
 mod doctor_laboratory;
 mod doctor_programs;
 mod escaping;

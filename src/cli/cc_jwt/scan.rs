@@ -207,6 +207,7 @@ fn request(arguments: &Scan) -> Result<ScanRequest, Failure> {
         max_bytes: arguments.max_size,
         threads: arguments.jobs.map_or_else(cores, usize::from),
         now: arguments.at.clock()?.now(),
+        explains: false,
     })
 }
 

@@ -21,12 +21,14 @@ pub(super) const PAGE: ManualPage = ManualPage {
         "In the JSON files below each PATH, the members of the programs are checked too: whether the server accepts \
          the roles of a token at the endpoint of the program; members without a token; tokens that are sent without \
          TLS; the public key in cc-metric-store and cc-event-store; NATS credentials: a bare seed where a program \
-         expects a .creds file, or the reverse, a seed that does not belong to its user JWT, an account or an \
-         operator instead of a user, and permissions that lack the subject of the program. The remedy of most \
-         problems of a token is a 'cc-jwt renew' command for this file. Restart the program after it.",
-        "Nothing is changed, and no file is created, not even beside the database. With --fix, the access of other \
-         accounts to files with secrets is removed; the group of the database may read them, because it is the \
-         group of the server. No password is sent except that of search-dn, to the LDAP servers of the \
+         expects a .creds file, or the reverse, a seed that does not belong to its user JWT, a user JWT that its \
+         account did not sign, an account or an operator instead of a user, and permissions that lack the subject of \
+         the program. A symbolic link in a directory is skipped: name it as PATH. The remedy of most problems of a \
+         token is a 'cc-jwt renew' command for this file. Restart the program after it.",
+        "Nothing is changed, and no file is created, not even beside the database. The owner of the database counts \
+         as the account of the server, and root may examine the files of every account. With --fix, the access of \
+         other accounts to files with secrets is removed; the group of the database may read them, because it is \
+         the group of the server. No password is sent except that of search-dn, to the LDAP servers of the \
          configuration. The token of --token-file is sent to the server of --server only.",
     ],
     examples: &[
