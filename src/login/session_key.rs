@@ -9,7 +9,7 @@ use data_encoding::HEXLOWER;
 use url::{Url, form_urlencoded};
 
 use crate::config::{DEFAULT_CONFIG, DEFAULT_DB, DEFAULT_ENV_FILE};
-use crate::http::{HttpError, parse_url};
+use crate::http::{HttpError, display_url, parse_url};
 use crate::stronghold::{Namespace, NamespaceError};
 use crate::util::file::{self, FileError};
 use crate::util::quote::quote;
@@ -67,6 +67,9 @@ pub enum SessionRequestError {
     /// The URL of the server is invalid.
     #[error(transparent)]
     Url(#[from] HttpError),
+    /// The URL has another query than a namespace, or a fragment.
+    #[error("invalid session {}: expected a URL without '?' and '#', or with '?{NAMESPACE}=NAME'", quote(.0))]
+    Query(String),
     /// The namespace in the URL is invalid.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
@@ -133,9 +136,13 @@ impl SessionOrigin {
     /// Parses the URL of a server, with `?namespace=NAME` for one of its namespaces.
     fn parse_server(text: &str) -> Result<Self, SessionRequestError> {
         let url = parse_url(text)?;
-        let namespace =
-            url.query_pairs().find(|(key, _)| key == NAMESPACE).map(|(_, name)| name.into_owned());
-        Ok(Self::namespace(&url, Namespace::parse(&namespace.unwrap_or_default())?.as_ref()))
+        let mut parameters = url.query_pairs();
+        let namespace = match (parameters.next(), parameters.next()) {
+            (None, _) if url.fragment().is_none() => String::new(),
+            (Some((key, name)), None) if key == NAMESPACE && url.fragment().is_none() => name.into_owned(),
+            _ => return Err(SessionRequestError::Query(display_url(&url))),
+        };
+        Ok(Self::namespace(&url, Namespace::parse(&namespace)?.as_ref()))
     }
 
     /// Returns the origin of a login with the settings of a server on this computer: the directory
@@ -396,7 +403,16 @@ mod tests {
             );
         }
         assert_ne!(at("team").id(), at("other").id());
-        assert!("https://vault.example?namespace=a//b".parse::<SessionRequest>().is_err());
+        for query in [
+            "?namespace=a//b",
+            "?namespce=team",
+            "?namespace=a&namespace=b",
+            "?namespace=a&x=1",
+            "#a",
+            "?namespace=a#b",
+        ] {
+            assert!(format!("https://vault.example{query}").parse::<SessionRequest>().is_err(), "{query}");
+        }
         let texts = |origin: SessionOrigin| -> Vec<String> {
             origin.with_parents().iter().map(SessionOrigin::text).collect()
         };

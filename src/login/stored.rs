@@ -142,6 +142,19 @@ pub fn fresh_token<U: LoginUi>(
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<SessionToken, U::Error> {
+    Ok(fresh_session(selection, demand, environment, ui)?.1)
+}
+
+/// Returns the selected session, and its token as [`fresh_token`] does.
+///
+/// # Errors
+/// As [`fresh_token`].
+pub fn fresh_session<U: LoginUi>(
+    selection: &SessionSelection,
+    demand: TokenDemand,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<(Session, SessionToken), U::Error> {
     let now = environment.clock.now();
     let timed = TimedDemand::new(demand, now);
     let loaded = load(selection, environment, ui)?;
@@ -152,7 +165,8 @@ pub fn fresh_token<U: LoginUi>(
     } else {
         loaded
     };
-    token_from(&session, demand, now, ui)
+    let token = token_from(&session, demand, now, ui)?;
+    Ok((session, token))
 }
 
 /// Returns the token of a session that is not stored.

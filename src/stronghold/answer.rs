@@ -103,13 +103,14 @@ struct AuthDocument {
     policies: Option<Vec<String>>,
     metadata: Option<BTreeMap<String, Value>>,
     #[serde(default)]
-    lease_duration: u64,
+    lease_duration: i64,
     #[serde(default)]
     renewable: bool,
     #[serde(default)]
     token_type: String,
+    // OpenBao returns a negative number of a role, which is no limit.
     #[serde(default)]
-    num_uses: u64,
+    num_uses: i64,
     mfa_requirement: Option<MfaDocument>,
 }
 
@@ -154,7 +155,7 @@ impl AnswerDocument {
     /// Returns the lifetime in seconds and whether the token can be renewed, from the answer to a renewal.
     pub(super) fn lease(&self) -> Option<(Option<u64>, bool)> {
         let auth = self.auth.as_ref()?;
-        Some((lifetime(auth.lease_duration), auth.renewable))
+        Some((positive(auth.lease_duration), auth.renewable))
     }
 
     /// Returns the outcome of a login, or `None` if the document has none.
@@ -176,10 +177,10 @@ impl AnswerDocument {
             token: SecretText::new(auth.client_token),
             policies: auth.policies.unwrap_or_default(),
             metadata: metadata.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect(),
-            lifetime: lifetime(auth.lease_duration),
+            lifetime: positive(auth.lease_duration),
             renewable: auth.renewable,
             kind: auth.token_type,
-            uses: (auth.num_uses > 0).then_some(auth.num_uses),
+            uses: positive(auth.num_uses),
         }))
     }
 }
@@ -208,7 +209,7 @@ impl MfaDocument {
     }
 }
 
-/// A lease of 0 seconds never expires.
-fn lifetime(seconds: u64) -> Option<u64> {
-    (seconds > 0).then_some(seconds)
+/// Returns a number that is a limit, such as a lifetime in seconds; 0 and negative numbers are no limit.
+pub(super) fn positive(number: i64) -> Option<u64> {
+    u64::try_from(number).ok().filter(|number| *number > 0)
 }

@@ -188,16 +188,26 @@ impl StrongholdClient {
     pub(super) fn error_of(&self, response: &Response, action: ServerAction) -> StrongholdError {
         let url = self.display_url();
         let Some(errors) = errors(response) else {
-            return match response.to_error() {
-                HttpError::Redirected { to, .. } => self.redirected(action, &to),
-                error @ HttpError::ExpectsTls(_) => self.connection(error),
-                _ => self.unexpected(format!("it answers with status {}", response.status())),
+            return match (response.to_error(), response.status()) {
+                (HttpError::Redirected { to, .. }, _) => self.redirected(action, &to),
+                (error @ HttpError::ExpectsTls(_), _) => self.connection(error),
+                // A proxy in front of the server answers without reasons.
+                (_, 429) => StrongholdError::RateLimited { url, action, errors: Vec::new() },
+                (_, status @ 502..=504) => {
+                    StrongholdError::Failed { url, action, status, errors: Vec::new() }
+                }
+                (_, status) => self.unexpected(format!("it answers with status {status}")),
             };
         };
         let has = |text: &str| errors.iter().any(|error| error.to_ascii_lowercase().contains(text));
         match response.status() {
             429 => StrongholdError::RateLimited { url, action, errors },
             404 if has("namespace not found") => self.unknown_namespace(action, errors),
+            // The reason of a token that is not valid, or not from this address, is one text without a list; newer
+            // servers add an item to the list.
+            403 if !action.is_login() && has("* permission denied") && !has("* invalid token") => {
+                StrongholdError::DeniedByPolicy { url, action }
+            }
             403 => StrongholdError::Denied { url, action },
             404 => StrongholdError::NotFound { url, action, errors },
             503 if has("sealed") => StrongholdError::Sealed(url),

@@ -83,7 +83,7 @@ impl fmt::Display for ServerAction {
 
 impl ServerAction {
     /// Whether it is a request of a login, which is sent without a token.
-    const fn is_login(&self) -> bool {
+    pub(super) const fn is_login(&self) -> bool {
         matches!(
             self,
             Self::JwtLogin { .. } | Self::StartLogin { .. } | Self::FinishLogin { .. } | Self::ValidateMfa
@@ -115,6 +115,16 @@ pub enum StrongholdError {
         setting: SettingSource,
         /// The reason.
         source: HttpError,
+    },
+    /// A URL in a setting has a query or a fragment, which would be ignored.
+    #[error("{setting}: invalid URL {}: expected a URL without '?' and '#'", quote(.url))]
+    UrlWithQuery {
+        /// The setting.
+        setting: SettingSource,
+        /// The URL, without the query and the fragment.
+        url: String,
+        /// The namespace in the query.
+        namespace: Option<String>,
     },
     /// The name of a namespace is invalid.
     #[error("{setting}: {source}")]
@@ -173,6 +183,14 @@ pub enum StrongholdError {
     /// The server does not permit a request (status 403), and does not state why.
     #[error("the server at {} does not permit {action}: {}", quote(.url), .action.causes_of_denial())]
     Denied {
+        /// The URL of the server.
+        url: String,
+        /// The request.
+        action: ServerAction,
+    },
+    /// The server accepts the token, whose policies do not permit the request (status 403).
+    #[error("the server at {} does not permit {action}: the policies of the token do not permit the request", quote(.url))]
+    DeniedByPolicy {
         /// The URL of the server.
         url: String,
         /// The request.
@@ -309,6 +327,8 @@ diagnostics! { StrongholdError:
     Self::NoServer => Kind::StrongholdUrlMissing,
         "set --server URL or the variable STRONGHOLD_ADDR, BAO_ADDR or VAULT_ADDR";
     Self::InvalidUrl { setting, source } => setting.kind_of_invalid(source.kind()), source.hint();
+    Self::UrlWithQuery { setting, namespace, .. } => setting.kind_of_invalid(Kind::UrlMalformed),
+        namespace.as_ref().map(|name| format!("set the namespace with --namespace {}", shell_word(name)));
     Self::InvalidNamespace { setting, .. } => setting.kind_of_invalid(Kind::StrongholdSettingInvalid);
     Self::CaFile { source, .. } => source.kind(), source.hint();
     Self::InvalidCa { source, .. } => source.kind(), source.hint();
@@ -319,6 +339,7 @@ diagnostics! { StrongholdError:
     Self::Connection { source, .. } => source.kind(), source.hint();
     Self::Rejected { .. } => Kind::StrongholdRejected;
     Self::Denied { action: ServerAction::ValidateMfa, .. } => Kind::StrongholdMfa, "log in again with a new passcode";
+    Self::DeniedByPolicy { .. } => Kind::StrongholdNotPermitted;
     Self::Denied { action, .. } => Kind::StrongholdNotPermitted, if action.is_login() {
         Some("check --path and --namespace: the server does not distinguish these causes".to_owned())
     } else {

@@ -122,6 +122,17 @@ impl ServerSettings {
                 .ok_or(StrongholdError::NoServer)?;
         let url = parse_url(&text)
             .map_err(|error| StrongholdError::InvalidUrl { setting: source.clone(), source: error })?;
+        // A server in another namespace than the user expects must not be used.
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(StrongholdError::UrlWithQuery {
+                namespace: url
+                    .query_pairs()
+                    .find(|(key, _)| key == "namespace")
+                    .map(|(_, name)| name.into_owned()),
+                url: display_url(&url),
+                setting: source,
+            });
+        }
         let url = Setting { value: url, source };
         let namespace = chosen(
             options.namespace.as_deref().map(|namespace| ("--namespace", namespace)),
@@ -334,6 +345,11 @@ mod tests {
         let error = resolve(&none, &[("VAULT_ADDR", "https://v"), ("VAULT_NAMESPACE", "a//b")]).unwrap_err();
         assert!(error.starts_with("VAULT_NAMESPACE: invalid namespace 'a//b'"), "{error}");
         assert_eq!(resolve(&none, &[]).unwrap_err(), "no URL of a Stronghold server is set");
+        for url in ["https://v.example/?namespace=team", "https://v.example?", "https://v.example/#/team"] {
+            let error = resolve(&none, &[("VAULT_ADDR", url)]).unwrap_err();
+            let expected = "VAULT_ADDR: invalid URL 'https://v.example/': expected a URL without '?' and '#'";
+            assert_eq!(error, expected, "{url}");
+        }
     }
 
     #[test]

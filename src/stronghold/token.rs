@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::positive;
 use super::client::{ServerRequest, StrongholdClient};
 use super::error::{ServerAction, StrongholdError};
 use crate::util::secret::SecretText;
@@ -17,7 +18,10 @@ pub struct TokenStatus {
     pub display_name: String,
     /// The remaining lifetime in seconds; 0 never expires.
     #[serde(default)]
-    pub ttl: u64,
+    pub ttl: i64,
+    /// The remaining number of requests that the token permits; 0 has no limit.
+    #[serde(default)]
+    pub num_uses: i64,
     /// The policies.
     #[serde(default)]
     pub policies: Vec<String>,
@@ -26,6 +30,20 @@ pub struct TokenStatus {
     /// Whether the token can be renewed.
     #[serde(default)]
     pub renewable: bool,
+}
+
+impl TokenStatus {
+    /// Returns the remaining lifetime in seconds; `None` never expires.
+    #[must_use]
+    pub fn lifetime(&self) -> Option<u64> {
+        positive(self.ttl)
+    }
+
+    /// Returns the remaining number of requests; `None` has no limit.
+    #[must_use]
+    pub fn uses(&self) -> Option<u64> {
+        positive(self.num_uses)
+    }
 }
 
 impl StrongholdClient {

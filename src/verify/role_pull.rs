@@ -128,7 +128,11 @@ pub fn pull_roles(
     }
     let config = match client.read_config(token, &request.mount) {
         Ok(fields) => Some(config_fields(fields, notes)),
-        Err(error @ (StrongholdError::Denied { .. } | StrongholdError::NotFound { .. })) => {
+        Err(
+            error @ (StrongholdError::Denied { .. }
+            | StrongholdError::DeniedByPolicy { .. }
+            | StrongholdError::NotFound { .. }),
+        ) => {
             notes.warn("role-config-unread", format!("the configuration is not written: {error}"));
             None
         }

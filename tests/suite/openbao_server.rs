@@ -51,23 +51,29 @@ impl OpenBao {
             .into();
         let bao = Self { child, url: format!("http://{address}"), agent };
         let deadline = Instant::now() + Duration::from_secs(60);
-        while bao.try_call("GET", "sys/health", &Value::Null, None).is_none_or(|(status, _)| status != 200) {
+        while !bao.try_call("GET", "sys/health", &Value::Null, None).is_ok_and(|(status, _)| status == 200) {
             assert!(Instant::now() < deadline, "bao did not start");
             std::thread::sleep(Duration::from_millis(100));
         }
         bao
     }
 
-    fn try_call(&self, method: &str, path: &str, body: &Value, token: Option<&str>) -> Option<(u16, Value)> {
+    fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        token: Option<&str>,
+    ) -> Result<(u16, Value), ureq::Error> {
         let uri = format!("{}/v1/{path}", self.url);
         let mut request = ureq::http::Request::builder().method(method).uri(uri);
         if let Some(token) = token {
             request = request.header("x-vault-token", token);
         }
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut answer = self.agent.run(request.body(body).unwrap()).ok()?;
-        let text = answer.body_mut().read_to_string().ok()?;
-        Some((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null)))
+        let mut answer = self.agent.run(request.body(body).unwrap())?;
+        let text = answer.body_mut().read_to_string()?;
+        Ok((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null)))
     }
 
     /// Sends a request of the administrator; returns the status and the document.
@@ -78,12 +84,13 @@ impl OpenBao {
     /// Sends a request with this token.
     pub fn call_as(&self, token: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let answer = self.try_call(method, path, body, Some(token));
-        answer.unwrap_or_else(|| panic!("{method} {path}: no answer"))
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// Sends a request without a token.
     pub fn call_without_token(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        self.try_call(method, path, body, None).unwrap_or_else(|| panic!("{method} {path}: no answer"))
+        let answer = self.try_call(method, path, body, None);
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// Sends a request of the administrator that must succeed, and returns its document.

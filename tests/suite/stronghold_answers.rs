@@ -157,6 +157,49 @@ fn token_with_limited_uses_is_a_warning_and_ends_with_them() {
 }
 
 #[test]
+fn token_with_limited_uses_of_another_program_is_stored_with_one_request() {
+    if !has("bao") {
+        return;
+    }
+    let site = Site::start();
+    let created = site.bao.set("auth/token/create", &json!({"num_uses": 3, "ttl": "5m"}));
+    let token = created["auth"]["client_token"].as_str().unwrap().to_owned();
+    site.directory.write("token", &token);
+    let stored = site.sh("cc-login token-helper store < token").ended(0);
+    assert!(stored.stderr.contains("the token permits 2 requests"), "{}", stored.stderr);
+    assert!(site.accepts(&token) && site.accepts(&token) && !site.accepts(&token));
+}
+
+#[test]
+fn negative_numbers_of_an_answer_are_no_limit() {
+    let auth = json!({"client_token": "s.x", "lease_duration": -1, "num_uses": -1, "renewable": true});
+    let server = Server::start(move |_| Reply::json(&json!({"auth": auth})));
+    let directory = TestEnv::new();
+    directory.write("jwt", "a.b.c");
+    let login =
+        format!("chmod 600 jwt; VAULT_ADDR={} cc-login --method stronghold --token-file jwt", server.url());
+    let done = directory.sh(&login).ended(0);
+    assert!(done.stdout.contains(", never expires\n"), "{}", done.stdout);
+}
+
+#[test]
+fn error_of_a_proxy_in_front_of_the_server_is_temporary() {
+    let directory = TestEnv::new();
+    directory.write("jwt", "a.b.c");
+    for (status, code, words) in [
+        (502, 69, "failed to answer the login at the mount 'jwt': status 502\n"),
+        (503, 69, "failed to answer the login at the mount 'jwt': status 503\n"),
+        (504, 69, "failed to answer the login at the mount 'jwt': status 504\n"),
+        (429, 75, "rejects the login at the mount 'jwt': too many requests\n"),
+    ] {
+        let server = Server::start(move |_| Reply::status(status, "text/html", "<html>proxy</html>"));
+        let line = format!("chmod 600 jwt; VAULT_ADDR={} {LOGIN}", server.url());
+        let done = directory.sh(&line).ended(code);
+        assert!(done.stderr.contains(words), "{}", done.stderr);
+    }
+}
+
+#[test]
 fn watched_file_has_a_token_that_is_renewed_before_it_expires() {
     if !has("bao") {
         return;

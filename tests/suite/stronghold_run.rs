@@ -1,8 +1,9 @@
-//! `cc-login run` with a login at a running OpenBao: the token is revoked after the command.
+//! `cc-login run` at a running OpenBao: the token of a login in memory is revoked after the command, and that of
+//! a stored session is renewed while it runs.
 
 use serde_json::{Value, json};
 
-use crate::stronghold_site::Site;
+use crate::stronghold_site::{LOGIN, Site};
 use crate::support::has;
 
 /// A login in memory, whose command gets the token in BAO_TOKEN.
@@ -99,4 +100,60 @@ fn token_of_run_is_renewed_while_the_command_runs() {
     let words = "cc-login: warning: the token has its maximum lifetime: it expires in ";
     assert!(done.stderr.starts_with(words), "{}", done.stderr);
     assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+}
+
+#[test]
+fn token_of_a_stored_session_is_renewed_while_the_command_runs() {
+    if !has("bao") {
+        return;
+    }
+    let site = Site::start();
+    site.role("short", &json!({"token_ttl": 6}));
+    let login = format!("{LOGIN} --role short");
+    let run = "cc-login run --env BAO_TOKEN --";
+    site.sh(&login).ended(0);
+    let before = site.session().1;
+    // Waits until the remaining lifetime increases.
+    let script = "last=99; while ttl=$(bao token lookup -field=ttl); do
+         test \"$ttl\" -gt \"$last\" && exit 7; last=$ttl; sleep 0.2; done; exit 1";
+    let done = site.sh(&format!("{run} sh -c '{script}'"));
+    assert_eq!((done.status, done.stderr.as_str()), (7, ""));
+    // The session has the new expiry time, and its token is valid after the command.
+    let after = site.session().1;
+    assert_eq!(before["token"], after["token"]);
+    assert!(before["expires_at"].as_u64() < after["expires_at"].as_u64(), "{after}");
+    assert!(site.accepts(after["token"].as_str().unwrap()));
+    // Another process ends or replaces the session.
+    let wait = "n=0; while ! test -s err && test $n -lt 200; do sleep 0.1; n=$((n + 1)); done; exit 3";
+    for (command, words) in [
+        (
+            "cc-login -q logout",
+            "a logout ended the session: the token of the command is not valid any more\n",
+        ),
+        (
+            login.as_str(),
+            "another login replaced the session: the token of the command is not renewed any more\n",
+        ),
+    ] {
+        site.sh(&login).ended(0);
+        let line = format!("rm -f err; {run} sh -c '{command} > out 2>&1; {wait}' 2> err");
+        assert_eq!(site.sh(&line).status, 3, "{command}");
+        let error = site.directory.read("err");
+        assert_eq!(error, format!("cc-login: warning: {words}"), "{command}: {}", site.directory.read("out"));
+    }
+}
+
+#[test]
+fn command_with_a_token_that_cannot_be_renewed_replaces_the_process() {
+    if !has("bao") {
+        return;
+    }
+    let site = Site::start();
+    site.role("batch", &json!({"token_type": "batch", "token_ttl": 60}));
+    for (role, is_same) in [("batch", true), ("demo", false)] {
+        site.sh(&format!("{LOGIN} --role {role}")).ended(0);
+        let done = site.sh("sh -c 'echo $$; exec cc-login run -- sh -c \"echo \\$\\$\"'").ended(0);
+        let lines: Vec<&str> = done.stdout.lines().collect();
+        assert_eq!(lines[0] == lines[1], is_same, "{role}: {}", done.stdout);
+    }
 }

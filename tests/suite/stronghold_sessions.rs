@@ -57,6 +57,37 @@ fn replaced_token_that_cannot_be_revoked_is_a_warning() {
 }
 
 #[test]
+fn token_whose_policies_do_not_permit_its_revocation_remains_valid_with_a_warning() {
+    if !has("bao") {
+        return;
+    }
+    let site = Site::start();
+    site.role("bare", &json!({"token_no_default_policy": true, "token_ttl": 60}));
+    let words = "remains valid until it expires: the server at '";
+    let cause =
+        "does not permit the revocation of the token: the policies of the token do not permit the request\n";
+    let bare = format!("{LOGIN} role=bare");
+    let login = site.sh(&bare).ended(0);
+    assert!(login.stdout.starts_with("logged in: bare (no policy) by stronghold at "), "{}", login.stdout);
+    let [logout, replaced, run] = [
+        "cc-login logout".to_owned(),
+        format!("{bare} && {bare}"),
+        "CC_ID_TOKEN=$(cat jwt) cc-login run --identity env:CC_ID_TOKEN --method stronghold --role bare -- true"
+            .to_owned(),
+    ]
+    .map(|line| {
+        let token = site.token();
+        let done = site.sh(&line).ended(0);
+        assert!(done.stderr.contains(words) && done.stderr.contains(cause), "{line}: {}", done.stderr);
+        site.sh(&bare);
+        // The administrator can look it up.
+        let found = site.bao.call("POST", "auth/token/lookup", &json!({"token": token})).0;
+        (done.stderr, found)
+    });
+    assert_eq!((logout.1, replaced.1, run.1), (200, 200, 200));
+}
+
+#[test]
 fn token_that_another_program_stores_revokes_no_token() {
     if !has("bao") {
         return;
@@ -99,7 +130,9 @@ fn each_namespace_of_a_server_has_its_own_session() {
         site.bao.call_as(token, "GET", &format!("{namespace}auth/token/lookup-self"), &Value::Null).0 == 200
     };
     let team = site.sh(&format!("{LOGIN} --namespace team")).ended(0);
-    assert!(team.stdout.contains(&format!("at {url}, namespace team, until ")), "{}", team.stdout);
+    let words =
+        format!("logged in: alice (policies: default) by stronghold at {url}, namespace team, until ");
+    assert!(team.stdout.starts_with(&words), "{}", team.stdout);
     site.sh(&format!("BAO_NAMESPACE=other {LOGIN}")).ended(0);
     let [in_team, in_other] = ["team", "other"].map(|name| token(&format!("{url}?namespace={name}")));
     assert!(is_valid(&in_team, "team/") && is_valid(&in_other, "other/"), "both sessions remain");
@@ -112,6 +145,9 @@ fn each_namespace_of_a_server_has_its_own_session() {
     assert!(missing.stderr.ends_with(&hint), "{}", missing.stderr);
     let invalid = site.sh(&format!("cc-login token --session '{url}?namespace=a//b'")).ended(2);
     assert!(invalid.stderr.contains("--session: invalid namespace 'a//b'"), "{}", invalid.stderr);
+    // The session of another namespace is never used.
+    let invalid = site.sh(&format!("cc-login token --session '{url}?namespce=team'")).ended(2);
+    assert!(invalid.stderr.contains("--session: invalid session '"), "{}", invalid.stderr);
     let list = site.sh("cc-login sessions --json").ended(0).json();
     let listed: Vec<_> =
         list["sessions"].as_array().unwrap().iter().map(|session| &session["namespace"]).collect();

@@ -28,12 +28,17 @@ const RUN: &str = "CC_ID_TOKEN=a.b.c cc-login run --method stronghold --identity
 const PULL: &str = "VAULT_TOKEN=x cc-jwt role pull";
 
 /// The connection options of all commands with invalid values.
-const OPTIONS: [(&str, &str); 14] = [
+const OPTIONS: [(&str, &str); 16] = [
     ("--server ''", "--server: invalid URL ''"),
     ("--server host:8200", "--server: invalid URL 'host:8200'"),
     ("--server ftp://host", "--server: invalid URL 'ftp://host'"),
     ("--server https://user:secret@host", "--server: invalid URL 'https://host/'"),
     ("--server http://vault.example", "--server: 'http://vault.example/' is plain http"),
+    (
+        "--server 'http://127.0.0.1:1?namespace=a'",
+        "--server: invalid URL 'http://127.0.0.1:1/': expected a URL without",
+    ),
+    ("--server http://127.0.0.1:1/#a", "--server: invalid URL 'http://127.0.0.1:1/': expected a URL without"),
     ("--namespace a//b", "--namespace: invalid namespace 'a//b'"),
     ("--namespace ../b", "--namespace: invalid namespace '../b'"),
     ("--namespace 'a b'", "--namespace: invalid namespace 'a b'"),
@@ -67,6 +72,11 @@ fn invalid_option_is_a_usage_error_in_each_command() {
         (LOGIN, "--connect-timeout soon", "--connect-timeout: invalid duration 'soon'"),
         (LOGIN, "--timeout 0s", "--timeout: invalid duration '0s'"),
         (LOGIN, "--session a/b", "--session: invalid session name 'a/b'"),
+        (
+            LOGIN,
+            "--session 'http://127.0.0.1:1?namespce=a'",
+            "--session: invalid session 'http://127.0.0.1:1/'",
+        ),
         (PROVIDER, "--from-session a/b", "--from-session: invalid session name 'a/b'"),
         (PROVIDER, "--identity x", "invalid value 'x' for --identity"),
         (PROVIDER, "--port x", "--port: invalid ports 'x'"),
@@ -97,6 +107,12 @@ fn invalid_variable_is_a_configuration_error_that_names_it() {
                 ("ADDR", "host:8200", 78, "invalid URL 'host:8200'"),
                 ("ADDR", "https://user:secret@host", 78, "invalid URL 'https://host/'"),
                 ("ADDR", "http://vault.example", 78, "'http://vault.example/' is plain http"),
+                (
+                    "ADDR",
+                    "http://127.0.0.1:1/?namespace=a",
+                    78,
+                    "invalid URL 'http://127.0.0.1:1/': expected a URL",
+                ),
                 ("NAMESPACE", "a//b", 78, "invalid namespace 'a//b'"),
                 ("NAMESPACE", "../b", 78, "invalid namespace '../b'"),
                 // The value is valid, and the file is not.

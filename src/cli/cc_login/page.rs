@@ -367,11 +367,12 @@ pub(super) static PAGES: &[ManualPage] = &[
              CROSS_LOGIN_JWT_HS512_KEY, SESSION_KEY, LDAP_ADMIN_PASSWORD, OID_CLIENT_SECRET.",
             "With --identity or --client-credentials, the command logs in first, as cc-login does with the same options. The \
              session is in memory only, so that a job of a pipeline needs no directory for it.",
-            "After a login at Stronghold with --identity, cc-login waits for the command, renews the token while the command \
-             runs, and revokes it afterwards. The command gets the signals HUP, INT, QUIT, TERM, USR1 and USR2 that cc-login \
+            "With a session at Stronghold whose token can be renewed, cc-login waits for the command, and renews the token \
+             while the command runs. After a login at Stronghold with --identity, it revokes the token afterwards. The \
+             command gets the signals HUP, INT, QUIT, TERM, USR1 and USR2 that cc-login \
              gets. If a signal ends the command, the exit status is 128 and the number of the signal. A failed renewal or \
              revocation is a warning. The signal KILL to cc-login prevents the revocation.",
-            "Otherwise the command replaces the process of cc-login: it gets all signals, and its exit status is that of cc-login. The \
+            "With other tokens, the command replaces the process of cc-login: it gets all signals, and its exit status is that of cc-login. The \
              exit status is 127 if the command does not exist, and 126 if it cannot be executed. Without a valid token, the \
              command is not run, and the exit status is that of 'cc-login token'.",
         ],

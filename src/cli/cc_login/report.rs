@@ -166,6 +166,7 @@ fn line(session: &Session, now: Timestamp) -> String {
     let roles =
         if session.user.roles.is_empty() { "no role".to_owned() } else { session.user.roles.join(", ") };
     let rights = match &session.stronghold {
+        Some(grant) if grant.policies.is_empty() => "no policy".to_owned(),
         Some(grant) => format!("policies: {}", escape(&grant.policies.join(", "))),
         None => escape(&roles),
     };

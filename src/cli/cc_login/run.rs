@@ -28,7 +28,8 @@ use crate::util::quote::quote;
 /// Run a command with the token of the session in its environment
 ///
 /// Only this command gets the token. The exit status is that of the command. With --identity or
-/// --client-credentials, no session is stored.
+/// --client-credentials, no session is stored. A token of Stronghold is renewed while the command runs. For other
+/// tokens, set --min-ttl to the duration of the command.
 #[derive(Debug, Args)]
 pub(super) struct Run {
     /// Variable for the token
@@ -87,25 +88,23 @@ pub(super) fn run(
     let request = run.login.request(console.environment())?;
     with_environment(console, |environment, console| {
         let mut ui = TerminalUi::without_secrets(console, settings);
-        let Some(request) = request else {
-            let token = stored::fresh_token(selection, demand, environment, &mut ui)?;
-            return replace_process(run, &token, console);
-        };
-        let session = log_in(&request, SessionPlace::Memory, environment, &mut ui)?.session()?;
-        match CommandToken::new(&session, environment) {
+        let (token, command_token) = match request {
             None => {
-                let token = stored::token_in_memory(&session, demand, environment, &mut ui)?;
-                replace_process(run, &token, console)
+                let (session, token) = stored::fresh_session(selection, demand, environment, &mut ui)?;
+                (Ok(token), CommandToken::stored(&session, environment))
             }
-            Some(mut command_token) => {
-                let outcome = stored::token_in_memory(&session, demand, environment, &mut ui)
-                    .and_then(|token| run_child(run, &token, &mut command_token, console));
-                let mut notes = Notes::new();
-                command_token.revoke(&mut notes);
-                console.notes(notes);
-                outcome
+            Some(request) => {
+                let session = log_in(&request, SessionPlace::Memory, environment, &mut ui)?.session()?;
+                let token = stored::token_in_memory(&session, demand, environment, &mut ui);
+                (token, CommandToken::in_memory(&session, environment))
             }
-        }
+        };
+        let Some(mut command_token) = command_token else { return replace_process(run, &token?, console) };
+        let outcome = token.and_then(|token| run_child(run, &token, &mut command_token, console));
+        let mut notes = Notes::new();
+        command_token.end(&mut notes);
+        console.notes(notes);
+        outcome
     })
 }
 

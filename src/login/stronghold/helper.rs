@@ -91,10 +91,10 @@ pub fn store_for_helper(
         token,
         policies: status.policies.clone(),
         metadata: BTreeMap::new(),
-        lifetime: (status.ttl > 0).then_some(status.ttl),
+        lifetime: status.lifetime(),
         renewable: status.renewable,
         kind: String::new(),
-        uses: None,
+        uses: status.uses(),
     };
     let grant = StrongholdGrant {
         namespace: namespace.map(|namespace| namespace.value.as_str().to_owned()),

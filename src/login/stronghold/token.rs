@@ -37,6 +37,10 @@ pub(super) fn session_of(
     let IssuedToken { token, policies, lifetime, uses, renewable, .. } = issued;
     let mut display_name = None;
     match uses {
+        Some(1) => notes.warn(
+            "token-uses-limited",
+            "the token permits one request: the session ends after it".to_owned(),
+        ),
         Some(uses) => notes.warn(
             "token-uses-limited",
             format!("the token permits {uses} requests: the session ends after them"),
@@ -49,7 +53,7 @@ pub(super) fn session_of(
     }
     let mount = grant.mount.as_deref().unwrap_or_default();
     let username = match &display_name {
-        Some(name) => name_of(name, mount),
+        Some(name) => name_of(name, grant.namespace.as_deref(), mount),
         None => grant.role.as_deref().unwrap_or(mount),
     };
     Session {
@@ -76,10 +80,13 @@ pub(super) fn session_of(
     }
 }
 
-/// Returns the name of the alias: the display name begins with the name of the mount.
-fn name_of<'a>(display_name: &'a str, mount: &str) -> &'a str {
-    let name = display_name.strip_prefix(&mount.replace('/', "-")).and_then(|rest| rest.strip_prefix('-'));
-    name.filter(|name| !name.is_empty()).unwrap_or(display_name)
+/// Returns the name of the alias: the display name begins with the name of the mount, in a namespace with the path
+/// of the mount from the root namespace on.
+fn name_of<'a>(display_name: &'a str, namespace: Option<&str>, mount: &str) -> &'a str {
+    let after = |path: &str| display_name.strip_prefix(&path.replace('/', "-"))?.strip_prefix('-');
+    let in_namespace = namespace.and_then(|namespace| after(&format!("{namespace}/auth/{mount}")));
+    let name = in_namespace.or_else(|| after(mount)).filter(|name| !name.is_empty());
+    name.unwrap_or(display_name)
 }
 
 /// The session is used from other directories.
@@ -136,7 +143,8 @@ pub(super) enum Revocation {
     Done,
     /// The server did not accept the token any more.
     AlreadyInvalid,
-    /// The server rejects the revocation: a batch token is not stored there.
+    /// The server rejects the revocation: a batch token is not stored there, and the policies of a token may not
+    /// permit it.
     Rejected(StrongholdError),
 }
 
@@ -151,7 +159,10 @@ pub(in crate::login) fn revoke(
     match revocation(session, grant, environment)? {
         Revocation::Done => {}
         Revocation::AlreadyInvalid => {
-            notes.note("the server does not accept the token any more: it was revoked before");
+            notes.note(
+                "the server does not accept the token any more: it was revoked before, or is not valid from this \
+                 address",
+            );
         }
         Revocation::Rejected(error) => {
             notes.warn("token-not-revoked", format!("the token remains valid until it expires: {error}"));
@@ -196,7 +207,9 @@ pub(super) fn revocation(
     match client_of(session, grant, environment)?.revoke(token) {
         Ok(()) => Ok(Revocation::Done),
         Err(StrongholdError::Denied { .. }) => Ok(Revocation::AlreadyInvalid),
-        Err(error @ StrongholdError::Rejected { .. }) => Ok(Revocation::Rejected(error)),
+        Err(error @ (StrongholdError::Rejected { .. } | StrongholdError::DeniedByPolicy { .. })) => {
+            Ok(Revocation::Rejected(error))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -220,15 +233,19 @@ mod tests {
 
     #[test]
     fn name_of_the_user_is_without_the_mount() {
-        for (display_name, mount, name) in [
-            ("jwt-alice", "jwt", "alice"),
-            ("team-jwt-alice", "team/jwt", "alice"),
-            ("jwt-a-b", "jwt", "a-b"),
-            ("other-alice", "jwt", "other-alice"),
-            ("jwt-", "jwt", "jwt-"),
-            ("token", "", "token"),
+        for (display_name, namespace, mount, name) in [
+            ("jwt-alice", None, "jwt", "alice"),
+            ("team-jwt-alice", None, "team/jwt", "alice"),
+            ("jwt-a-b", None, "jwt", "a-b"),
+            ("other-alice", None, "jwt", "other-alice"),
+            ("jwt-", None, "jwt", "jwt-"),
+            ("token", None, "", "token"),
+            ("team-auth-jwt-alice", Some("team"), "jwt", "alice"),
+            ("team-sub-auth-a-b-alice", Some("team/sub"), "a/b", "alice"),
+            ("jwt-alice", Some("team"), "jwt", "alice"),
+            ("team-auth-jwt-alice", Some("other"), "jwt", "team-auth-jwt-alice"),
         ] {
-            assert_eq!(name_of(display_name, mount), name, "{display_name}");
+            assert_eq!(name_of(display_name, namespace, mount), name, "{display_name}");
         }
     }
 }

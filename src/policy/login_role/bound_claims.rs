@@ -115,14 +115,14 @@ pub(super) fn missing_claim(claims: &Map<String, Value>, name: &str) -> Failure 
     if claims.get(name).or_else(|| claims.get(name.trim_start_matches('/'))).is_some_and(Value::is_null) {
         return Failure::new(format!("the claim {} is null, which counts as missing", quote(name)));
     }
+    if pointer::follows_lenient_index(claims, name) {
+        return lenient_index(name);
+    }
     if name.starts_with('/') && claims.contains_key(name) {
         return failure.hint(format!(
             "a name that starts with / is a JSON pointer; the claim itself is \"/{}\"",
             name.replace('~', "~0").replace('/', "~1")
         ));
-    }
-    if pointer::follows_lenient_index(claims, name) {
-        return lenient_index(name);
     }
     // A distributed claim (OpenID Connect Core 5.6.2); Azure uses one for users with more than 200 groups.
     let first = name.trim_start_matches('/').split('/').next().unwrap_or(name);

@@ -170,6 +170,10 @@ impl<'a> Fields<'a> {
         let number = match value {
             Value::Number(number) => number.as_i64(),
             Value::String(text) if text.is_empty() => Some(0),
+            // The reference server reads a number that starts with 0 as octal or hexadecimal.
+            Value::String(text) if text.len() > 1 && text.trim_start_matches(['+', '-']).starts_with('0') => {
+                None
+            }
             Value::String(text) => text.parse().ok(),
             _ => None,
         };

@@ -101,8 +101,11 @@ pub(super) fn callback_mode(fields: &mut Fields<'_>) -> CallbackMode {
 /// Reads the policies. `policies` counts only if `token_policies` is missing.
 pub(super) fn policies(fields: &mut Fields<'_>) -> Vec<String> {
     let (old, new) = (fields.strings("policies"), fields.strings("token_policies"));
-    let (name, counted) =
-        if fields.get("token_policies").is_some() { ("token_policies", new) } else { ("policies", old) };
+    let (name, counted) = if fields.get_or_null("token_policies").is_some() {
+        ("token_policies", new)
+    } else {
+        ("policies", old)
+    };
     if counted.iter().any(|policy| policy.eq_ignore_ascii_case(ROOT)) {
         fields.conflict(
             name,
@@ -112,22 +115,20 @@ pub(super) fn policies(fields: &mut Fields<'_>) -> Vec<String> {
     counted
 }
 
-/// Reads the addresses from which a login is accepted.
+/// Reads the addresses from which a login is accepted. `bound_cidrs` counts only if `token_bound_cidrs` is
+/// missing.
 pub(super) fn addresses(fields: &mut Fields<'_>) -> Vec<String> {
-    let mut all = Vec::new();
-    for name in ["token_bound_cidrs", "bound_cidrs"] {
-        for (at, address) in fields.strings(name).into_iter().enumerate() {
-            if !is_address(&address) {
-                let path = fields.path(&format!("{name}[{at}]"));
-                let expected = "an address or a network, such as 192.0.2.0/24".to_owned();
-                fields.push_error(LoginRoleError::Value {
-                    path,
-                    found: PrintableText::value(&address).to_string(),
-                    expected,
-                });
-            }
-            all.push(address);
-        }
+    let (old, new) = (fields.strings("bound_cidrs"), fields.strings("token_bound_cidrs"));
+    let (name, counted) = if fields.get_or_null("token_bound_cidrs").is_some() {
+        ("token_bound_cidrs", new)
+    } else {
+        ("bound_cidrs", old)
+    };
+    for (at, address) in counted.iter().enumerate().filter(|(_, address)| !is_address(address)) {
+        let path = fields.path(&format!("{name}[{at}]"));
+        let expected = "an address or a network, such as 192.0.2.0/24".to_owned();
+        let found = PrintableText::value(address).to_string();
+        fields.push_error(LoginRoleError::Value { path, found, expected });
     }
-    all
+    counted
 }

@@ -315,14 +315,15 @@ fn read_session(fields: &mut Fields<'_>) -> Option<i64> {
     let (old, new) = (fields.lifetime("ttl"), fields.lifetime("token_ttl"));
     let (old_max, new_max) = (fields.lifetime("max_ttl"), fields.lifetime("token_max_ttl"));
     let explicit = fields.lifetime("token_explicit_max_ttl");
-    let (lifetime, maximum) = (new.or(old), new_max.or(old_max));
+    // The old name counts only if the new one is missing; null is a value there.
+    let is_new = |name: &str| fields.get_or_null(name).is_some();
+    let (is_new, is_new_max) = (is_new("token_ttl"), is_new("token_max_ttl"));
+    let (lifetime, maximum) = (if is_new { new } else { old }, if is_new_max { new_max } else { old_max });
     if let (Some(lifetime), Some(maximum)) = (lifetime, maximum)
         && lifetime > maximum
     {
-        let (name, max) = (
-            if new.is_some() { "token_ttl" } else { "ttl" },
-            if new_max.is_some() { "token_max_ttl" } else { "max_ttl" },
-        );
+        let (name, max) =
+            (if is_new { "token_ttl" } else { "ttl" }, if is_new_max { "token_max_ttl" } else { "max_ttl" });
         fields.conflict(name, format!("{lifetime} s is more than {max}, {maximum} s"));
     }
     [lifetime, maximum, explicit].into_iter().flatten().min()
