@@ -108,7 +108,7 @@ struct AuthDocument {
     renewable: bool,
     #[serde(default)]
     token_type: String,
-    // OpenBao returns a negative number of a role, which is no limit.
+    // OpenBao returns a negative number of a role, which does not limit the token.
     #[serde(default)]
     num_uses: i64,
     mfa_requirement: Option<MfaDocument>,
@@ -162,19 +162,17 @@ impl AnswerDocument {
     pub(super) fn login(self) -> Option<LoginAnswer> {
         if let Some(wrap) = self.wrap_info {
             let WrapDocument { token, ttl, creation_path } = wrap;
-            let token = SecretText::new(token);
+            let token = valid_token(token)?;
             return Some(LoginAnswer::Wrapped(WrappedToken { token, lifetime: ttl, creation_path }));
         }
         let auth = self.auth?;
         if let Some(mfa) = auth.mfa_requirement {
             return Some(LoginAnswer::Mfa(mfa.requirement()));
         }
-        if auth.client_token.is_empty() {
-            return None;
-        }
+        let token = valid_token(auth.client_token)?;
         let metadata = auth.metadata.unwrap_or_default().into_iter();
         Some(LoginAnswer::Token(IssuedToken {
-            token: SecretText::new(auth.client_token),
+            token,
             policies: auth.policies.unwrap_or_default(),
             metadata: metadata.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect(),
             lifetime: positive(auth.lease_duration),
@@ -209,7 +207,17 @@ impl MfaDocument {
     }
 }
 
-/// Returns a number that is a limit, such as a lifetime in seconds; 0 and negative numbers are no limit.
+/// Whether a text can be a token: it fits into a header, and has no effect on a terminal.
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| (0x21..0x7f).contains(&byte))
+}
+
+fn valid_token(text: String) -> Option<SecretText> {
+    let token = SecretText::new(text);
+    is_token(token.expose()).then_some(token)
+}
+
+/// Returns a number that is a limit, such as a lifetime in seconds; 0 and negative numbers do not limit.
 pub(super) fn positive(number: i64) -> Option<u64> {
     u64::try_from(number).ok().filter(|number| *number > 0)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::answer::is_token;
 use super::error::StrongholdError;
 use super::path::Namespace;
 use super::source::SettingSource;
@@ -242,8 +243,7 @@ impl FoundToken {
     /// # Errors
     /// [`StrongholdError::InvalidToken`].
     pub fn new(token: SecretText, source: SettingSource) -> Result<Self, StrongholdError> {
-        let text = token.expose();
-        if text.is_empty() || !text.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+        if !is_token(token.expose()) {
             return Err(StrongholdError::InvalidToken(source));
         }
         log::info!("the token is from {source}");

@@ -282,7 +282,8 @@ fn callback_port_is_a_number_list_range_or_any() {
     let port = url::Url::parse(&uri).unwrap().port().unwrap();
     assert!(port > busy && port <= busy + 20, "{uri}");
     let run = directory.sh(&format!("cc-login --method oidc --skip-browser --port {busy}")).ended(69);
-    assert!(run.stderr.contains(&format!("port {busy}: address already in use")), "{}", run.stderr);
+    let words = format!("cannot listen on 127.0.0.1 port {busy}: address already in use");
+    assert!(run.stderr.contains(&words), "{}", run.stderr);
     assert!(run.stderr.contains("hint: use other ports"), "{}", run.stderr);
 }
 

@@ -1,6 +1,9 @@
 //! Answers of a Stronghold server that a running OpenBao gives only in a cluster or under load, from a small
 //! server, and states of a token.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 
 use crate::httpd::{Reply, Server};
@@ -76,7 +79,7 @@ fn answer_of_each_status_has_one_line_that_states_the_cause() {
         (
             Reply::json(&json!({"auth": {"client_token": ""}})),
             69,
-            "the answer to the login has no token".to_owned(),
+            "the answer to the login has no valid token".to_owned(),
             "hint: use the URL of the server without '/v1' and '/ui', such as https://stronghold.example.org",
         ),
         (
@@ -111,6 +114,26 @@ fn token_in_a_wrap_that_was_not_requested_is_printed_and_not_saved() {
     let done = directory.sh(&format!("VAULT_ADDR={} {run}", server.url())).ended(69);
     assert!(done.stderr.contains("the server sent a wrapping token: expected the token"), "{}", done.stderr);
     assert!(!directory.file("ran").exists());
+}
+
+#[test]
+fn token_that_is_not_wrapped_as_requested_is_revoked_and_not_saved() {
+    let revoked = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&revoked);
+    let server = Server::start(move |request| {
+        if request.path.ends_with("revoke-self") {
+            seen.store(true, Ordering::SeqCst);
+        }
+        Reply::json(&json!({"auth": {"client_token": "s.hunter2", "lease_duration": 60}}))
+    });
+    let directory = TestEnv::new();
+    directory.write("jwt", "a.b.c");
+    let line = format!("chmod 600 jwt; VAULT_ADDR={} {LOGIN} --wrap-ttl 60s", server.url());
+    let done = directory.sh(&line).ended(69);
+    assert!(done.stderr.contains("sent the token itself: expected a wrapping token"), "{}", done.stderr);
+    assert!(!format!("{}{}", done.stdout, done.stderr).contains("hunter2"), "{}", done.stderr);
+    assert!(revoked.load(Ordering::SeqCst));
+    directory.sh("cc-login status").ended(1);
 }
 
 #[test]
@@ -171,7 +194,7 @@ fn token_with_limited_uses_of_another_program_is_stored_with_one_request() {
 }
 
 #[test]
-fn negative_numbers_of_an_answer_are_no_limit() {
+fn negative_numbers_of_a_login_do_not_limit_its_token() {
     let auth = json!({"client_token": "s.x", "lease_duration": -1, "num_uses": -1, "renewable": true});
     let server = Server::start(move |_| Reply::json(&json!({"auth": auth})));
     let directory = TestEnv::new();
@@ -180,6 +203,24 @@ fn negative_numbers_of_an_answer_are_no_limit() {
         format!("chmod 600 jwt; VAULT_ADDR={} cc-login --method stronghold --token-file jwt", server.url());
     let done = directory.sh(&login).ended(0);
     assert!(done.stdout.contains(", never expires\n"), "{}", done.stdout);
+}
+
+#[test]
+fn token_that_no_header_can_have_is_rejected_without_printing_it() {
+    let directory = TestEnv::new();
+    directory.write("jwt", "a.b.c");
+    directory.sh("chmod 600 jwt").ended(0);
+    for token in ["s.hunter2\u{1b}[31m", "s.hunter2\nx", "s. hunter2", "s.hunter2\u{e9}", ""] {
+        for answer in [
+            json!({"auth": {"client_token": token, "lease_duration": 60}}),
+            json!({"wrap_info": {"token": token, "ttl": 60, "creation_path": "auth/jwt/login"}}),
+        ] {
+            let server = Server::start(move |_| Reply::json(&answer));
+            let done = directory.sh(&format!("VAULT_ADDR={} {LOGIN}", server.url())).ended(69);
+            assert!(done.stderr.contains("the answer to the login has no valid token"), "{}", done.stderr);
+            assert!(done.stdout.is_empty() && !done.stderr.contains("hunter2"), "{}", done.stderr);
+        }
+    }
 }
 
 #[test]

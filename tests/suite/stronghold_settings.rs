@@ -68,6 +68,7 @@ fn invalid_option_is_a_usage_error_in_each_command() {
         (LOGIN, "role=", "--role: invalid role ''"),
         (LOGIN, "--wrap-ttl soon", "--wrap-ttl: invalid duration 'soon'"),
         (LOGIN, "--wrap-ttl 0s", "--wrap-ttl: invalid duration '0s'"),
+        (LOGIN, "--wrap-ttl 500ms", "--wrap-ttl: invalid duration '500ms': expected at least 1s"),
         (LOGIN, "--wrap-ttl=-5s", "--wrap-ttl: invalid duration '-5s'"),
         (LOGIN, "--connect-timeout soon", "--connect-timeout: invalid duration 'soon'"),
         (LOGIN, "--timeout 0s", "--timeout: invalid duration '0s'"),

@@ -15,6 +15,7 @@ use crate::login::oidc::flow::OidcFlow;
 use crate::login::session_key::SessionRequest;
 use crate::login::stronghold::{JwtSource, ProviderLoginOptions, StrongholdFlow, StrongholdRequest};
 use crate::stronghold::{ConnectionOptions, MountPath};
+use crate::util::duration::GoDuration;
 use crate::util::quote::quote;
 
 /// The options.
@@ -76,7 +77,7 @@ impl StrongholdLoginOptions {
             (None, Some(identity)) => Some(JwtSource::Identity(identity.clone())),
             (None, None) => token_file.map(|_| JwtSource::Input),
         };
-        let wrap_ttl = self.wrap_ttl.as_deref().map(|text| quantity::positive_duration("--wrap-ttl", text));
+        let wrap_ttl = self.wrap_ttl.as_deref().map(wrap_ttl);
         let is_by_jwt = jwt.is_some();
         let flow = match jwt {
             Some(source) => StrongholdFlow::Jwt(source),
@@ -106,6 +107,15 @@ impl StrongholdLoginOptions {
             wrap_ttl: wrap_ttl.transpose()?,
         })
     }
+}
+
+/// Parses the lifetime of a wrapping token. The server reads whole seconds, and does not wrap for 0.
+fn wrap_ttl(text: &str) -> Result<GoDuration, UsageError> {
+    let ttl = quantity::positive_duration("--wrap-ttl", text)?;
+    if ttl.seconds() > 0 {
+        return Ok(ttl);
+    }
+    Err(UsageError::new(format!("--wrap-ttl: invalid duration {}: expected at least 1s", quote(text))))
 }
 
 /// Returns the value of an option or key.

@@ -1,7 +1,7 @@
 //! Errors of an OpenID login.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::key::Algorithm;
@@ -56,7 +56,7 @@ pub enum OidcError {
     #[error("cannot listen on {address} port {port}: {why}")]
     CannotListen {
         /// The address.
-        address: SocketAddr,
+        address: IpAddr,
         /// The ports that were tried.
         port: String,
         /// The reason for the last port.

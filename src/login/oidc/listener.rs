@@ -94,7 +94,11 @@ impl<'run> Listener<'run> {
             io::ErrorKind::AddrNotAvailable => {
                 OidcError::ListenAddressUnavailable { address: address.ip(), why: reason(&error) }
             }
-            _ => OidcError::CannotListen { address, port: ports.to_string(), why: reason(&error) },
+            _ => OidcError::CannotListen {
+                address: address.ip(),
+                port: ports.to_string(),
+                why: reason(&error),
+            },
         })
     }
 

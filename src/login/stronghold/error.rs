@@ -34,6 +34,9 @@ pub enum StrongholdLoginError {
     /// A command needs the token, and the server sent a wrap.
     #[error("the server sent a wrapping token: expected the token")]
     Wrapped,
+    /// A wrap was requested, and the server sent the token. It is revoked.
+    #[error("the server at {} sent the token itself: expected a wrapping token", quote(.0))]
+    NotWrapped(String),
     /// A token cannot be stored by the token helper, because the server is not known.
     #[error("the session of the token cannot be stored: no server is set")]
     HelperWithoutServer,
@@ -45,6 +48,7 @@ diagnostics! { StrongholdLoginError:
     Self::NoMfaMethod(_) => Kind::StrongholdMfa;
     Self::RepeatedMfa => Kind::StrongholdMfa;
     Self::Wrapped => Kind::StrongholdUnexpectedAnswer;
+    Self::NotWrapped(_) => Kind::StrongholdUnexpectedAnswer;
     Self::NoJwt(_) => Kind::SessionWithoutToken;
     Self::HelperWithoutServer => Kind::StrongholdUrlMissing,
         "set the variable STRONGHOLD_ADDR, BAO_ADDR or VAULT_ADDR";

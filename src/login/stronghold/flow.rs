@@ -41,6 +41,10 @@ pub fn log_in<U: LoginUi>(
     };
     match mfa::complete(&client, answer, request.wrap_ttl, ui)? {
         LoginAnswer::Wrapped(wrapped) => Ok(LoginOutcome::Wrapped(wrapped)),
+        LoginAnswer::Token(issued) if request.wrap_ttl.is_some() => {
+            login.revoke_unstored(&issued.token);
+            Err(LoginError::from(StrongholdLoginError::NotWrapped(client.display_url())).into())
+        }
         LoginAnswer::Token(issued) => Ok(LoginOutcome::Session(Box::new(login.store(issued, &mount, ui)?))),
         LoginAnswer::Mfa(_) => Err(LoginError::from(StrongholdLoginError::RepeatedMfa).into()),
     }
@@ -155,13 +159,19 @@ impl StrongholdLogin<'_> {
         };
         if stored.is_err()
             && let Some(token) = &session.token
-            && let Err(error) = self.client.revoke(token)
         {
-            log::info!("cannot revoke the token that is not stored: {error}");
+            self.revoke_unstored(token);
         }
         ui.notes(notes);
         stored?;
         Ok(session)
+    }
+
+    /// Revokes a token that is not stored. A failure is only logged.
+    fn revoke_unstored(&self, token: &SecretText) {
+        if let Err(error) = self.client.revoke(token) {
+            log::info!("cannot revoke the token that is not stored: {error}");
+        }
     }
 
     fn namespace(&self) -> Option<String> {
