@@ -76,6 +76,9 @@ pub enum AccountsError {
     /// The IDs of several runs begin with the text; one of them.
     #[error("ambiguous run: several IDs begin with this text{}", .0.as_ref().map_or_else(String::new, |run| format!(", such as {run}")))]
     AmbiguousRun(Option<RunId>),
+    /// Another run changed users between the start of an undo of the last run and its transaction.
+    #[error("the run {} changed users in the meantime and is the last one now: nothing was undone", .0)]
+    NotLast(RunId),
     /// The LDAP search returned no entry.
     #[error("the LDAP search returned no users")]
     LdapNoUsers,
@@ -183,6 +186,7 @@ impl Diagnostic for AccountsError {
             Self::File(error) => error.kind(),
             Self::UnknownRun(_) => Kind::RunNotFound,
             Self::AmbiguousRun(_) => Kind::RunAmbiguous,
+            Self::NotLast(_) => Kind::RunNotLast,
             Self::LdapNoUsers => Kind::SyncNoUsers,
             Self::LdapNoUsernames { .. } => Kind::SyncNoUsernames,
             Self::UserDb(error) => error.kind(),
@@ -233,8 +237,10 @@ impl AccountsError {
             | Self::NotLocal { .. }
             | Self::NameOfSource { .. }
             | Self::HasReferences { .. }
-            | Self::AmbiguousRun(_) => None,
-            Self::UnknownRun(_) => Some("cc-user log".to_owned()),
+            | Self::AmbiguousRun(_)
+            | Self::NotLast(_) => None,
+            Self::UnknownRun(None) => None,
+            Self::UnknownRun(Some(_)) => Some("cc-user log".to_owned()),
             Self::Disabled(username) => Some(format!("cc-user enable {}", shell_word(username))),
             Self::File(error) => error.hint(),
             Self::LdapNoUsers => {

@@ -17,6 +17,8 @@ pub struct LogRequest {
     pub username: Option<String>,
     /// Only the run with this ID, or those whose ID begins with it, with all changes.
     pub run: Option<String>,
+    /// Only runs whose program and arguments contain these words.
+    pub command: Option<String>,
     /// Only runs since this time.
     pub since: Option<Timestamp>,
     /// The maximum number of runs, the last ones; all of them without a limit.
@@ -41,6 +43,8 @@ pub struct RunReport {
     pub end: Option<RunEnd>,
     /// The number of changes.
     pub changes: u64,
+    /// The number of these whose lines are missing in the journal, such as in a damaged one.
+    pub missing_changes: u64,
     /// The changes; null unless a user or a run is requested.
     pub users: Option<Vec<UserChangeReport>>,
 }
@@ -95,6 +99,7 @@ pub fn log<E: From<AccountsErrors>>(
     count.malformed = journal.for_each_run(user.as_ref(), |run| {
         let is_requested = (user.is_none() || run.has_user)
             && request.run.as_ref().is_none_or(|id| run.run.as_str().starts_with(id.as_str()))
+            && request.command.as_ref().is_none_or(|words| has_words(&run, words))
             && since.as_ref().is_none_or(|since| run.time >= *since);
         if is_requested {
             runs.push_back(run);
@@ -109,6 +114,14 @@ pub fn log<E: From<AccountsErrors>>(
         visit(report(&journal, run, request, user.as_ref())?)?;
     }
     Ok(count)
+}
+
+/// Whether the program and its arguments contain words, which follow one another.
+fn has_words(run: &RunSummary, words: &str) -> bool {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let command: Vec<&str> =
+        std::iter::once(run.program.as_str()).chain(run.command.split_whitespace()).collect();
+    command.windows(words.len().max(1)).any(|part| part == words)
 }
 
 fn report(
@@ -129,8 +142,19 @@ fn report(
     } else {
         None
     };
-    let RunSummary { run, time, account, program, command, end, changes, .. } = run;
-    Ok(RunReport { run: run.to_string(), time, account, program, command, end, changes, users })
+    let (changes, missing_changes) = (run.made(), run.made() - run.changes);
+    let RunSummary { run, time, account, program, command, end, .. } = run;
+    Ok(RunReport {
+        run: run.to_string(),
+        time,
+        account,
+        program,
+        command,
+        end,
+        changes,
+        missing_changes,
+        users,
+    })
 }
 
 impl UserChangeReport {

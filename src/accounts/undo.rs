@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::error::{AccountsError, AccountsErrors};
 use super::report::Wording;
 use crate::history::{
-    ChangeLine, DisabledUsers, GivenState, Journal, PasswordState, RowImage, RunEnd, RunId, RunSummary,
+    ChangeLine, DisabledUsers, GivenState, Journal, LastRun, PasswordState, RowImage, RunEnd, RunId,
+    RunSummary,
 };
 use crate::user::exchange::{StoredPassword, StoredRow, StoredValue};
 use crate::user::{AuthSource, PasswordHash};
@@ -73,6 +74,9 @@ pub struct UndoReport {
     pub conflicts: Vec<UndoConflict>,
     /// The usernames of local users whose password could not be restored: they do not have one now.
     pub without_password: Vec<String>,
+    /// The number of changes of the run that could not be undone, because the journal does not have their lines or
+    /// they are malformed.
+    pub missing_changes: u64,
     /// Whether this was a dry run, which changes nothing.
     pub dry_run: bool,
     /// Notes and warnings.
@@ -150,11 +154,15 @@ pub fn find_run(journal: &Journal, selector: &RunSelector) -> Result<RunSummary,
 /// first one. A user who is not as the run left the user is not changed.
 ///
 /// # Errors
-/// [`find_run`], and the errors of the database and the journal.
+/// [`find_run`], [`AccountsError::NotLast`], and the errors of the database and the journal.
 pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, AccountsErrors> {
     let database = db.path().to_owned();
+    let last_before = LastRun::read(&database)?;
     let mut transaction = if request.dry_run { db.dry_run_transaction()? } else { db.transaction()? };
     let journal = Journal::open(&database)?;
+    if request.run == RunSelector::Last {
+        require_same_last(last_before.as_ref(), LastRun::read(&database)?)?;
+    }
     let run = find_run(&journal, &request.run)?;
     let mut at_risk = HashSet::new();
     journal.for_each_change(&run, |change| {
@@ -170,8 +178,10 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
         later_passwords: later_passwords(&journal, &run, &at_risk)?,
         ..UndoProgress::default()
     };
+    let mut missing_changes = run.made();
     for place in journal.places(&run)?.into_iter().rev() {
         if let Some(change) = journal.change(place)? {
+            missing_changes = missing_changes.saturating_sub(1);
             undone.change(&mut transaction, &change)?;
         }
     }
@@ -181,6 +191,17 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
     }
     let mut notes = Notes::new();
     undone.report(&run, request.dry_run, &mut notes);
+    if missing_changes > 0 {
+        notes.warn(
+            "journal-incomplete",
+            format!(
+                "{missing_changes} of {} changes of the run {} not undone: the journal does not have their lines, or \
+                 they are malformed",
+                run.made(),
+                Wording::of(request.dry_run).pick("were", "would be")
+            ),
+        );
+    }
     if loses_last_admin {
         notes.warn("last-admin", "no user has the role admin after the undo".to_owned());
     }
@@ -195,9 +216,21 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
         restored,
         conflicts,
         without_password,
+        missing_changes,
         dry_run: request.dry_run,
         notes,
     })
+}
+
+/// Checks that no run ended between the start of an undo of the last run and its transaction: of two such undos at
+/// the same time, the second one would undo the first one.
+fn require_same_last(before: Option<&LastRun>, now: Option<LastRun>) -> Result<(), AccountsError> {
+    match (before, now) {
+        (Some(before), Some(now)) if before.end.run != now.end.run => {
+            Err(AccountsError::NotLast(RunId::from_text(now.end.run)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The changes that were undone.

@@ -164,7 +164,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-user export", &["role", "source", "project", "format", "output"], Always),
     rule("cc-user export", &["with_passwords"], Always),
     rule("cc-user export", &["force"], WRITES),
-    rule("cc-user log", &["name", "run", "since", "limit"], Always),
+    rule("cc-user log", &["name", "run", "command", "since", "limit"], Always),
     rule("cc-user undo", &["run", "dry_run"], Always),
     rule(
         "cc-user sync-ldap",

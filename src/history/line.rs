@@ -173,8 +173,10 @@ pub enum Line {
     End(EndLine),
 }
 
-/// All members of both kinds of lines.
+/// All members of both kinds of lines. A line with other members, such as one of a newer version, is not read: an
+/// undo would not restore their values.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct LineIn {
     run: String,
     time: String,

@@ -32,7 +32,7 @@ pub use disabled::{DisabledEntry, DisabledUsers, GracePeriod};
 pub use error::HistoryError;
 pub use given::{GivenState, UserRights};
 pub use line::{ChangeLine, DatabaseFile, EndLine, Line, RunEnd};
-pub use read::{ChangePlace, Journal, LastRun, RunSummary};
+pub use read::{ChangePlace, Journal, LastRun, RunSummary, is_interrupted};
 pub use recorder::Recorder;
 pub use row::{PasswordState, RowImage};
 

@@ -19,6 +19,9 @@ use crate::util::file::{FileError, beside, open_beside, tail};
 /// The maximum size in bytes of a line.
 const LINE_LIMIT: u64 = 16 << 20;
 
+/// The maximum size in bytes of the last line of a run.
+pub(super) const END_LINE: u64 = 4096;
+
 /// The bytes at the end of the journal in which the last change and the last end are searched.
 const TAIL: u64 = 64 << 10;
 
@@ -39,8 +42,10 @@ pub struct RunSummary {
     pub end: Option<RunEnd>,
     /// The file of the database at the end of the run.
     pub database: Option<DatabaseFile>,
-    /// The number of changes.
+    /// The number of lines with changes.
     pub changes: u64,
+    /// The number of changes by the line with the end of the run, which a damaged journal does not have.
+    pub recorded: Option<u64>,
     /// Whether a change of the username that [`Journal::for_each_run`] searches is among them.
     pub has_user: bool,
     /// The index of the file.
@@ -78,7 +83,16 @@ struct Heading {
     user: Option<Value>,
     renamed_to: Option<Value>,
     end: Option<RunEnd>,
+    changes: Option<u64>,
     database: Option<DatabaseFile>,
+}
+
+impl RunSummary {
+    /// The number of changes that the run made, as far as the journal shows it.
+    #[must_use]
+    pub fn made(&self) -> u64 {
+        self.changes.max(self.recorded.unwrap_or(0))
+    }
 }
 
 impl Journal {
@@ -133,6 +147,7 @@ impl Journal {
                 if let Some(end) = heading.end {
                     if let Some(mut ended) = run.take() {
                         (ended.end, ended.database) = (Some(end), heading.database);
+                        ended.recorded = heading.changes;
                         visited = std::mem::replace(&mut visited, Ok(())).and_then(|()| visit(ended));
                     }
                 } else {
@@ -232,6 +247,7 @@ fn add_line(
                 end: None,
                 database: None,
                 changes: 1,
+                recorded: None,
                 has_user: is_users,
                 file,
                 begin: offset,
@@ -239,6 +255,21 @@ fn add_line(
             });
         }
     }
+}
+
+/// Whether the journal of a database ends without the end of a run: the run was interrupted, or another process
+/// is writing.
+///
+/// # Errors
+/// [`HistoryError::File`].
+pub fn is_interrupted(database: &Path) -> Result<bool, HistoryError> {
+    let path = beside(database, SUFFIX);
+    let unreadable = |error| file_error(&path, error);
+    let Ok(metadata) = std::fs::metadata(database) else { return Ok(false) };
+    let Some(file) = open_beside(&path, &metadata)? else { return Ok(false) };
+    let length = file.metadata().map_err(unreadable)?.len();
+    let (_, bytes) = tail(&file, length, END_LINE).map_err(unreadable)?;
+    Ok(!(bytes.is_empty() || ends_with_end(&bytes)))
 }
 
 /// The last run of the journal, if it ended: its last line, and its last change if that is short enough.
@@ -272,6 +303,13 @@ impl LastRun {
         };
         Ok(Some(Self { end, change }))
     }
+}
+
+/// Whether the last line is the end of a run.
+pub(super) fn ends_with_end(tail: &[u8]) -> bool {
+    let Some((b'\n', lines)) = tail.split_last() else { return false };
+    let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    matches!(Line::parse(last), Some(Line::End(_)))
 }
 
 fn file_error(path: &Path, source: io::Error) -> HistoryError {

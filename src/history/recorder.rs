@@ -11,7 +11,7 @@ use super::disabled::{DisabledEntry, DisabledUsers};
 use super::error::HistoryError;
 use super::given::{GivenState, UserRights};
 use super::line::{ChangeLine, DatabaseFile, EndLine, Line, RunEnd, add_change, begin_of_lines};
-use super::read::for_each_line;
+use super::read::{END_LINE, ends_with_end, for_each_line};
 use super::row::RowImage;
 use super::{ROTATION_COUNT, ROTATION_SIZE, SUFFIX};
 use crate::user::exchange::{StoredRow, StoredValue};
@@ -19,9 +19,6 @@ use crate::util::file::{AppendFile, FileError, beside};
 
 /// The bytes of a run that are kept in memory; more are written to the journal during the run.
 const BUFFER: usize = 4 << 20;
-
-/// The maximum size in bytes of the last line of a run.
-const END_LINE: u64 = 4096;
 
 /// The member of the last line of a run that no other line has.
 const END_MEMBER: &[u8] = b"\"end\":\"";
@@ -322,13 +319,6 @@ impl Drop for Recorder {
             let _ = file.truncate(start);
         }
     }
-}
-
-/// Whether the last line is the end of a run.
-fn ends_with_end(tail: &[u8]) -> bool {
-    let Some((b'\n', lines)) = tail.split_last() else { return false };
-    let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    matches!(Line::parse(last), Some(Line::End(_)))
 }
 
 /// The length of the file without a last line that has no end.

@@ -220,6 +220,7 @@ pub(super) fn value_in(value: &Value) -> Option<StoredValue> {
 impl<'de> Deserialize<'de> for RowImage {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
         struct In {
             source: Value,
             name: Value,

@@ -1,7 +1,7 @@
 //! The output of `sacctmgr -P show assoc` and `sacctmgr -P show user`.
 //!
-//! Fields are separated by `|` without quoting; names of users, accounts and clusters cannot contain
-//! it. The first line of each command has the titles of the columns, so that the outputs can be in one
+//! Fields are separated by `|` without quoting. Slurm 22.05 accepts names of users and accounts that contain it; such
+//! an answer is malformed. The first line of each command has the titles of the columns, so that the outputs can be in one
 //! file. The associations come first: their users and accounts show whether the users are complete, but not
 //! the other way around, since Slurm lists users and coordinated accounts of a deleted cluster. Seen with
 //! Slurm 22.05.
@@ -115,8 +115,13 @@ impl SlurmAnswer {
                 continue;
             }
             let fields: Vec<&str> = line.split('|').collect();
+            let count = fields.len();
             let Ok([first, second, third, fourth]) = <[&str; 4]>::try_from(fields) else {
-                return Err(malformed(number, "expected 4 fields, separated by '|'"));
+                let why = match count {
+                    0..4 => "expected 4 fields, separated by '|'",
+                    _ => "expected 4 fields, separated by '|': a name with '|' cannot be read",
+                };
+                return Err(malformed(number, why));
             };
             match table {
                 None => return Err(malformed(number, "expected the titles of the columns first")),
@@ -212,7 +217,11 @@ mod tests {
             (" \n\n".to_owned(), "empty"),
             ("hpc|root||\n".to_owned(), "line 1: expected the titles"),
             (format!("{ASSOCIATIONS}hpc|x|y\n"), "line 5: expected 4 fields"),
-            (format!("{ASSOCIATIONS}hpc|x|y|z|\n"), "line 5: expected 4 fields"),
+            (
+                format!("{ASSOCIATIONS}hpc|x|y|z|\n"),
+                "line 5: expected 4 fields, separated by '|': a name with '|'",
+            ),
+            (format!("{ASSOCIATIONS}hpc|x\ny||\n"), "line 5: expected 4 fields"),
             (format!("{ASSOCIATIONS}|x||root\n"), "line 5: expected a cluster"),
             (format!("{ASSOCIATIONS}hpc|x||root"), "line 5: the output ends within a line"),
             (format!("{ASSOCIATIONS}{USERS}|||None\n"), "line 8: expected a username"),

@@ -247,6 +247,16 @@ impl SlurmRules {
         Ok(accounts.filter(|account| self.is_project(&trees, account)).collect())
     }
 
+    /// Whether the settings exclude all accounts that the answer has.
+    ///
+    /// # Errors
+    /// [`SlurmError::UnknownCluster`].
+    pub fn excludes_all(&self, accounting: &Accounting) -> Result<bool, SlurmError> {
+        let trees = accounting.trees(&self.clusters)?;
+        let has_accounts = trees.iter().flat_map(|tree| tree.accounts()).any(|account| account != ROOT);
+        Ok(has_accounts && self.projects(accounting)?.is_empty())
+    }
+
     /// The users of Slurm with an account that is a project, as a member or a coordinator.
     ///
     /// # Errors

@@ -14,7 +14,8 @@ pub enum DeletionLimit {
     Default,
     /// This number of users; 0 permits no deletion.
     Count(u64),
-    /// This percentage, 0 to 100, of the LDAP users in the table, rounded down.
+    /// This percentage, 0 to 100, of the LDAP users in the table, rounded down. 100 permits all: a user can lose a role
+    /// and several projects, which count each.
     Percent(u8),
 }
 
@@ -25,6 +26,7 @@ impl DeletionLimit {
         match self {
             Self::Default => (known / 10).max(5),
             Self::Count(count) => count,
+            Self::Percent(100..) => u64::MAX,
             Self::Percent(percent) => {
                 u64::try_from(u128::from(known) * u128::from(percent) / 100).unwrap_or(u64::MAX)
             }
@@ -83,7 +85,8 @@ mod tests {
         for (known, allowed) in table {
             assert_eq!(DeletionLimit::Default.allowed(known), allowed, "{known}");
         }
-        assert_eq!(DeletionLimit::Percent(100).allowed(u64::MAX), u64::MAX);
+        assert_eq!(DeletionLimit::Percent(100).allowed(2), u64::MAX);
+        assert_eq!(DeletionLimit::Percent(99).allowed(200), 198);
         assert_eq!(DeletionLimit::Percent(0).allowed(1000), 0);
         assert_eq!(DeletionLimit::Count(0).allowed(1000), 0);
     }

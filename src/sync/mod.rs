@@ -9,6 +9,7 @@
 //! the clocks are arguments.
 
 pub mod check;
+mod database;
 pub mod error;
 pub mod execute;
 mod ldap_rights;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::ldap::{GroupScope, LdapSnapshot};
 use crate::policy::role_map::Authority;
-use crate::user_db::{OpenMode, UserDb};
 use crate::util::note::Notes;
 
+use super::database;
 use super::error::SyncError;
 use super::execute::{execute, preview};
 use super::ldap_rights;
@@ -45,7 +45,11 @@ pub trait SyncObserver {
 /// failed.
 pub fn run<O: SyncObserver>(request: &SyncRequest, observer: &mut O) -> Result<SyncCounts, O::Error> {
     // A database that cannot be opened is an error before the LDAP search.
-    let mut db = open(request, observer)?;
+    let SyncRequest { database: path, dry_run, author, lock_timeout, .. } = request;
+    let mut notes = Notes::new();
+    let db = database::open(path, *dry_run, author, *lock_timeout, &mut notes);
+    observer.notes(notes);
+    let mut db = db?;
     let (snapshot, mut rights) = search(request, observer)?;
     if let Some(source) = &request.slurm {
         let usernames = snapshot.users().map(|user| user.username);
@@ -63,18 +67,6 @@ pub fn run<O: SyncObserver>(request: &SyncRequest, observer: &mut O) -> Result<S
     let plan = execute(&mut db, &snapshot, request.rules, rights.as_ref())?;
     publish(&SyncReport::executed(&plan, observer.duration()), observer)?;
     Ok(SyncCounts::of(&plan))
-}
-
-fn open(request: &SyncRequest, observer: &mut impl SyncObserver) -> Result<UserDb, SyncError> {
-    let mode = if request.dry_run { OpenMode::Read } else { OpenMode::Write(&request.author) };
-    let db = UserDb::open_with_timeout(&request.database, mode, request.lock_timeout)?;
-    if !request.dry_run {
-        let mut notes = Notes::new();
-        db.warn_of_migration(&mut notes);
-        db.warn_of_replacement(&mut notes);
-        observer.notes(notes);
-    }
-    Ok(db)
 }
 
 /// Reads all users and groups of the LDAP directory; the connection is closed before the database is used.

@@ -6,7 +6,7 @@ use super::transaction::Transaction;
 use super::write::{NewUser, row_of};
 use crate::history::{
     Author, DatabaseFile, DisabledEntry, DisabledUsers, GivenState, LastRun, Recorder, RowImage, RunEnd,
-    StateChange, UserChange, UserRights,
+    StateChange, UserChange, UserRights, is_interrupted,
 };
 use crate::user::exchange::StoredValue;
 use crate::user::{GivenRights, RightsSource};
@@ -253,6 +253,18 @@ impl super::connect::UserDb {
                 ),
             );
         }
+    }
+
+    /// Ends a run of the journal that was interrupted, as the next change does: the state of the disabled users and
+    /// of what syncs gave belongs to the rows afterwards.
+    ///
+    /// # Errors
+    /// [`UserDbError::Locked`] if another process is writing, [`UserDbError::History`].
+    pub fn complete_interrupted_run(&mut self) -> Result<(), UserDbError> {
+        if is_interrupted(self.path())? {
+            drop(self.transaction()?);
+        }
+        Ok(())
     }
 
     /// What syncs gave to users.

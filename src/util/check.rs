@@ -72,6 +72,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("issuer-form", "the form of the issuer in a token profile"),
     ("issuer-trailing-slash", "an issuer ends with a slash"),
     ("job-api", "the rights at the job API"),
+    ("journal-incomplete", "lines of a run are missing in the journal, or malformed"),
     ("journal-line-malformed", "a line of the journal is malformed"),
     ("jwk-form", "a JWK deviates from RFC 7517"),
     ("jwks-cache-unusable", "the cached key set cannot be used"),

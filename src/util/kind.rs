@@ -264,6 +264,7 @@ kinds! {
     ResourceYamlForm: "resource-yaml-form", Data, "a token resource uses a YAML feature that is not supported";
     RoleMissing: "role-missing", Usage, "no role was given";
     RoleUnknown: "role-unknown", Usage, "a role is unknown";
+    RunNotLast: "run-not-last", TryAgain, "another run changed users while the undo of the last run began";
     RunAmbiguous: "run-ambiguous", Usage, "the IDs of several runs begin with the text";
     RunNotFound: "run-not-found", Negative, "the run is not in the journal";
     ScopeOperationUnknown: "scope-operation-unknown", Usage, "the operation of a scope is unknown";

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use serde_json::Value;
 
-use crate::support::{TestEnv, has};
+use crate::support::{TestEnv, has, programs, skip};
 
 const JOURNAL: &str = "var/job.db.history.jsonl";
 
@@ -130,6 +130,39 @@ fn undo_leaves_users_who_changed_later_and_reports_them() {
     assert_eq!(found, ["b changed", "a deleted"]);
     assert_eq!(directory.sh("cc-user list --names").stdout, "b\n");
     assert!(report.stderr.contains("skipped 'b': changed after the run"), "{}", report.stderr);
+}
+
+/// Each damage hides the change of one user; the others are undone, and nothing is silent.
+#[test]
+fn undo_of_a_run_that_the_journal_does_not_have_as_a_whole_reports_the_missing_changes() {
+    let directory = site(3);
+    directory.sh("cc-user del -q u0 u1 u2 --source ldap && cp -a var saved").ended(0);
+    for (damage, edit) in [
+        ("a missing line", "d"),
+        ("a line of another text", "s/.*/text/"),
+        ("a cut line", "s/\"before\".*//"),
+        ("a value of another type", "s/\"roles\":\\[[^]]*\\]/\"roles\":17/"),
+        ("an unknown auth source", "s/\"source\":\"ldap\"/\"source\":\"future\"/"),
+        ("a column of a newer version", "s/\"name\":/\"phone\":\"1\",\"name\":/"),
+        ("a member of a newer version", "s/\"user\":/\"groups\":[],\"user\":/"),
+    ] {
+        directory.sh(&format!("sed -i '/del -q u0.*\"user\":\"u1\"/{edit}' {JOURNAL}")).ended(0);
+        for option in [" --dry-run", ""] {
+            let run = directory.sh(&format!("cc-user undo LAST --json{option}")).ended(1);
+            let report = run.json();
+            assert_eq!(report["missing_changes"], 1, "{damage}: {report}");
+            assert_eq!(report["restored"], serde_json::json!(["u0", "u2"]), "{damage}: {report}");
+            assert!(run.stderr.contains("journal-incomplete"), "{damage}: {}", run.stderr);
+            assert!(run.stderr.contains("1 of 3 changes of the run"), "{damage}: {}", run.stderr);
+        }
+        assert_eq!(directory.sh("cc-user list --names").stdout, "u0\nu2\n", "{damage}");
+        directory.sh("rm -rf var && cp -a saved var").ended(0);
+    }
+    directory.sh(&format!("sed -i '/del -q u0.*\"user\":\"u1\"/d' {JOURNAL}")).ended(0);
+    let log = directory.sh("cc-user log --limit 1").ended(0).stdout;
+    assert!(log.contains("3 changes  (1 missing in the journal)"), "{log}");
+    let log = directory.sh("cc-user log --limit 1 --json").ended(0).json();
+    assert_eq!([&log["changes"], &log["missing_changes"]], [3, 1], "{log}");
 }
 
 #[test]
@@ -342,6 +375,62 @@ fn undo_leaves_a_password_that_was_set_after_the_run() {
     assert_eq!(hash(&passwords(&directory)), before);
 }
 
+/// Two administrators undo the last run at the same time: the second undo must not undo the first one.
+#[test]
+fn undo_of_the_last_run_after_a_run_that_it_did_not_see_changes_nothing() {
+    if !has("strace") {
+        return;
+    }
+    let directory = site(1);
+    if directory.sh("strace -qq -o calls true").status != 0 && skip("no program can be traced") {
+        return;
+    }
+    directory.sh("cc-user set -q u0 --name A && cc-user set -q u0 --name B").ended(0);
+    for (selector, status, name) in [("LAST", 75, "B"), ("ID", 0, "A")] {
+        let id = directory.sh("cc-user log --command B --limit 1 --json").ended(0).json();
+        let selector = if selector == "ID" { id["run"].as_str().unwrap() } else { selector };
+        directory.write("calls", "");
+        let mut database = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
+        let lock = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+        let undo = std::process::Command::new("strace")
+            .args(["-f", "-qq", "-o", "calls", "-e", "trace=fcntl"])
+            .arg(programs().join("cc-user"))
+            .args(["undo", selector, "--wait", "1m"])
+            .current_dir(directory.path())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The undo waits for the lock of the database.
+        let began = std::time::Instant::now();
+        while !directory.read("calls").contains("EAGAIN") {
+            assert!(began.elapsed().as_secs() < 60, "{}", directory.read("calls"));
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        // The run of another administrator ends meanwhile.
+        let journal = directory.read(JOURNAL);
+        let last: Vec<&str> = journal.lines().rev().take(2).collect();
+        let id = last[0].split('"').nth(3).unwrap();
+        let other: String = last
+            .iter()
+            .rev()
+            .map(|line| format!("{}\n", line.replace(id, "20991231-235959-abcdef")))
+            .collect();
+        directory.write(JOURNAL, format!("{journal}{other}"));
+        drop(lock);
+        let output = undo.wait_with_output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{selector}: {message}");
+        if status == 75 {
+            assert!(
+                message.contains("run 20991231-235959-abcdef changed users in the meantime"),
+                "{message}"
+            );
+        }
+        assert_eq!(directory.sh("cc-user show u0 --json").json()["name"], name, "{selector}");
+        directory.write(JOURNAL, &journal);
+    }
+}
+
 /// A dry run describes a plan: no note of a change is that of the change itself.
 #[test]
 fn dry_run_of_every_verb_is_worded_as_a_plan() {
@@ -417,6 +506,13 @@ fn log_prints_the_runs_of_its_filters_and_rejects_wrong_values() {
     assert_eq!(commands("u0 --limit 1"), [all[4]]);
     assert_eq!(commands("u1"), [all[0], all[2], all[3]]);
     assert_eq!(commands("--since=-1h"), all);
+    assert_eq!(commands("--command set"), [all[1], all[2], all[4]]);
+    assert_eq!(commands("--command 'set -q  u0'"), [all[1], all[4]]);
+    assert_eq!(commands("--command set u1 --limit 1"), [all[2]]);
+    assert_eq!(commands("--command cc-user"), all);
+    for words in ["se", "cc-login", "'u0 set'", "' '", "'set -q u0 --name A B'"] {
+        assert_eq!(commands(&format!("--command {words}")), [""; 0], "{words}");
+    }
     assert_eq!(commands("--since +1h"), [""; 0]);
     let older = directory.sh("cc-user log --limit 2").ended(0);
     assert!(older.stderr.contains("3 older runs are not shown: --limit 0 prints all"), "{}", older.stderr);
@@ -445,6 +541,7 @@ fn log_prints_the_runs_of_its_filters_and_rejects_wrong_values() {
         ("--run 2026", "at least its first 8 characters"),
         ("--run ../../etc", "expected an ID such as"),
         ("u0 u1", "unexpected argument"),
+        ("--command ''", "missing value for --command"),
     ] {
         let run = directory.sh(&format!("cc-user log {arguments}")).ended(2);
         assert!(run.stderr.contains(message), "{arguments}: {}", run.stderr);

@@ -344,7 +344,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-user list" | "cc-user show", "timeout" | "connect_timeout") => "3s",
         ("cc-user list" | "cc-user show", "page_size") => "7",
         // Filters of the runs, whose times and IDs differ each time.
-        ("cc-user log", "run" | "since" | "limit") => return None,
+        ("cc-user log", "run" | "command" | "since" | "limit") => return None,
         ("cc-user del", "source") => "ldap",
         (_, "source") => "ldap",
         (_, "role") => "manager",

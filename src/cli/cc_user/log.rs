@@ -1,6 +1,7 @@
 //! `cc-user log`.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::{DatabaseOptions, complete};
 use crate::accounts::{self, LogRequest, RunReport};
@@ -23,6 +24,10 @@ pub(super) struct Log {
     #[arg(long, value_name = "RUN")]
     run: Option<RunId>,
 
+    /// Print only runs whose program and arguments contain these words, such as sync-ldap or 'role add'
+    #[arg(long, value_name = "WORDS", value_parser = NonEmptyStringValueParser::new())]
+    command: Option<String>,
+
     /// Print only runs since this time, such as 2026-11-21 or -2d
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<String>,
@@ -38,12 +43,13 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let Log { name, run, since, limit } = arguments;
+    let Log { name, run, command, since, limit } = arguments;
     let since = since.map(|text| quantity::time("--since", &text, Clock::System.now())).transpose()?;
     let db = database.open(console)?;
     let request = LogRequest {
         username: name,
         run: run.map(|run| run.to_string()),
+        command,
         since,
         limit: (limit > 0).then(|| usize::try_from(limit).unwrap_or(usize::MAX)),
     };
@@ -59,7 +65,10 @@ pub(super) fn run(
     if count.malformed > 0 {
         console.warn(
             "journal-line-malformed",
-            &format!("{} lines of the journal are malformed", count.malformed),
+            &match count.malformed {
+                1 => "1 line of the journal is malformed".to_owned(),
+                lines => format!("{lines} lines of the journal are malformed"),
+            },
         );
     }
     if is_empty {
@@ -71,16 +80,19 @@ pub(super) fn run(
 }
 
 fn print(report: &RunReport, console: &mut Console) -> Result<(), Failure> {
-    let RunReport { run, time, account, program, command, end, changes, users } = report;
-    let end = match end {
-        Some(RunEnd::Committed) => "",
-        Some(RunEnd::RolledBack) => "  (interrupted, no changes)",
-        Some(RunEnd::Unknown) => "  (interrupted, changes unknown)",
-        None => "  (interrupted or running)",
+    let RunReport { run, time, account, program, command, end, changes, missing_changes, users } = report;
+    let changed = if *changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
+    let mut changed = match end {
+        Some(RunEnd::Committed) => changed,
+        Some(RunEnd::RolledBack) => "no changes  (interrupted)".to_owned(),
+        Some(RunEnd::Unknown) => format!("{changed}  (interrupted, changes unknown)"),
+        None => format!("{changed}  (interrupted or running)"),
     };
-    let users_changed = if *changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
+    if *missing_changes > 0 {
+        changed.push_str(&format!("  ({missing_changes} missing in the journal)"));
+    }
     console.line(&format!(
-        "{}  {}  {}  {} {}  {users_changed}{end}",
+        "{}  {}  {}  {} {}  {changed}",
         escape(run),
         escape(time),
         escape(account),

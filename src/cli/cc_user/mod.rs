@@ -25,6 +25,7 @@ mod server;
 mod set;
 mod show;
 mod sync_ldap;
+mod sync_run;
 mod sync_slurm;
 mod undo;
 

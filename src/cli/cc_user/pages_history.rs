@@ -12,7 +12,7 @@ pub(super) const LOG: ManualPage = ManualPage {
     path: "log",
     description: &[
         "Prints the runs that changed users, the oldest first: ID, time in UTC, account, command, and number of \
-         changes. With NAME or --run the changes are printed too. Every change by cc-user and cc-login is in the \
+         changes. With NAME or --run the changes are printed too. The filters can be combined. Every change by cc-user and cc-login is in the \
          journal, the file DATABASE.history.jsonl, for example ./var/job.db.history.jsonl. It has the owner, group \
          and mode of the database. Changes that the server makes are not in it.",
         "A line of the journal is a JSON object with the members run, time, account, program, command, user, \
@@ -22,7 +22,7 @@ pub(super) const LOG: ManualPage = ManualPage {
         "The lines of a run are on disk before the database is changed, and a line with the end of the run follows \
          after it. If the journal cannot be written, nothing is changed. If a process is killed in between, the \
          next change compares the rows with the journal and writes the end: committed, rolled-back, or unknown if \
-         only a password was replaced.",
+         only a password was replaced. A synchronization does the same, even if it changes nothing.",
         "Above 32 MiB the journal is renamed to DATABASE.history.jsonl.1, and nine older ones remain. Delete older \
          journals as you like; a run in a deleted one cannot be undone.",
     ],
@@ -31,6 +31,11 @@ pub(super) const LOG: ManualPage = ManualPage {
         Example {
             command: "cc-user log fritz --since -7d",
             explains: "Print the changes of a user in the last week",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-user log --command sync-ldap --limit 5",
+            explains: "Print the last synchronizations that changed users",
             test: ExampleTest::Parses,
         },
     ],
@@ -47,7 +52,8 @@ pub(super) const UNDO: ManualPage = ManualPage {
          are added again, and changed rows are as before, with the roles of disabled users. The undo is a run in \
          the journal itself, and can be undone too.",
         "A user who is not as the run left the user is not changed: a warning names the user, and the exit status \
-         is 1. The other users are restored.",
+         is 1. The other users are restored. It is the same if the journal does not have all lines of the run, or if \
+         lines are malformed: a warning states how many changes are not undone.",
         "The journal does not contain passwords. A local user that the run deleted, or that received another password, \
          does not have a password afterwards; a warning names these users. A user who received \
          a password after the run is not as the run left the user. Web sessions, tokens, and the settings \

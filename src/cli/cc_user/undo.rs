@@ -32,5 +32,6 @@ pub(super) fn run(
     if console.is_json() {
         console.json(&report)?;
     }
-    Ok(if report.conflicts.is_empty() { ExitStatus::Success } else { ExitStatus::Negative })
+    let is_complete = report.conflicts.is_empty() && report.missing_changes == 0;
+    Ok(if is_complete { ExitStatus::Success } else { ExitStatus::Negative })
 }

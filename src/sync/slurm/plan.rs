@@ -26,6 +26,8 @@ pub struct SlurmAnswerForTable {
     users: u64,
     /// The users of the table with an account.
     found: u64,
+    /// Whether no account is a project by the settings, and not by a fault of the answer.
+    excludes_all: bool,
 }
 
 impl SlurmAnswerForTable {
@@ -66,6 +68,7 @@ impl SlurmAnswerForTable {
             invalid_projects,
             users: users as u64,
             found: found as u64,
+            excludes_all: source.rules().excludes_all(accounting)?,
         })
     }
 
@@ -243,12 +246,12 @@ impl SlurmPlan<'_> {
         })
     }
 
-    /// The safety limit that rejects the plan, if there is one: an answer without any user of the table, or
-    /// more removed roles and projects than the limit allows.
+    /// The safety limit that rejects the plan, if there is one: an answer without any user of the table, unless the
+    /// settings exclude all accounts, or more removed roles and projects than the limit allows.
     #[must_use]
     pub fn rejection(&self) -> Option<PlanRejection> {
         let removals = self.rights_counts().removals();
-        if removals > 0 && self.answer.found == 0 {
+        if removals > 0 && self.answer.found == 0 && !self.answer.excludes_all {
             return Some(PlanRejection::NoSlurmUsers { users: self.answer.users, removals });
         }
         let allowed = self.limit.allowed(self.known);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::database;
 use super::super::error::SyncError;
 use super::super::execute::change_rights;
 use super::super::limit::DeletionLimit;
@@ -12,7 +13,7 @@ use super::request::SlurmSyncRequest;
 use crate::history::{DisabledUsers, GivenState};
 use crate::slurm::Accounting;
 use crate::user::{AuthSource, User};
-use crate::user_db::{NewUser, OpenMode, UserDb, UserDbError, UserSummary};
+use crate::user_db::{NewUser, UserDb, UserDbError, UserSummary};
 use crate::util::note::Notes;
 
 /// Receives the output of a synchronization; the command line prints it.
@@ -43,15 +44,11 @@ pub fn run<O: SlurmSyncObserver>(
     observer: &mut O,
 ) -> Result<SlurmSyncCounts, O::Error> {
     // A database that cannot be opened is an error before Slurm is asked.
-    let mode = if request.dry_run { OpenMode::Read } else { OpenMode::Write(&request.author) };
-    let mut db =
-        UserDb::open_with_timeout(&request.database, mode, request.lock_timeout).map_err(SyncError::from)?;
-    if !request.dry_run {
-        let mut notes = Notes::new();
-        db.warn_of_migration(&mut notes);
-        db.warn_of_replacement(&mut notes);
-        observer.notes(notes);
-    }
+    let SlurmSyncRequest { database: path, dry_run, author, lock_timeout, .. } = request;
+    let mut notes = Notes::new();
+    let db = database::open(path, *dry_run, author, *lock_timeout, &mut notes);
+    observer.notes(notes);
+    let mut db = db?;
     let mut notes = Notes::new();
     let accounting = request.slurm.read(&mut notes);
     observer.notes(notes);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::server::Slurm;
 use super::sync::{group_map, ldap};
-use crate::support::{Run, TestEnv, has};
+use crate::support::{Run, TestEnv, has, skip};
 use crate::sync::{configure, directory_for, table};
 
 /// The output of both commands for the accounts of [`Slurm::add_physics`].
@@ -338,4 +338,60 @@ fn check_reports_the_faults_of_both_sources_at_once() {
     directory.write("config.json", json!({"auth": {"slurm": {}, "ldap": {"slurm": {}}}}).to_string());
     let both = directory.sh("cc-user sync-slurm --check").ended(78);
     assert!(both.stderr.contains("only one of the sections"), "{}", both.stderr);
+}
+
+/// Kills a sync at every system call that writes. The next sync has nothing to change in half of the cases, and must
+/// end the killed run nevertheless: its record of what Slurm gave would be missing otherwise.
+#[test]
+fn sync_slurm_without_a_change_ends_a_killed_run() {
+    if !has("strace") {
+        return;
+    }
+    let directory = directory();
+    if directory.sh("strace -qq -o calls true").status != 0 && skip("no program can be traced") {
+        return;
+    }
+    directory.write("none", SAVED.replace("|qcd|None", "||None").replace("|physics,qcd|", "||"));
+    directory
+        .sh("cc-user set -q zoe --name Z && cc-user set -q zoe --clear-name && cp -a var before")
+        .ended(0);
+    let mut committed = 0;
+    for call in ["write", "pwrite64", "fsync", "fdatasync", "rename,renameat", "ftruncate"] {
+        for number in 1..60 {
+            directory.sh("rm -rf var && cp -a before var").ended(0);
+            let run = directory.sh(&format!(
+                "strace -f -qq -o calls -e trace={call} -e inject={call}:signal=KILL:when={number} \
+                 cc-user sync-slurm -q --from saved"
+            ));
+            if run.status == 0 {
+                break;
+            }
+            let about = format!("{call} {number}");
+            let is_committed = table(&directory) == AFTER;
+            committed += usize::from(is_committed);
+            directory.sh("cc-user sync-slurm -q --from saved").ended(0);
+            assert_eq!(table(&directory), AFTER, "{about}");
+            let log = directory.sh("cc-user log --command sync-slurm --limit 0 --json").ended(0).stdout;
+            let runs: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert!(runs.iter().all(|run| run["end"] != Value::Null), "{about}: {log}");
+            assert_eq!(runs.iter().filter(|run| run["end"] == "committed").count(), 1, "{about}: {log}");
+            // What Slurm gave is recorded: a sync removes it.
+            directory.sh("cc-user sync-slurm -q --from none --max-delete 100%").ended(0);
+            assert_eq!(table(&directory), BEFORE, "{about}");
+        }
+    }
+    assert!(committed > 1, "no kill after the commit");
+}
+
+/// The way to remove everything that Slurm gave, as the guide describes it.
+#[test]
+fn sync_slurm_without_accounts_and_without_a_limit_removes_all_that_slurm_gave() {
+    let directory = directory();
+    directory.sh("cc-user sync-slurm -q --from saved").ended(0);
+    assert_eq!(table(&directory), AFTER);
+    let settings = json!({"auth": {"slurm": {"exclude-accounts": ["*"], "saved-output": "saved"}}});
+    directory.write("config.json", settings.to_string());
+    directory.sh("cc-user sync-slurm -q --max-delete 99%").ended(75);
+    directory.sh("cc-user sync-slurm -q --max-delete 100%").ended(0);
+    assert_eq!(table(&directory), BEFORE);
 }

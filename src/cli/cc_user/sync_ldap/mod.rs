@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueHint};
 
 pub(super) use self::page::PAGE;
+use super::sync_run::{measured, with_settings};
 use super::{DatabaseOptions, TOOL};
 use crate::cli::author::author;
 use crate::cli::console::Console;
@@ -18,17 +19,15 @@ use crate::cli::ldap::LdapSearchOptions;
 use crate::cli::logging::stamp_lines;
 use crate::cli::progress::Progress;
 use crate::cli::quantity::{duration, positive_duration};
-use crate::cli::settings;
 use crate::cli::signals::Signals;
 use crate::sync::{
-    self, DeletionLimit, MetricsFile, SyncCounts, SyncObserver, SyncOptions, SyncReport, SyncRequest,
-    WatchInterval,
+    self, DeletionLimit, SyncCounts, SyncObserver, SyncOptions, SyncReport, SyncRequest, WatchInterval,
 };
 use crate::util::diagnostic::ExitStatus;
 use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
-use crate::util::time::{Clock, human_span};
+use crate::util::time::human_span;
 
 /// Synchronize the users with an LDAP directory
 #[derive(Debug, Args)]
@@ -54,7 +53,7 @@ pub(super) struct SyncLdap {
     grace_period: Option<String>,
 
     /// Limit of disabled and deleted users and removed roles and projects, above which nothing is
-    /// changed: a number, or a percentage of the LDAP users [default: 10%, at least 5]
+    /// changed: a number, or a percentage of the LDAP users; 100% permits all [default: 10%, at least 5]
     #[arg(long, value_name = "LIMIT")]
     max_delete: Option<DeletionLimit>,
 
@@ -122,12 +121,17 @@ pub(super) fn run(
         return check(sync, database, console);
     }
     let started = Instant::now();
+    let metrics_file = sync.metrics_file.as_deref();
     let first = match request(sync, database, console) {
         Ok(request) => request,
-        Err(failure) => return measured(sync, started, || Err(failure)).map(|_| ExitStatus::Success),
+        Err(failure) => {
+            return measured::<SyncCounts>(metrics_file, started, || Err(failure))
+                .map(|_| ExitStatus::Success);
+        }
     };
     let Some(mut interval) = first.interval else {
-        return measured(sync, started, || run_once(&first, started, console)).map(|_| ExitStatus::Success);
+        return measured(metrics_file, started, || run_once(&first, started, console))
+            .map(|_| ExitStatus::Success);
     };
     let mut signals = Signals::register(console);
     stamp_lines();
@@ -135,7 +139,7 @@ pub(super) fn run(
     let mut first = Some(first);
     sync::watch(&mut signals, || {
         let started = Instant::now();
-        let outcome = measured(sync, started, || {
+        let outcome = measured(metrics_file, started, || {
             // The settings may have changed since the last run, such as a password.
             let request = first.take().map_or_else(|| request(sync, database, console), Ok)?;
             interval = request.interval.unwrap_or(interval);
@@ -157,11 +161,10 @@ pub(super) fn run(
 /// Checks the settings and prints what the rules select.
 fn check(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Result<ExitStatus, Failure> {
     let options = sync.options(database, console)?;
-    let settings = settings::load(&database.settings, console)?;
-    let mut notes = Notes::new();
-    sync::warn_of_server_sync(&settings, &mut notes);
-    let report = sync::check(&settings, &options.ldap, &options.environment, &mut notes);
-    console.notes(notes);
+    let report = with_settings(database, console, |settings, notes| {
+        sync::warn_of_server_sync(settings, notes);
+        sync::check(settings, &options.ldap, &options.environment, notes)
+    })?;
     report::print_check(&report.map_err(Failure::several)?, console)?;
     Ok(ExitStatus::Success)
 }
@@ -173,22 +176,10 @@ fn request(
     console: &mut Console,
 ) -> Result<SyncRequest, Failure> {
     let options = sync.options(database, console)?;
-    let settings = settings::load(&database.settings, console)?;
-    let mut notes = Notes::new();
-    let request = SyncRequest::from_settings(&settings, &options, author(TOOL.name), &mut notes);
-    console.notes(notes);
+    let request = with_settings(database, console, |settings, notes| {
+        SyncRequest::from_settings(settings, &options, author(TOOL.name), notes)
+    })?;
     Ok(request?)
-}
-
-/// Runs a sync, and writes its metrics if `--metrics-file` is given.
-fn measured(
-    sync: &SyncLdap,
-    started: Instant,
-    run: impl FnOnce() -> Result<SyncCounts, Failure>,
-) -> Result<SyncCounts, Failure> {
-    let Some(path) = &sync.metrics_file else { return run() };
-    let elapsed = || started.elapsed();
-    MetricsFile { path, clock: Clock::System, elapsed: &elapsed }.measure(Failure::status, run)
 }
 
 fn run_once(request: &SyncRequest, started: Instant, console: &mut Console) -> Result<SyncCounts, Failure> {

@@ -10,19 +10,19 @@ use clap::{Args, ValueHint};
 
 pub(super) use self::page::PAGE;
 use super::rights::print_slurm;
+use super::sync_run::{measured, with_settings};
 use super::{DatabaseOptions, TOOL, complete};
 use crate::cli::author::author;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::quantity::positive_duration;
-use crate::cli::{settings, stdin};
+use crate::cli::stdin;
 use crate::slurm::{SAVED_LIMIT, SavedOutput, SlurmOptions};
+use crate::sync::DeletionLimit;
 use crate::sync::slurm::{self, SlurmSyncObserver, SlurmSyncOptions, SlurmSyncReport, SlurmSyncRequest};
-use crate::sync::{DeletionLimit, MetricsFile};
 use crate::user::AuthSource;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
-use crate::util::time::Clock;
 
 /// Synchronize managers and projects with Slurm accounting
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(super) struct SyncSlurm {
     check: bool,
 
     /// Limit of removed roles and projects, above which nothing is changed: a number, or a percentage of the
-    /// users with roles or projects from Slurm [default: 10%, at least 5]
+    /// users with roles or projects from Slurm; 100% permits all [default: 10%, at least 5]
     #[arg(long, value_name = "LIMIT")]
     max_delete: Option<DeletionLimit>,
 
@@ -95,27 +95,20 @@ pub(super) fn run(
         return check(sync, database, console);
     }
     let started = Instant::now();
-    let mut run = || {
+    measured(sync.metrics_file.as_deref(), started, || {
         let request = request(sync, database, console)?;
         slurm::run(&request, &mut Output { console, started })
-    };
-    match &sync.metrics_file {
-        None => run()?,
-        Some(path) => {
-            let elapsed = || started.elapsed();
-            MetricsFile { path, clock: Clock::System, elapsed: &elapsed }.measure(Failure::status, run)?
-        }
-    };
+    })?;
     Ok(ExitStatus::Success)
 }
 
 /// Checks the settings and prints what the answer has.
 fn check(sync: &SyncSlurm, database: &DatabaseOptions, console: &mut Console) -> Result<ExitStatus, Failure> {
     let options = sync.slurm()?;
-    let settings = settings::load(&database.settings, console)?;
-    let mut notes = Notes::new();
-    let report = slurm::check(&settings, &options, console.environment(), &mut notes);
-    console.notes(notes);
+    let environment = console.environment().clone();
+    let report = with_settings(database, console, |settings, notes| {
+        slurm::check(settings, &options, &environment, notes)
+    })?;
     let report = report.map_err(Failure::several)?;
     if console.is_json() {
         console.json(&report)?;
@@ -140,10 +133,9 @@ fn request(
         environment: console.environment().clone(),
         lock_timeout: database.timeout()?,
     };
-    let settings = settings::load(&database.settings, console)?;
-    let mut notes = Notes::new();
-    let request = SlurmSyncRequest::from_settings(&settings, &options, author(TOOL.name), &mut notes);
-    console.notes(notes);
+    let request = with_settings(database, console, |settings, notes| {
+        SlurmSyncRequest::from_settings(settings, &options, author(TOOL.name), notes)
+    })?;
     request.map_err(Failure::several)
 }
 

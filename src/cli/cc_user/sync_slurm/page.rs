@@ -19,7 +19,8 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
          other accounts get a part of the rows. A partial, empty or malformed answer changes nothing, nor does a \
          command that fails or does not end within --timeout, with status 69: the answer must have the user root, \
          the account root in each cluster, and a path from each account to root.",
-        "--from reads what sacctmgr printed on another host. The file has the output of these two commands, in \
+        "--from reads what sacctmgr printed on another host, in the form of its option -P; the output of its option --json \
+         is not read. The file has the output of these two commands, in \
          this order: sacctmgr -P show assoc format=cluster,account,user,parentname; sacctmgr -P show user \
          withcoordinator format=user,defaultaccount,coordinators,admin. It may have 128 MiB, and nothing is \
          written before it was read to the end.",
