@@ -61,6 +61,8 @@ pub enum AdoptError {
     NoNamespace(Vec<String>),
     /// Finalizers of other programs, which would hold resources that have to be moved.
     Held(Vec<String>),
+    /// Resources that changed, came or went after they were saved.
+    Changed(Vec<String>),
     /// The definition did not go or come in time.
     Slow(&'static str),
 }
@@ -78,6 +80,11 @@ impl std::fmt::Display for AdoptError {
             Self::Held(names) => write!(
                 f,
                 "finalizers of other programs hold: {}: remove them first (nothing changed)",
+                names.join(", ")
+            ),
+            Self::Changed(names) => write!(
+                f,
+                "resources changed while the command ran: {}: run it again with another --save (the definition was not deleted)",
                 names.join(", ")
             ),
             Self::Slow(what) => write!(f, "{what} after a minute: run the command again"),
@@ -147,6 +154,11 @@ pub async fn run(client: &Client, request: &AdoptRequest<'_>) -> Result<Adopted,
         "delete the cluster-scoped definition and apply the namespaced one",
     );
     if !request.dry_run {
+        let now = all.list(&ListParams::default()).await.map_err(failed("list the resources"))?.items;
+        let changed = changed(&adoptees, &now);
+        if !changed.is_empty() {
+            return Err(AdoptError::Changed(changed));
+        }
         replace_definition(client, &definitions, request.definition).await?;
     }
     for adoptee in &adoptees {
@@ -198,9 +210,22 @@ async fn locate(
     if unknown.is_empty() { Ok(adoptees) } else { Err(AdoptError::NoNamespace(unknown)) }
 }
 
+/// The names of resources that are not the saved ones: they would be lost with the definition, or come back.
+fn changed(saved: &[Adoptee], now: &[DynamicObject]) -> Vec<String> {
+    let uid = |object: &DynamicObject| object.metadata.uid.clone();
+    let is_same = |adoptee: &Adoptee, object: &DynamicObject| {
+        uid(&adoptee.object) == uid(object)
+            && restored(&adoptee.object, &adoptee.namespace) == restored(object, &adoptee.namespace)
+    };
+    let others = now.iter().filter(|object| !saved.iter().any(|adoptee| is_same(adoptee, object)));
+    let gone = saved.iter().map(|adoptee| &adoptee.object);
+    let gone = gone.filter(|object| !now.iter().any(|other| uid(other) == uid(object)));
+    others.chain(gone).map(|object| object.name_any()).collect()
+}
+
 /// The resource as it is written again: without what belongs to the old object.
-fn restored(adoptee: &Adoptee) -> Value {
-    let metadata = &adoptee.object.metadata;
+fn restored(object: &DynamicObject, namespace: &str) -> Value {
+    let metadata = &object.metadata;
     let annotations: serde_json::Map<String, Value> = metadata
         .annotations
         .iter()
@@ -211,16 +236,17 @@ fn restored(adoptee: &Adoptee) -> Value {
     json!({
         "apiVersion": Jwt::api_version(&()), "kind": Jwt::kind(&()),
         "metadata": {
-            "name": adoptee.object.name_any(), "namespace": adoptee.namespace,
+            "name": object.name_any(), "namespace": namespace,
             "labels": metadata.labels, "annotations": annotations,
         },
-        "spec": adoptee.object.data.get("spec"),
+        "spec": object.data.get("spec"),
     })
 }
 
 /// Saves the resources as a list that `kubectl apply` reads. It can contain keys.
 fn save(adoptees: &[Adoptee], file: &Path) -> io::Result<()> {
-    let items: Vec<Value> = adoptees.iter().map(restored).collect();
+    let items: Vec<Value> =
+        adoptees.iter().map(|adoptee| restored(&adoptee.object, &adoptee.namespace)).collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
     file.write_all(format!("{list:#}\n").as_bytes())?;
@@ -338,7 +364,7 @@ async fn restore(
     if dry_run {
         return Ok(true);
     }
-    let body = restored(adoptee);
+    let body = restored(&adoptee.object, &adoptee.namespace);
     let params = PatchParams {
         field_manager: Some(ADOPT_MANAGER.to_owned()),
         field_validation: Some(ValidationDirective::Strict),

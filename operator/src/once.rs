@@ -1,7 +1,7 @@
 //! One pass over all resources, for `--once` and `--dry-run`.
 
 use futures::stream::{self, StreamExt as _};
-use kube::api::ListParams;
+use kube::api::{Api, ListParams};
 
 use crate::controller::Namespaces;
 use crate::error::ReconcileError;
@@ -49,9 +49,11 @@ pub async fn run(context: &Context, namespaces: &Namespaces) -> Result<Pass, kub
     Ok(pass)
 }
 
-async fn succeeds(jwt: &Jwt, context: &Context) -> bool {
+async fn succeeds(listed: &Jwt, context: &Context) -> bool {
+    let mut current = None;
     // A conflict is a change since the list: what is there now is read again.
     for _ in 0..5 {
+        let jwt = current.as_ref().unwrap_or(listed);
         match reconcile(jwt, context).await {
             Ok(reconciled) => return reconciled.problem.is_none(),
             Err(ReconcileError::Gone) => return true,
@@ -61,7 +63,16 @@ async fn succeeds(jwt: &Jwt, context: &Context) -> bool {
                 return false;
             }
         }
+        let api: Api<Jwt> = Api::namespaced(context.client.clone(), listed.namespace());
+        match api.get_opt(listed.name()).await {
+            Ok(Some(jwt)) => current = Some(jwt),
+            Ok(None) => return true,
+            Err(error) => {
+                log::resource(Level::Error, "api-error", listed, &log::api_error(&error));
+                return false;
+            }
+        }
     }
-    log::resource(Level::Error, "conflict", jwt, "another program changes the Secret again and again");
+    log::resource(Level::Error, "conflict", listed, "another program changes the Secret again and again");
     false
 }

@@ -59,22 +59,26 @@ pub struct Server {
 
 impl Server {
     pub fn start(kubetest: &Path, arguments: &[&str]) -> Self {
+        let server = Self::without_definition(kubetest, arguments);
+        server.apply_definition();
+        server
+    }
+
+    fn without_definition(kubetest: &Path, arguments: &[&str]) -> Self {
         let state = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let child = spawn_server(kubetest, state.path(), &arguments);
         let runtime = Runtime::new().unwrap();
         let kubeconfig = state.path().join("admin.kubeconfig");
         let admin = client(&runtime, &kubeconfig);
-        let server = Self {
+        Self {
             kubetest: kubetest.to_owned(),
             state,
             arguments,
             child: Mutex::new(Some(child)),
             runtime,
             admin,
-        };
-        server.apply_definition();
-        server
+        }
     }
 
     /// A client with the access of a file.
@@ -91,18 +95,27 @@ impl Server {
         Self::start(&kubetest().expect("kubetest"), &[])
     }
 
+    /// A server of one test whose resources are cluster-scoped. They always were: for some time after a change the
+    /// garbage collector looks for owners by the former scope, does not find them, and deletes what they own.
+    pub fn cluster_scoped() -> Self {
+        let server = Self::without_definition(&kubetest().expect("kubetest"), &[]);
+        let definition = fs::read_to_string(path("manifests/crd.yaml")).unwrap();
+        let file = server.state.path().join("crd.yaml");
+        fs::write(&file, definition.replace("scope: Namespaced", "scope: Cluster")).unwrap();
+        server.apply_definition_of(file.to_str().unwrap());
+        server
+    }
+
     pub fn admin_kubeconfig(&self) -> PathBuf {
         self.state.path().join("admin.kubeconfig")
     }
 
     pub fn apply_definition(&self) {
-        self.kubectl(&[
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "-f",
-            path("manifests/crd.yaml").as_str(),
-        ]);
+        self.apply_definition_of(&path("manifests/crd.yaml"));
+    }
+
+    fn apply_definition_of(&self, file: &str) {
+        self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", file]);
         self.kubectl(&[
             "wait",
             "--for=condition=Established",

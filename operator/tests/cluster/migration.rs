@@ -1,13 +1,17 @@
 //! From another operator: finalizers that nothing removes, and the cluster-scoped definition. Each test has its
 //! own server.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Space, jwt, path};
+use crate::harness::{Server, Space, jwt};
+use crate::proxy::{Held, Proxy};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("migration::finalizer_of_another_operator_is_removed", finalizer),
     ("migration::cluster_scoped_resources_move_with_their_tokens", cluster_scoped),
+    ("migration::resources_that_change_meanwhile_are_not_deleted", changed_meanwhile),
 ];
 
 /// The command as the administrator.
@@ -45,15 +49,50 @@ fn finalizer() {
     assert_eq!(metadata["annotations"], json!({"note": "x"}));
 }
 
+const URL: &str = "/apis/tokens.osg-htc.org/v1/jwts";
+
+/// Between the moment at which they are saved and the deletion of the definition.
+fn changed_meanwhile() {
+    let server = Server::cluster_scoped();
+    let space = Space::new(&server, "meanwhile");
+    let create = |jwt: &Value| server.request("POST", URL, Some(jwt));
+    let only_foreign = |name: &str| {
+        let mut jwt = with_remains(jwt(name, &json!({})));
+        jwt["metadata"]["finalizers"] = json!(["kopf.zalando.org/KopfFinalizerMarker"]);
+        jwt
+    };
+    space.wait("the definition is served", || create(&only_foreign("a")).ok().map(drop));
+    for name in ["b", "c"] {
+        create(&jwt(name, &json!({}))).unwrap();
+    }
+    let (proxy, kubeconfig) = Proxy::of_administrator(&space);
+    let gate = proxy.gate(Held::Request, "PATCH", "/jwts/a");
+    let save = format!("{}.new", space.file("saved.json", ""));
+    let mut command = space.command(&["adopt", "--namespace", &space.name, "--save", &save]);
+    let adopt = command.env("KUBECONFIG", kubeconfig).stderr(Stdio::piped()).spawn().unwrap();
+    gate.wait();
+    create(&jwt("late", &json!({}))).unwrap();
+    server.request("PATCH", &format!("{URL}/b"), Some(&json!({"spec": {"keyId": "key-2"}}))).unwrap();
+    server.request("DELETE", &format!("{URL}/c"), None).unwrap();
+    gate.open();
+    let output = adopt.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{log}");
+    assert!(log.contains("resources changed while the command ran: b, late, c: run it again"), "{log}");
+    for name in ["a", "b", "late"] {
+        assert!(server.request("GET", &format!("{URL}/{name}"), None).is_ok(), "{name}");
+    }
+    let again = format!("{save}.again");
+    let (status, log) = self::adopt(&space, &["--namespace", &space.name, "--save", &again]);
+    assert_eq!(status, Some(0), "{log}");
+    assert_eq!(space.get("jwts", "b").unwrap()["spec"]["keyId"], "key-2");
+    assert_eq!(space.list("jwts").len(), 3);
+}
+
 fn cluster_scoped() {
-    let server = Server::own();
+    let server = Server::cluster_scoped();
     let space = Space::new(&server, "scoped");
-    let definition = std::fs::read_to_string(path("manifests/crd.yaml")).unwrap();
-    let cluster = space.file("crd.yaml", &definition.replace("scope: Namespaced", "scope: Cluster"));
-    server.kubectl(&["delete", "crd", "jwts.tokens.osg-htc.org"]);
-    server.kubectl(&["apply", "--server-side", "-f", &cluster]);
-    server.kubectl(&["wait", "--for=condition=Established", "crd/jwts.tokens.osg-htc.org", "--timeout=20s"]);
-    let url = "/apis/tokens.osg-htc.org/v1/jwts";
+    let url = URL;
     let key = json!({"key": {"secret": {"name": "signing-key", "key": "tls.key", "namespace": space.name}}});
     space.wait("the definition is served", || {
         server.request("POST", url, Some(&with_remains(jwt("by-key", &key)))).ok().map(drop)

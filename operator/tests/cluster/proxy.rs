@@ -109,10 +109,22 @@ impl Proxy {
     /// A proxy through which the operator of this namespace reaches the server, with its own access.
     pub fn of(space: &Space<'_>) -> Self {
         let proxy = Self::start(&space.server.client(&space.kubeconfig()), &space.server.handle());
-        let mut config: Value = serde_json::from_slice(&std::fs::read(space.kubeconfig()).unwrap()).unwrap();
-        config["clusters"][0]["cluster"] = json!({"server": format!("http://127.0.0.1:{}", proxy.port)});
-        std::fs::write(space.kubeconfig(), config.to_string()).unwrap();
+        std::fs::write(space.kubeconfig(), proxy.configuration(space)).unwrap();
         proxy
+    }
+
+    /// A proxy with the administrator's access, and the file to use it with.
+    pub fn of_administrator(space: &Space<'_>) -> (Self, String) {
+        let proxy =
+            Self::start(&space.server.client(&space.server.admin_kubeconfig()), &space.server.handle());
+        let file = space.file("proxy.kubeconfig", &proxy.configuration(space));
+        (proxy, file)
+    }
+
+    fn configuration(&self, space: &Space<'_>) -> String {
+        let mut config: Value = serde_json::from_slice(&std::fs::read(space.kubeconfig()).unwrap()).unwrap();
+        config["clusters"][0]["cluster"] = json!({"server": format!("http://127.0.0.1:{}", self.port)});
+        config.to_string()
     }
 
     fn start(client: &Client, runtime: &Handle) -> Self {

@@ -14,6 +14,7 @@ pub const TESTS: &[Test] = &[
     ("races::key_that_changes_during_a_reconciliation_signs_again", key_changes),
     ("races::recreated_resource_does_not_keep_the_former_status", recreated),
     ("races::objects_deleted_without_a_watch_are_missing_from_the_next_list", deleted_without_watch),
+    ("races::resource_that_changes_during_a_pass_is_read_again", once_reads_again),
     ("races::resources_that_change_at_once_are_signed_again", change_at_once),
 ];
 
@@ -140,6 +141,24 @@ fn deleted_without_watch(server: &Server) {
     proxy.set_for("/secrets", Mode::ExpiredWatches);
     space.wait_token("a");
     space.wait_condition("b", "Degraded", "True", "KeyNotFound");
+}
+
+/// The Secret changes between reading and writing, and so does the resource after the list.
+fn once_reads_again(server: &Server) {
+    let space = Space::new(server, "pass");
+    let proxy = Proxy::of(&space);
+    space.create_jwt("a", &json!({}));
+    assert!(space.command(&["--once"]).status().unwrap().success());
+    space.patch("jwts", "a", &json!({"spec": {"data": {"sub": "joe"}}}));
+    let gate = proxy.gate(Held::Request, "PATCH", "/secrets/a");
+    space.start(&["--once"]);
+    gate.wait();
+    space.patch("jwts", "a", &json!({"spec": {"data": {"sub": "ann"}}}));
+    space.patch("secrets", "a", &json!({"metadata": {"annotations": {"note": "x"}}}));
+    gate.open();
+    assert_eq!(space.wait_end(SOON), Some(0), "{}", space.log());
+    assert_eq!(claims(&space.token("a").unwrap())["sub"], "ann");
+    assert_eq!(space.get("jwts", "a").unwrap()["status"]["observedGeneration"], 3);
 }
 
 /// Without a proxy: each resource is changed as soon as it has a Secret, which is before its status is written.

@@ -22,7 +22,10 @@ fn idle_hour(server: &Server) {
         Some(speed) => space.start_with_clock(speed, &["--listen", "127.0.0.1:0"]),
         None => space.start(&["--listen", "127.0.0.1:0"]),
     }
-    names.iter().map(String::as_str).chain(["short"]).for_each(|name| space.wait_ready(name));
+    for name in names.iter().map(String::as_str).chain(["short"]) {
+        space.wait_ready(name);
+        space.wait("its Event", || (!space.events(name).is_empty()).then_some(()));
+    }
     space.settle();
     let versions = |kinds: &[&str]| -> Vec<Value> {
         let all = kinds.iter().flat_map(|kind| space.list(kind));
