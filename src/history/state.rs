@@ -26,6 +26,19 @@ impl DisabledUsers {
         load(&Self::path(database))
     }
 
+    /// Returns the roles that 'cc-user enable' restores to a user with these roles; `None` if the user is not disabled,
+    /// or if the file cannot be read.
+    #[must_use]
+    pub fn restored_roles(database: &Path, username: &str, roles: &[String]) -> Option<Vec<String>> {
+        if !roles.is_empty() {
+            return None;
+        }
+        let disabled = Self::load(database);
+        let disabled =
+            disabled.inspect_err(|error| log::info!("cannot read the disabled users: {error}")).ok()?;
+        disabled.entry(username).map(|entry| entry.roles.clone())
+    }
+
     /// The path of the file beside a database.
     #[must_use]
     pub fn path(database: &Path) -> PathBuf {

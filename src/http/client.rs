@@ -21,7 +21,7 @@ use ureq::{Agent, RequestBuilder};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::convert::{convert_error, convert_io_error, invalid_url, proxied};
+use super::convert::{convert_error, convert_io_error, proxied};
 use super::error::HttpError;
 use super::options::{HEADER_LIMIT, HttpOptions, HttpTrust, Redirects};
 use super::response::Response;
@@ -197,8 +197,8 @@ impl Client {
         }
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            let (name, value) = header(name, value)
-                .ok_or_else(|| invalid_url(url, "a header contains an invalid character"))?;
+            let (name, value) =
+                header(name, value).ok_or_else(|| HttpError::InvalidHeader((*name).to_owned()))?;
             map.insert(name, value);
         }
         let target = target.as_str();

@@ -16,6 +16,9 @@ pub enum HttpError {
         /// The reason.
         why: String,
     },
+    /// The value of a header contains a character that HTTP does not permit.
+    #[error("the value of the header {} contains a character that HTTP does not permit, such as a line break", quote(.0))]
+    InvalidHeader(String),
     /// Plain `http` to a host that is not loopback.
     #[error("{} is plain http: an on-path attacker can read and change the data", quote(.0))]
     PlainHttp(String),
@@ -138,6 +141,7 @@ fn server_text(text: &str) -> String {
 
 diagnostics! { HttpError:
     Self::InvalidUrl { .. } => Kind::UrlMalformed;
+    Self::InvalidHeader(_) => Kind::HeaderMalformed;
     Self::PlainHttp(url) => Kind::UrlNotHttps, match url.strip_prefix("http://") {
                 Some(rest) => format!("use https://{rest}"),
                 None => return None,

@@ -40,8 +40,9 @@ pub(super) fn check(
     } else {
         let validates_user = settings.jwts.validate_user.value;
         for recipient in &summary.first {
-            let is_disabled = request.roles.is_none() && is_disabled(recipient, settings);
-            check_roles(recipient, is_disabled, header.algorithm, validates_user, notes);
+            let restored_roles =
+                if request.roles.is_none() { restored_roles(recipient, settings) } else { None };
+            check_roles(recipient, restored_roles.as_deref(), header.algorithm, validates_user, notes);
         }
     }
 }
@@ -80,10 +81,9 @@ fn check_server(algorithm: Algorithm, settings: &Settings, notes: &mut Notes) {
     }
 }
 
-/// Returns whether a recipient is disabled, with the roles of the user table.
-fn is_disabled(recipient: &Recipient, settings: &Settings) -> bool {
-    let disabled = || DisabledUsers::load(settings.database().ok()?).ok();
-    recipient.roles.is_empty() && disabled().is_some_and(|disabled| disabled.entry(&recipient.name).is_some())
+/// Returns the roles that 'cc-user enable' restores to a disabled recipient, with the roles of the user table.
+fn restored_roles(recipient: &Recipient, settings: &Settings) -> Option<Vec<String>> {
+    DisabledUsers::restored_roles(settings.database().ok()?, &recipient.name, &recipient.roles)
 }
 
 /// Returns the API endpoint that would accept a user's token after the smallest change of roles.
@@ -93,14 +93,14 @@ fn nearest_api(roles: &[&str]) -> Endpoint {
 
 fn check_roles(
     recipient: &Recipient,
-    is_disabled: bool,
+    restored_roles: Option<&[String]>,
     algorithm: Algorithm,
     validates_user: bool,
     notes: &mut Notes,
 ) {
     let Recipient { name, roles } = recipient;
     let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
-    if is_disabled {
+    if restored_roles.is_some() {
         notes.warn_with(
             "user-disabled",
             format!("{} is disabled: this token is {}", quote(name), describe_endpoints(&roles)),

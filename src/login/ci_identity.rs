@@ -128,6 +128,9 @@ pub enum CiIdentityError {
     /// The URL in the variable is invalid.
     #[error("{GITHUB_URL}: {0}")]
     InvalidUrl(HttpError),
+    /// The variable with the bearer token for GitHub is not a token.
+    #[error("{GITHUB_BEARER}: expected a token without blanks and line breaks")]
+    InvalidBearer,
     /// The variable with the token is not set, or empty.
     #[error("the variable {} is {}", PrintableText::name(.name), if *.is_empty { "empty" } else { "not set" })]
     NoVariable {
@@ -175,6 +178,7 @@ diagnostics! { CiIdentityError:
     Self::NotGithub(_) => Kind::CiIdentityMissing,
         "in other jobs, name the variable or the file with the token: --identity env:NAME or file:PATH";
     Self::InvalidUrl(error) => error.kind(), error.hint();
+    Self::InvalidBearer => Kind::CiIdentityMissing;
     Self::NoVariable { name, .. } => Kind::CiIdentityMissing,
         format!("in GitLab, add this to the job: id_tokens: {{{}: {{aud: URL}}}}", variable_or_placeholder(name));
     Self::File(FileError::Missing(_)) => Kind::FileMissing,
@@ -253,7 +257,11 @@ fn fetch_from_github(
         })
     };
     let mut url = parse_url(variable(GITHUB_URL)?).map_err(CiIdentityError::InvalidUrl)?;
-    let bearer = Zeroizing::new(format!("Bearer {}", variable(GITHUB_BEARER)?));
+    let bearer = variable(GITHUB_BEARER)?;
+    if !bearer.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(CiIdentityError::InvalidBearer);
+    }
+    let bearer = Zeroizing::new(format!("Bearer {bearer}"));
     if let Some(audience) = audience {
         url.query_pairs_mut().append_pair("audience", audience);
     }
@@ -280,7 +288,8 @@ fn read_answer(answer: Result<Response, HttpError>) -> Result<Zeroizing<String>,
     let answer = answer?;
     match answer.status() {
         200..=299 => Ok(Zeroizing::new(answer.secret_json::<TokenAnswer>()?.value)),
-        status @ 400..=499 => {
+        // A limit of requests is no rejection of the job.
+        status @ (400..=428 | 430..=499) => {
             let body = json::typed::<ErrorAnswer>(answer.body());
             Err(CiIdentityError::Rejected {
                 status,
@@ -295,8 +304,8 @@ impl CiIdentityError {
     /// Returns whether the same request may succeed later.
     fn is_temporary(&self) -> bool {
         match self {
+            Self::Http(HttpError::ErrorStatus { status: 429, .. }) => true,
             Self::Http(error) => error.is_temporary(),
-            Self::Rejected { status, .. } => *status == 429,
             _ => false,
         }
     }

@@ -7,8 +7,8 @@ use super::chain::{Credentials, login};
 use super::ci_identity::{CiAccess, CiIdentity};
 use super::context::LoginContext;
 use super::error::LoginError;
-use super::identity::{Identity, Method};
-use super::login_role::{RoleLogin, RoleLoginOutcome};
+use super::identity::Method;
+use super::login_role::RoleLogin;
 use super::network::NetworkOptions;
 use super::oidc::connection::key_cache;
 use super::oidc::flow::OidcRequest;
@@ -17,7 +17,7 @@ use super::remote::RemoteRequest;
 use super::selection::SessionPlace;
 use super::session::Session;
 use super::session_store::SessionTarget;
-use super::start::start;
+use super::start::{LoginGrant, start};
 use super::stronghold::StrongholdRequest;
 use super::ui::{LoginEnvironment, LoginUi, PasswordPrompt};
 use super::{oidc, remote, stronghold};
@@ -133,7 +133,8 @@ fn log_in_by_password<U: LoginUi>(
             return Err(error.into());
         }
     };
-    save_session(identity, None, &settings, &user_db, &target, environment, ui)
+    let login = LoginGrant { identity, max_seconds: None, sync_setting: None };
+    save_session(login, &settings, &user_db, &target, environment, ui)
 }
 
 fn log_in_by_token<U: LoginUi>(
@@ -174,12 +175,12 @@ fn log_in_by_token<U: LoginUi>(
         None => log_in_by_server_rules(token, &settings, &mut user_db, environment, &mut notes),
     };
     ui.notes(notes);
-    let RoleLoginOutcome { identity, max_seconds } = outcome?;
-    if let Some(expected) = request.username.as_ref().filter(|name| **name != identity.user.username) {
-        let (found, expected) = (identity.user.username, expected.clone());
+    let login = outcome?;
+    if let Some(expected) = request.username.as_ref().filter(|name| **name != login.identity.user.username) {
+        let (found, expected) = (login.identity.user.username, expected.clone());
         return Err(LoginError::OtherSubject { found, expected }.into());
     }
-    save_session(identity, max_seconds, &settings, &user_db, &target, environment, ui)
+    save_session(login, &settings, &user_db, &target, environment, ui)
 }
 
 /// Logs in by the rules of the server's own login with a token.
@@ -189,12 +190,13 @@ fn log_in_by_server_rules(
     user_db: &mut UserDb,
     environment: &LoginEnvironment<'_>,
     notes: &mut Notes,
-) -> Result<RoleLoginOutcome, LoginError> {
+) -> Result<LoginGrant, LoginError> {
     let credentials = Credentials { token: Some(token), ..Credentials::default() };
     let ldap_options = LdapOptions::default();
     let context = LoginContext { settings, ldap_options: &ldap_options, now: environment.clock.now() };
     let identity = login(Some(Method::Token), &credentials, &context, user_db, None, notes)?;
-    Ok(RoleLoginOutcome { identity, max_seconds: None })
+    let sync_setting = Some("auth.jwts.sync-user-on-login".to_owned());
+    Ok(LoginGrant { identity, max_seconds: None, sync_setting })
 }
 
 fn open_user_db(settings: &Settings, environment: &LoginEnvironment<'_>) -> Result<UserDb, LoginError> {
@@ -202,18 +204,17 @@ fn open_user_db(settings: &Settings, environment: &LoginEnvironment<'_>) -> Resu
 }
 
 fn save_session<U: LoginUi>(
-    identity: Identity,
-    max_seconds: Option<i64>,
+    login: LoginGrant,
     settings: &Settings,
     user_db: &UserDb,
     target: &SessionTarget,
     environment: &LoginEnvironment<'_>,
     ui: &mut U,
 ) -> Result<Session, U::Error> {
-    let row = user_db.find(&identity.user.username).map_err(LoginError::from)?;
+    let row = user_db.find(&login.identity.user.username).map_err(LoginError::from)?;
     let mut notes = Notes::new();
     let now = environment.clock.now();
-    let session = start(target.key().clone(), identity, row, max_seconds, settings, now, &mut notes)
+    let session = start(target.key().clone(), login, row, settings, now, &mut notes)
         .and_then(|session| target.save(&session, environment, &mut notes).map(|()| session));
     ui.notes(notes);
     Ok(session?)

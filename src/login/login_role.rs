@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use super::error::LoginError;
 use super::identity::{Identity, Method};
+use super::start::LoginGrant;
 use crate::config::Settings;
 use crate::http::HttpOptions;
 use crate::key::KeyStrength;
 use crate::oidc::jwks_cache::Cache;
-use crate::policy::{CheckState, Verbosity};
+use crate::policy::Verbosity;
 use crate::user::{AuthSource, User};
 use crate::user_db::UserDb;
 use crate::util::diagnostic::Diagnostic as _;
@@ -38,17 +39,9 @@ pub(super) struct RoleLogin<'run> {
     pub(super) clock: Clock,
 }
 
-/// The result of a login with a role.
-#[derive(Debug)]
-pub(super) struct RoleLoginOutcome {
-    /// The user: the row of the user table if there is one. A login never adds or changes it.
-    pub(super) identity: Identity,
-    /// The maximum lifetime of the session in seconds, if the role limits it.
-    pub(super) max_seconds: Option<i64>,
-}
-
 impl RoleLogin<'_> {
-    /// Logs in the user that the role selects for this token.
+    /// Logs in the user that the role selects for this token: the row of the user table if there is one. The login
+    /// never adds or changes a row.
     ///
     /// # Errors
     /// [`LoginError::TokenRejected`] with the first failed check, [`LoginError::LoginRole`] for the role and its
@@ -58,7 +51,7 @@ impl RoleLogin<'_> {
         token: &SecretText,
         store: &UserDb,
         notes: &mut Notes,
-    ) -> Result<RoleLoginOutcome, LoginError> {
+    ) -> Result<LoginGrant, LoginError> {
         let settings = self.settings;
         if settings.jwt_roles.is_none() {
             return Err(settings.missing("auth.jwt-roles").into());
@@ -87,12 +80,7 @@ impl RoleLogin<'_> {
             (Err(error), _) => return Err(rejected(error.to_string(), error.hint())),
             (Ok(_), None) => return Err(rejected("the login role does not accept it".to_owned(), None)),
         };
-        for finding in result.verdict.findings() {
-            if let (USER_CLAIM, CheckState::Warn, Some(hint)) = (finding.check, finding.state, &finding.hint)
-            {
-                notes.warn_with(USER_CLAIM, finding.reason.clone(), hint.clone());
-            }
-        }
+        super::token::warn_of_username(USER_CLAIM, &result.verdict, notes);
         let user = store.find(&login.username)?.unwrap_or_else(|| User {
             username: login.username,
             name: None,
@@ -101,9 +89,10 @@ impl RoleLogin<'_> {
             email: None,
             source: AuthSource::Token,
         });
-        Ok(RoleLoginOutcome {
+        Ok(LoginGrant {
             identity: Identity { user, method: Method::Token },
             max_seconds: login.session_seconds,
+            sync_setting: None,
         })
     }
 }

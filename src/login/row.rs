@@ -1,7 +1,10 @@
 //! Changes of the user table by a token or OpenID login.
 
-use crate::user::{Role, User};
+use crate::history::DisabledUsers;
+use crate::user::{Role, User, command_word};
 use crate::user_db::{UserDb, UserDbError};
+use crate::util::note::Notes;
+use crate::util::quote::quote;
 
 /// What a login may change in the user table.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,8 @@ pub(super) enum RowChange {
         row: Box<User>,
         /// Whether the row was changed.
         is_changed: bool,
+        /// Whether the user was disabled and has roles again.
+        is_enabled: bool,
     },
     /// The login may not update the row.
     Known(Box<User>),
@@ -48,6 +53,7 @@ pub(super) fn apply(
         Some(row) if !may_update(&row) => return Ok(RowChange::Known(Box::new(row))),
         _ => {}
     }
+    let database = store.path().to_owned();
     let mut transaction = store.transaction()?;
     match transaction.record(&login.username)?.map(|record| record.user) {
         None if !permissions.may_add => Ok(RowChange::Unknown),
@@ -60,13 +66,28 @@ pub(super) fn apply(
         Some(row) => {
             let after = updated(&row, login, permissions.preserved_roles);
             let is_changed = after != row;
+            let is_enabled = !after.roles.is_empty()
+                && DisabledUsers::restored_roles(&database, &row.username, &row.roles).is_some();
             if is_changed {
                 transaction.update(&after)?;
                 transaction.commit()?;
             }
-            Ok(RowChange::Updated { row: Box::new(after), is_changed })
+            Ok(RowChange::Updated { row: Box::new(after), is_changed, is_enabled })
         }
     }
+}
+
+/// Warns that a login gave roles to a disabled user, as the same login at the server does. `issuer` is what
+/// decides about the account.
+pub(super) fn warn_of_enabled(username: &str, issuer: &str, notes: &mut Notes) {
+    notes.warn_with(
+        "user-disabled",
+        format!(
+            "{} was disabled and has roles again: this login sets them, as at the server",
+            quote(username)
+        ),
+        format!("lock the account at the {issuer}, then: cc-user disable {}", command_word(username)),
+    );
 }
 
 /// Returns the row after the login: name and roles of the login, and the projects as on the server.

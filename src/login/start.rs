@@ -6,6 +6,7 @@ use super::session::Session;
 use super::session_error::add_command;
 use super::session_key::SessionKey;
 use crate::config::{Settings, Variable};
+use crate::history::DisabledUsers;
 use crate::policy::Endpoint;
 use crate::policy::remedy::{Remedy, describe_endpoints};
 use crate::token;
@@ -16,27 +17,42 @@ use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// Creates a session with the configured lifetime, or with `max_seconds` if that is less. `row` is
-/// the row of the user table after the login.
+/// The result of a login method.
+#[derive(Debug)]
+pub(super) struct LoginGrant {
+    /// The user.
+    pub(super) identity: Identity,
+    /// The maximum lifetime of the session in seconds, if the login role limits it.
+    pub(super) max_seconds: Option<i64>,
+    /// The setting with which such a login adds an unknown user, if there is one.
+    pub(super) sync_setting: Option<String>,
+}
+
+/// Creates a session with the configured lifetime, or with that of the login if it is less. `row` is the row of the
+/// user table after the login.
 ///
 /// # Errors
 /// [`LoginError::Config`] for an invalid private key, and the errors of [`Session::start`].
 pub(super) fn start(
     key: SessionKey,
-    identity: Identity,
+    login: LoginGrant,
     row: Option<User>,
-    max_seconds: Option<i64>,
     settings: &Settings,
     now: Timestamp,
     notes: &mut Notes,
 ) -> Result<Session, LoginError> {
+    let LoginGrant { identity, max_seconds, sync_setting } = login;
     let signing_key = match (&row, settings.secret(Variable::JwtPrivateKey)) {
         (None, _) => {
             let name = &identity.user.username;
+            let add = add_command(&identity.user);
             notes.warn_with(
                 "user-not-in-table",
                 format!("{} is not in the user table: the session has no token", quote(name)),
-                format!("set sync-user-on-login in config.json, or: {}", add_command(&identity.user)),
+                sync_setting.map_or_else(
+                    || format!("{add}; then log in again"),
+                    |setting| format!("set {setting} to true, or: {add}; then log in again"),
+                ),
             );
             None
         }
@@ -52,7 +68,10 @@ pub(super) fn start(
     };
     if let Some(row) = &row {
         compare_roles(&identity.user, row, notes);
-        warn_about_roles(row, notes);
+        let database = settings.database().ok();
+        let restored =
+            database.and_then(|path| DisabledUsers::restored_roles(path, &row.username, &row.roles));
+        warn_about_roles(row, restored.as_deref(), notes);
     }
     let max = max_seconds.map(GoDuration::from_seconds);
     let lifetime = match (settings.session_max_age.value, max) {
@@ -79,7 +98,18 @@ fn compare_roles(login: &User, row: &User, notes: &mut Notes) {
 }
 
 /// Warns about roles for which a session at the server has no effect.
-fn warn_about_roles(user: &User, notes: &mut Notes) {
+fn warn_about_roles(user: &User, restored_roles: Option<&[String]>, notes: &mut Notes) {
+    if let Some(restored) = restored_roles {
+        notes.warn_with(
+            "user-disabled",
+            format!(
+                "{} is disabled: a session at the server has no effect (401 on every page)",
+                quote(&user.username)
+            ),
+            Remedy::of_disabled(Endpoint::JwtLogin, restored).command(&user.username),
+        );
+        return;
+    }
     let effect = if user.roles.is_empty() {
         "has no roles: a session at the server has no effect (401 on every page)"
     } else if user.roles.iter().all(|role| role.parse::<Role>().is_err()) {

@@ -7,10 +7,11 @@ use super::error::LoginError;
 use super::identity::{Identity, Method};
 use super::row::{self, RowChange, RowPermissions};
 use crate::config::{ServerKeys, Settings};
+use crate::history::DisabledUsers;
 use crate::key::{KeyStrength, VerifyingKey};
 use crate::policy::Verbosity;
 use crate::policy::server_access::{evaluate, rejected_by_server_state, session_roles};
-use crate::policy::{Account, Endpoint, ServerRules, Signer, Verdict};
+use crate::policy::{Account, CheckState, Endpoint, ServerRules, Signer, Verdict};
 use crate::token::{Claims, Unverified, Verified, verify};
 use crate::user::{AuthSource, User, Username};
 use crate::user_db::UserDb;
@@ -51,11 +52,15 @@ pub fn login(
     let signer = keys.get(verified.key()).map_or(Signer::Own, |(signer, _)| *signer);
     let subject = verified.claims().subject().unwrap_or_default().to_owned();
     let known = if subject.is_empty() { None } else { store.find(&subject)? };
-    let account = known.as_ref().map_or(Account::Missing, Account::Known);
+    let restored = known
+        .as_ref()
+        .and_then(|user| DisabledUsers::restored_roles(store.path(), &user.username, &user.roles));
+    let account = known.as_ref().map_or(Account::Missing, |user| Account::of(user, restored.as_deref()));
     let verdict = evaluate(Some(endpoint), &verified, signer, &rules, account, now, Verbosity::All);
     if let Some(reason) = first_failure(&verdict) {
         return Err(reason);
     }
+    warn_of_username("subject", &verdict, notes);
     let user = if rules.validate_user {
         known.ok_or_else(|| rejected(format!("{} is not in the user table", quote(&subject)), None))?
     } else {
@@ -99,6 +104,15 @@ pub(super) fn first_failure(verdict: &Verdict) -> Option<LoginError> {
         ),
         hint: failure.and_then(|finding| finding.hint.clone()),
     })
+}
+
+/// Warns of the claim with the username as the check of the claim does.
+pub(super) fn warn_of_username(check: &'static str, verdict: &Verdict, notes: &mut Notes) {
+    for finding in verdict.findings().iter().filter(|finding| finding.check == check) {
+        if let (CheckState::Warn, Some(hint)) = (finding.state, &finding.hint) {
+            notes.warn_with(check, finding.reason.clone(), hint.clone());
+        }
+    }
 }
 
 fn server_rules(settings: &Settings) -> ServerRules {
@@ -170,7 +184,12 @@ fn update_user_db(
                 notes.note(format!("added {name} with the data of the token"));
                 user
             }
-            RowChange::Updated { row, .. } => *row,
+            RowChange::Updated { row, is_enabled, .. } => {
+                if is_enabled {
+                    row::warn_of_enabled(&row.username, "issuer", notes);
+                }
+                *row
+            }
             RowChange::Known(row) => {
                 if row.source != user.source && updates {
                     notes.note(format!(

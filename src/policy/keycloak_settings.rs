@@ -28,6 +28,9 @@ pub const SERVICE_ACCOUNT: &str = "Service account roles";
 /// The switch for the token exchange of RFC 8693, in the settings of a client.
 pub const TOKEN_EXCHANGE: &str = "Standard Token Exchange";
 
+/// The algorithm of the signature of assertions, in the credentials of a client.
+pub const CLIENT_ASSERTION_SIGNATURE: &str = "Signature algorithm";
+
 /// The switch that rejects authorization requests in a URL, in the settings of a client.
 pub const PUSHED_AUTHORIZATION: &str = "Pushed authorization request required";
 
@@ -47,7 +50,7 @@ pub const ADD_TO_LIGHTWEIGHT_ACCESS_TOKEN: &str = "Add to lightweight access tok
 pub const MULTIVALUED: &str = "Multivalued";
 
 /// All names.
-pub const ALL: [&str; 15] = [
+pub const ALL: [&str; 16] = [
     ID_TOKEN_SIGNATURE,
     ID_TOKEN_ENCRYPTION,
     USERINFO_SIGNATURE,
@@ -57,6 +60,7 @@ pub const ALL: [&str; 15] = [
     STANDARD_FLOW,
     SERVICE_ACCOUNT,
     TOKEN_EXCHANGE,
+    CLIENT_ASSERTION_SIGNATURE,
     PUSHED_AUTHORIZATION,
     REQUIRE_PKCE,
     ADD_TO_ID_TOKEN,

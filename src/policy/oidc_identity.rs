@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::keycloak_settings::{ADD_TO_ID_TOKEN, MULTIVALUED};
 use crate::token::Claims;
-use crate::user::{Role, Username, UsernameError};
+use crate::user::{Role, Username, UsernameClaim, UsernameError};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::json::kind;
 use crate::util::kind::Kind;
@@ -88,7 +88,12 @@ pub fn identify(
     };
     let username = match (username, claim("preferred_username")) {
         (Some(found), _) => found.to_owned(),
-        (None, Some(Value::String(found))) => found.clone(),
+        (None, Some(Value::String(found))) => {
+            if let Some((warning, hint)) = UsernameClaim::PreferredUsername.provider_id_warning(found) {
+                notes.warn_with("user-claim", warning, hint);
+            }
+            found.clone()
+        }
         (None, Some(other)) => return Err(OidcIdentityError::NotText(kind(other))),
         (None, None) => return Err(OidcIdentityError::NoUsername),
     };

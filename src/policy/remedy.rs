@@ -18,6 +18,8 @@ pub enum Remedy {
     RemoveRoles(Vec<String>),
     /// Use another user with the role `api` alone; this user would lose the other roles.
     SeparateUser,
+    /// Enable the user, and then make this change if the endpoint rejects the roles before.
+    Enable(Option<Box<Self>>),
 }
 
 impl Remedy {
@@ -52,6 +54,19 @@ impl Remedy {
         Self::SeparateUser
     }
 
+    /// Returns the smallest change for a disabled user, whose roles would be these after 'cc-user enable'.
+    #[must_use]
+    pub fn of_disabled(endpoint: Endpoint, restored_roles: &[String]) -> Self {
+        let roles: Vec<&str> = restored_roles.iter().map(String::as_str).collect();
+        if endpoint.accepts_roles(&roles) {
+            return Self::Enable(None);
+        }
+        match Self::of(endpoint, &roles) {
+            Self::SeparateUser => Self::SeparateUser,
+            change => Self::Enable(Some(Box::new(change))),
+        }
+    }
+
     /// Returns the command that makes the change for this user.
     #[must_use]
     pub fn command(&self, username: &str) -> String {
@@ -73,13 +88,15 @@ impl Remedy {
                 let other = shell_word(&other);
                 format!("cc-user add {other} --role api --no-password && cc-jwt issue {other}")
             }
+            Self::Enable(None) => format!("cc-user enable {user}"),
+            Self::Enable(Some(change)) => format!("cc-user enable {user} && {}", change.command(username)),
         }
     }
 
     /// Returns whether the user needs a new token after the change, if the roles in the token count.
     #[must_use]
     pub const fn needs_new_token(&self) -> bool {
-        matches!(self, Self::AddRoles(_) | Self::RemoveRoles(_))
+        matches!(self, Self::AddRoles(_) | Self::RemoveRoles(_) | Self::Enable(_))
     }
 
     /// Returns a hint with the command; with `validate_user` off it adds the need for a new token.
@@ -178,6 +195,7 @@ mod tests {
             Remedy::AddRoles(vec![Role::Api]),
             Remedy::RemoveRoles(vec!["wizard".to_owned()]),
             Remedy::SeparateUser,
+            Remedy::Enable(Some(Box::new(Remedy::AddRoles(vec![Role::Api])))),
         ];
         for remedy in remedies {
             assert!(!remedy.command(id).contains("7457a640"), "{remedy:?}");
@@ -203,12 +221,30 @@ mod tests {
                         once.into_iter().filter(keep).collect()
                     }
                     Remedy::SeparateUser => vec!["api"],
+                    Remedy::Enable(_) => panic!("{endpoint} {roles:?}"),
                 };
                 assert!(endpoint.accepts_roles(&after), "{endpoint} {roles:?} -> {after:?}");
                 changed += 1;
             }
         }
         assert!(changed > 500, "{changed}");
+    }
+
+    #[test]
+    fn remedy_for_a_disabled_user_enables_the_user_and_then_changes_the_restored_roles() {
+        let command = |endpoint, roles: &[&str]| {
+            let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
+            Remedy::of_disabled(endpoint, &roles).hint("a b", true)
+        };
+        assert_eq!(command(Endpoint::UserApi, &["user", "api"]), "cc-user enable 'a b'");
+        assert_eq!(
+            command(Endpoint::UserApi, &["user"]),
+            "cc-user enable 'a b' && cc-user role add 'a b' api"
+        );
+        let separate = command(Endpoint::Api, &["user"]);
+        assert_eq!(separate, "cc-user add 'a b-api' --role api --no-password && cc-jwt issue 'a b-api'");
+        let new_token = Remedy::of_disabled(Endpoint::JwtLogin, &["user".to_owned()]).hint("anna", false);
+        assert_eq!(new_token, "cc-user enable anna; then issue a new token");
     }
 
     #[test]

@@ -117,6 +117,14 @@ impl Signer {
     }
 }
 
+impl<'a> Account<'a> {
+    /// Creates the account of a record, with the roles that 'cc-user enable' restores to a disabled user.
+    #[must_use]
+    pub fn of(user: &'a User, restored_roles: Option<&'a [String]>) -> Self {
+        restored_roles.map_or(Self::Known(user), |roles| Self::Disabled(user, roles))
+    }
+}
+
 /// The row of the token's subject in the user table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account<'a> {
@@ -128,4 +136,6 @@ pub enum Account<'a> {
     Invalid(&'a str),
     /// The user's record.
     Known(&'a User),
+    /// The record of a disabled user, who has no roles, and the roles that 'cc-user enable' restores.
+    Disabled(&'a User, &'a [String]),
 }

@@ -7,7 +7,7 @@ use super::remedy::{Remedy, describe_endpoints, distinct_roles};
 use super::rules::{Account, ServerRules};
 use super::verdict::Verdict;
 use crate::token::Claims;
-use crate::user::{AuthSource, Role, User, command_word};
+use crate::user::{AuthSource, Role, User, UsernameClaim, command_word};
 use crate::util::quote::quote;
 
 /// The input of the checks of the subject.
@@ -44,7 +44,10 @@ impl<'a> Subject<'a> {
                 return None;
             }
         };
-        verdict.pass(CHECK, || quote(name));
+        match UsernameClaim::Subject.provider_id_warning(name) {
+            Some((warning, hint)) => verdict.warn(CHECK, warning, Some(hint.to_owned())),
+            None => verdict.pass(CHECK, || quote(name)),
+        }
         let roles = self.counted_roles(verdict, name, claims)?;
         role_warnings(verdict, &roles);
         self.roles(verdict, name, &roles);
@@ -68,8 +71,12 @@ impl<'a> Subject<'a> {
             return Some(own);
         }
         match self.account {
-            Account::Known(user) => {
-                verdict.pass(CHECK, "in the user table, whose roles count (validate-user is on)");
+            Account::Known(user) | Account::Disabled(user, _) => {
+                let what = "in the user table, whose roles count (validate-user is on)";
+                match self.account {
+                    Account::Disabled(..) => verdict.warn(CHECK, || format!("disabled; {what}"), None),
+                    _ => verdict.pass(CHECK, what),
+                }
                 let table: Vec<&str> = user.roles.iter().map(String::as_str).collect();
                 if claims.get("roles").is_some() && own != table {
                     verdict.warn(
@@ -109,6 +116,12 @@ impl<'a> Subject<'a> {
         const CHECK: &str = "user";
         match self.account {
             Account::Known(user) => self.differing_account(verdict, user, own),
+            Account::Disabled(user, _) if self.is_overwritten(user) => {
+                self.differing_account(verdict, user, own)
+            }
+            Account::Disabled(..) => {
+                verdict.warn(CHECK, "disabled in the user table, but the roles of the token count", None);
+            }
             Account::Missing if self.is_login() => {
                 let what = if self.rules.adds_users {
                     "not in the user table: the login adds the user"
@@ -139,9 +152,14 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Whether the login overwrites the row of a user of another auth source.
+    fn is_overwritten(&self, user: &User) -> bool {
+        self.is_login() && self.rules.updates_users && user.source != AuthSource::Token
+    }
+
     fn differing_account(&self, verdict: &mut Verdict, user: &User, own: &[&str]) {
         const CHECK: &str = "user";
-        if self.is_login() && self.rules.updates_users && user.source != AuthSource::Token {
+        if self.is_overwritten(user) {
             let source = user.source;
             verdict.warn(
                 CHECK,
@@ -180,7 +198,11 @@ impl<'a> Subject<'a> {
             return verdict
                 .pass(CHECK, || format!("{} (expected {})", listed(roles), endpoint.accepted_roles()));
         }
-        let hint = Remedy::of(endpoint, roles).hint(name, self.rules.validate_user);
+        let remedy = match self.account {
+            Account::Disabled(_, restored) => Remedy::of_disabled(endpoint, restored),
+            _ => Remedy::of(endpoint, roles),
+        };
+        let hint = remedy.hint(name, self.rules.validate_user);
         if endpoint.is_login() {
             return verdict.fail(
                 CHECK,
@@ -205,7 +227,15 @@ impl<'a> Subject<'a> {
             if roles.contains(&role.name()) {
                 verdict.pass(CHECK, role.name());
             } else {
-                let hint = Remedy::AddRoles(vec![*role]).hint(name, self.rules.validate_user);
+                let addition = Remedy::AddRoles(vec![*role]);
+                let remedy = match self.account {
+                    Account::Disabled(_, restored) if restored.iter().any(|one| one == role.name()) => {
+                        Remedy::Enable(None)
+                    }
+                    Account::Disabled(..) => Remedy::Enable(Some(Box::new(addition))),
+                    _ => addition,
+                };
+                let hint = remedy.hint(name, self.rules.validate_user);
                 verdict.fail(CHECK, format!("{role} is not among the roles ({})", listed(roles)), Some(hint));
             }
         }

@@ -15,6 +15,7 @@ use super::walk::{FileFindings, SourceFile};
 use crate::key::{PublicKey, published};
 use crate::policy::Signer;
 use crate::token::{Inspection, NumericDate, inspect};
+use crate::user::UsernameClaim;
 use crate::util::duration::GoDuration;
 use crate::util::note::Warning;
 use crate::util::redact::{MASK, redact_member};
@@ -218,7 +219,10 @@ impl<'a> Evaluation<'a> {
             add("role-too-wide", message);
         }
         if facts.result.as_ref().is_some_and(|result| result.is_user_missing) {
-            add("user-not-in-table", "its user is not in the user table".to_owned());
+            let name = facts.subject.as_deref().unwrap_or_default();
+            let reason = UsernameClaim::Subject.provider_id_warning(name);
+            let reason = reason.map_or_else(String::new, |(reason, _)| format!(": {reason}"));
+            add("user-not-in-table", format!("its user is not in the user table{reason}"));
         }
         if facts.is_compromised {
             add("key-compromised", "the key that signed it is public knowledge".to_owned());

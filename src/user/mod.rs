@@ -13,7 +13,7 @@ pub mod rights;
 pub mod role;
 
 pub use account::{AccountDraft, AccountError, EmailAddress, FullName, ProjectName, UserTextError};
-pub use name::{Username, UsernameError, command_word, is_provider_id, normalized};
+pub use name::{Username, UsernameClaim, UsernameError, command_word, is_provider_id, normalized};
 pub use password::{PasswordError, PasswordHash};
 pub use pattern::UsernamePattern;
 pub use rights::{GivenRights, RightsSource};

@@ -62,6 +62,40 @@ pub fn command_word(name: &str) -> Cow<'_, str> {
     if name.is_empty() || is_provider_id(name) { "NAME".into() } else { shell_word(name).into() }
 }
 
+/// The claim of a token that is the username.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsernameClaim<'a> {
+    /// `sub` of a token for the server.
+    Subject,
+    /// The claim that `user_claim` of a login role selects.
+    OfRole(&'a str),
+    /// `preferred_username` of an OpenID login without a login role.
+    PreferredUsername,
+}
+
+impl UsernameClaim<'_> {
+    /// Returns the warning and its hint if the claim has the ID of a user at a provider; `None` for other names.
+    #[must_use]
+    pub fn provider_id_warning(self, name: &str) -> Option<(String, &'static str)> {
+        if !is_provider_id(name) {
+            return None;
+        }
+        let (claim, hint) = match self {
+            Self::Subject => ("sub", "put the username into the claim 'sub' at the issuer"),
+            Self::OfRole(claim) => {
+                let hint =
+                    "set user_claim of the role to the claim with the username, such as preferred_username";
+                (claim, hint)
+            }
+            Self::PreferredUsername => {
+                let hint = "use a login role (--role) whose user_claim is the claim with the username, such as email";
+                ("preferred_username", hint)
+            }
+        };
+        Some((format!("{} is {}, an ID at the provider and not a username", quote(claim), quote(name)), hint))
+    }
+}
+
 /// Returns whether a text is a UUID (RFC 9562 4), which is an ID of a user at a provider and not a username.
 #[must_use]
 pub fn is_provider_id(name: &str) -> bool {

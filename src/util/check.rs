@@ -215,7 +215,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("unused-field", "a field of a login role has no effect"),
     ("url-without-tls", "a program sends its token without TLS"),
     ("user", "the user of a token"),
-    ("user-claim", "the username that a login role selects"),
+    ("user-claim", "the claim with the username of a login"),
     ("user-disabled", "a user is disabled"),
     ("user-not-in-table", "a user is not in the user table"),
     ("user-renamed", "the provider gave the user another username"),

@@ -114,6 +114,7 @@ kinds! {
     GroupMapInvalid: "group-map-invalid", Config, "the section group-map of the configuration is invalid";
     HashMalformed: "hash-malformed", Data, "a password hash is malformed";
     HashTooCostly: "hash-too-costly", Data, "the cost of a password hash is over the limit";
+    HeaderMalformed: "header-malformed", Config, "a value contains a character that a request cannot have in a header";
     HistoryStateMalformed: "history-state-malformed", Data, "a file of the state beside the journal is malformed";
     HostNotFound: "host-not-found", Unavailable, "a host name has no address";
     IdTokenRejected: "id-token-rejected", Negative, "the ID token is not valid";

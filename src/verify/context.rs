@@ -8,6 +8,7 @@ use super::error::VerifyError;
 use super::key_ring::{GivenKeys, KeyRing, OwnedToken};
 use super::scope_requirement::ScopeRequirement;
 use crate::config::{ServerEffect, ServerKeys, Settings};
+use crate::history::DisabledUsers;
 use crate::policy::server_access::{self, Account, ServerRules};
 use crate::policy::{AllowedAddresses, Endpoint, ServerNote, ServerState, Signer, Verbosity, Verdict};
 use crate::token::TokenError;
@@ -173,7 +174,11 @@ pub(super) enum SubjectRow {
     NotQueried,
     Missing,
     Invalid(String),
-    Found(User),
+    Found {
+        user: User,
+        /// The roles that 'cc-user enable' restores, if the user is disabled.
+        restored_roles: Option<Vec<String>>,
+    },
 }
 
 impl SubjectRow {
@@ -197,7 +202,10 @@ impl SubjectRow {
         }
         log::info!("looking up the user in {}", quote_path(path));
         match UserDb::open(path, OpenMode::Read).and_then(|db| db.find(subject)) {
-            Ok(Some(user)) => Ok(Self::Found(user)),
+            Ok(Some(user)) => {
+                let restored_roles = DisabledUsers::restored_roles(path, &user.username, &user.roles);
+                Ok(Self::Found { user, restored_roles })
+            }
             Ok(None) => Ok(Self::Missing),
             Err(error @ UserDbError::InvalidRow { .. }) => Ok(Self::Invalid(error.to_string())),
             Err(error) if decides => Err(error.into()),
@@ -211,10 +219,11 @@ impl SubjectRow {
         }
     }
 
-    /// Returns the row of a subject in an open user table.
+    /// Returns the row of a subject in an open user table, for one of many tokens: their results have no hints, so
+    /// the files of disabled users are not read.
     pub(super) fn of(db: &UserDb, subject: &str) -> Self {
         match db.find(subject) {
-            Ok(Some(user)) => Self::Found(user),
+            Ok(Some(user)) => Self::Found { user, restored_roles: None },
             Ok(None) => Self::Missing,
             Err(error) => Self::Invalid(error.to_string()),
         }
@@ -225,7 +234,7 @@ impl SubjectRow {
             Self::NotQueried => Account::NotQueried,
             Self::Missing => Account::Missing,
             Self::Invalid(reason) => Account::Invalid(reason),
-            Self::Found(user) => Account::Known(user),
+            Self::Found { user, restored_roles } => Account::of(user, restored_roles.as_deref()),
         }
     }
 }

@@ -121,6 +121,43 @@ fn github_endpoint_that_fails_for_a_moment_is_asked_again() {
     let run = directory.sh(&login).ended(69);
     assert!(run.stderr.contains("answered with status 503"), "{}", run.stderr);
     assert_eq!(github.seen().len() - before, 3);
+    // A limit of requests is no rejection of the job.
+    github.fail_next_with(429, 1);
+    directory.sh(&login).ended(0);
+    github.fail_next_with(429, 9);
+    let before = github.seen().len();
+    let run = directory.sh(&login).ended(69);
+    assert!(run.stderr.contains("answered with status 429"), "{}", run.stderr);
+    assert_eq!(github.seen().len() - before, 3);
+}
+
+#[test]
+fn github_bearer_token_that_no_header_can_have_is_named_and_not_printed() {
+    let github = CiProvider::github();
+    let directory = server(&github, &github_role());
+    for bearer in ["s3cret\nX-Other: y", "s3cret ", "s3cr\u{e9}t", "s3cret\r"] {
+        let job = github.github_job().replace(BEARER, bearer);
+        let run = directory.sh(&format!("{job} cc-login --identity github:{AUDIENCE} --role ci")).ended(78);
+        let message = "ACTIONS_ID_TOKEN_REQUEST_TOKEN: expected a token without blanks and line breaks";
+        assert!(run.stderr.contains(message) && !run.stderr.contains("s3cr"), "{bearer:?}: {}", run.stderr);
+    }
+    assert!(github.seen().is_empty());
+}
+
+#[test]
+fn job_of_an_unknown_user_gets_the_command_that_adds_the_user_and_no_setting() {
+    let github = CiProvider::github();
+    let directory = server(&github, &github_role());
+    directory.sh("cc-user del -q site/benchmarks").ended(0);
+    let login = format!("{} cc-login --identity github:{AUDIENCE} --role ci", github.github_job());
+    let run = directory.sh(&login).ended(0);
+    let hint = "hint: cc-user add site/benchmarks --role user --no-password; then log in again";
+    assert!(run.stderr.contains(hint) && !run.stderr.contains("sync-user-on-login"), "{}", run.stderr);
+    directory
+        .sh(&format!(
+            "cc-user add site/benchmarks -q --role user --no-password; {login} -q && cc-login token -q"
+        ))
+        .ended(0);
 }
 
 fn gitlab_role() -> Value {

@@ -64,8 +64,9 @@ struct State {
     claims: Value,
     /// Whether discovery and keys require the bearer token, as at a Kubernetes API server.
     is_private: bool,
-    /// How many of the next requests for a token fail with status 503.
+    /// How many of the next requests for a token fail, and with which status.
     failures: AtomicUsize,
+    status: AtomicUsize,
     /// How long ago the tokens were issued, in seconds.
     age: AtomicI64,
 }
@@ -95,6 +96,7 @@ impl CiProvider {
             claims,
             is_private,
             failures: AtomicUsize::new(0),
+            status: AtomicUsize::new(503),
             age: AtomicI64::new(0),
         });
         let answers = Arc::clone(&state);
@@ -123,6 +125,11 @@ impl CiProvider {
 
     pub fn token(&self, audience: &str) -> String {
         self.state.token(&self.issuer(), audience)
+    }
+
+    pub fn fail_next_with(&self, status: usize, count: usize) {
+        self.state.status.store(status, Ordering::SeqCst);
+        self.fail_next(count);
     }
 
     pub fn fail_next(&self, count: usize) {
@@ -199,7 +206,8 @@ impl State {
         };
         if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
         {
-            return Reply::status(503, "text/html", "<html>Service Unavailable</html>");
+            let status = u16::try_from(self.status.load(Ordering::SeqCst)).unwrap();
+            return Reply::status(status, "text/html", "<html>Service Unavailable</html>");
         }
         if !is_bearer {
             return refused(401, "The token of the job has expired");

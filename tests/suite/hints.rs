@@ -71,6 +71,14 @@ const NEW: &[(&str, &str)] = &[("NAME --role ROLE[,ROLE]", "mia --role user --no
 const GHOST: &str = "gen-keypair -q --algorithm hs512 --write
     sed -i 's/\"validate-user\": true/\"validate-user\": false/' config.json
     cc-jwt issue ghost -q --no-db --roles user --algorithm hs512 > t";
+const GHOST_DISABLED: &str =
+    "gen-keypair -q --algorithm hs512 --write; cc-user add -q ghost --role user --no-password
+    cc-jwt issue ghost -q --algorithm hs512 > t; cc-user disable -q ghost
+    sed -i 's/\"validate-user\": true/\"validate-user\": false/' config.json";
+const GHOST_ENABLED: &str = "gen-keypair -q --algorithm hs512 --write
+    sed -i 's/\"validate-user\": true/\"sync-user-on-login\": true, \"update-user-on-login\": true/' config.json
+    cc-jwt issue ghost -q --no-db --roles user --algorithm hs512 > t
+    cc-login -q --method token --token-file t; cc-user disable -q ghost";
 const GHOST_LOGIN: &str = "cc-login --method token --token-file t";
 
 /// A row of the user table that another program damaged.
@@ -199,6 +207,16 @@ fn tokens() -> Vec<Situation> {
             "cc-user role remove fritz api -q",
             "cc-jwt verify --token-file token.txt --endpoint user-api",
             "cc-user role add fritz api",
+        ),
+        case(
+            "cc-user disable -q fritz",
+            "cc-jwt verify --token-file token.txt --endpoint user-api",
+            "cc-user enable fritz",
+        ),
+        case(
+            "cc-user role remove -q fritz api; cc-user disable -q fritz",
+            "cc-jwt verify --token-file token.txt --endpoint user-api",
+            "cc-user enable fritz && cc-user role add fritz api",
         ),
         case(
             "cc-user role add -q fritz support; cc-user role remove -q fritz user",
@@ -419,8 +437,19 @@ fn sessions() -> Vec<Situation> {
         case(
             GHOST,
             GHOST_LOGIN,
-            "set sync-user-on-login in config.json, or: cc-user add ghost --role user --no-password",
+            "set auth.jwts.sync-user-on-login to true, or: cc-user add ghost --role user --no-password; then log in again",
         ),
+        case(
+            GHOST_DISABLED,
+            GHOST_LOGIN,
+            "cc-user enable ghost",
+        ),
+        case(
+            GHOST_ENABLED,
+            GHOST_LOGIN,
+            "lock the account at the issuer, then: cc-user disable ghost",
+        )
+        .then("cc-user list --disabled -q | grep -q ghost"),
         case(
             GHOST_IN,
             "cc-login token",

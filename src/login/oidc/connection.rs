@@ -14,7 +14,7 @@ use crate::login::error::LoginError;
 use crate::login::session::{RefreshGrant, Session};
 use crate::login::session_key::SessionKey;
 use crate::login::session_token::SessionToken;
-use crate::login::start::start;
+use crate::login::start::{LoginGrant, start};
 use crate::oidc::discovery::Discovery;
 use crate::oidc::jwks_cache::{self, Cache};
 use crate::oidc::oauth::{Provider, TokenResponse};
@@ -135,8 +135,9 @@ impl ProviderConnection<'_> {
             None => None,
         };
         let max_seconds = subject.login.as_ref().and_then(|login| login.session_seconds);
-        let mut session =
-            start(self.key.clone(), identity, row, max_seconds, self.settings, self.clock.now(), notes)?;
+        let sync_setting = Some(format!("{}.sync-user-on-login", config.key));
+        let login = LoginGrant { identity, max_seconds, sync_setting };
+        let mut session = start(self.key.clone(), login, row, self.settings, self.clock.now(), notes)?;
         session.refresh = subject.refresh_token.map(|token| RefreshGrant {
             provider: config.entry.clone(),
             issuer: Some(config.issuer.clone()),

@@ -59,7 +59,10 @@ pub fn update_user_db(
             notes.note(format!("added {name} with the data of the provider"));
             user
         }
-        RowChange::Updated { row, is_changed } => {
+        RowChange::Updated { row, is_changed, is_enabled } => {
+            if is_enabled {
+                row::warn_of_enabled(&row.username, "provider", notes);
+            }
             if is_changed {
                 notes.note(format!("updated {name} with the data of the provider"));
             }

@@ -7,8 +7,8 @@ use super::registration::{ClientAuth, ClientSettings};
 use crate::http::{HttpError, Response};
 use crate::oidc::discovery::DiscoveryError;
 use crate::policy::keycloak_settings::{
-    LIGHTWEIGHT_ACCESS_TOKEN, LIGHTWEIGHT_USERINFO, PUSHED_AUTHORIZATION, SERVICE_ACCOUNT, STANDARD_FLOW,
-    TOKEN_EXCHANGE as KEYCLOAK_TOKEN_EXCHANGE,
+    CLIENT_ASSERTION_SIGNATURE, LIGHTWEIGHT_ACCESS_TOKEN, LIGHTWEIGHT_USERINFO, PUSHED_AUTHORIZATION,
+    SERVICE_ACCOUNT, STANDARD_FLOW, TOKEN_EXCHANGE as KEYCLOAK_TOKEN_EXCHANGE,
 };
 use crate::util::diagnostic::diagnostics;
 use crate::util::json;
@@ -54,13 +54,16 @@ impl ErrorResponse {
     /// Returns whether the provider rejected the client ID or the client secret. Keycloak answers a wrong or
     /// missing secret with the code of a client that may not use the grant; only the description differs.
     fn is_client_unknown(&self) -> bool {
-        let mentions =
-            |word| self.description.as_deref().is_some_and(|text| text.to_ascii_lowercase().contains(word));
         match self.code.as_str() {
             "invalid_client" => true,
-            "unauthorized_client" => mentions("credential") || mentions("secret"),
+            "unauthorized_client" => self.describes("credential") || self.describes("secret"),
             _ => false,
         }
+    }
+
+    /// Returns whether the description contains this text in lower case, in any case.
+    fn describes(&self, text: &str) -> bool {
+        self.description.as_deref().is_some_and(|own| own.to_ascii_lowercase().contains(text))
     }
 
     /// Returns whether the provider does not permit this client the grant.
@@ -256,6 +259,11 @@ fn client_hint(
             [None, _] => {
                 format!("no client secret was sent: set {secret} if the client is not public, or check {id}")
             }
+            // The answer of Keycloak to an assertion with another algorithm than that of the client.
+            [Some(ClientAuth::PrivateKeyJwt), _] if refusal.describes("signature algorithm") => format!(
+                "the client must have the algorithm of its key ({key}), or any algorithm, at the provider (Keycloak: \
+                 Credentials, '{CLIENT_ASSERTION_SIGNATURE}')"
+            ),
             [Some(ClientAuth::PrivateKeyJwt), _] => format!(
                 "register the public key of the client ({key}), or the issuer of its assertion (--identity), with the \
                  provider, and check {id}"

@@ -9,7 +9,7 @@ use super::check_sequence::{CheckResult, Failure, Pass};
 use super::field::describe;
 use super::role::LoginRole;
 use crate::policy::pointer;
-use crate::user::is_provider_id;
+use crate::user::UsernameClaim;
 use crate::util::quote::{is_hidden, quote};
 
 /// The limits of metadata in OpenBao 2.7.2: the bytes of a key and of a value, and the number of pairs,
@@ -68,11 +68,8 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckR
         )));
     }
     let reason = format!("{} is {}", quote(name), quote(user));
-    if is_provider_id(user) {
-        let warning =
-            Pass::warning(user.clone(), format!("{reason}, an ID at the provider and not a username"));
-        let hint = "set user_claim of the role to the claim with the username, such as preferred_username";
-        return Ok(Pass { hint: Some(hint.to_owned()), ..warning });
+    if let Some((warning, hint)) = UsernameClaim::OfRole(name).provider_id_warning(user) {
+        return Ok(Pass { hint: Some(hint.to_owned()), ..Pass::warning(user.clone(), warning) });
     }
     if user.chars().any(is_hidden) {
         return Ok(Pass::warning(user.clone(), format!("{reason}, with characters that do not show")));

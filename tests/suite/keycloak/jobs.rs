@@ -80,6 +80,13 @@ fn keycloak_client_logs_in_with_a_private_key_of_each_algorithm() {
             );
         }
     }
+    let algorithm = |name: &str| {
+        realm.change_client("cc", &json!({"attributes": {"token.endpoint.auth.signing.alg": name}}))
+    };
+    algorithm("PS512");
+    let wrong = directory.sh(LOGIN).ended(77);
+    assert!(wrong.stderr.contains("hint: the client must have the algorithm of its key"), "{}", wrong.stderr);
+    algorithm("RS256");
     // The same key authenticates the client in a login with a browser.
     let done = log_in(&directory, "", "").ended(0);
     assert!(done.stdout.starts_with("logged in: clara"), "{}", done.stdout);

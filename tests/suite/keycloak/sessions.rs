@@ -69,6 +69,37 @@ fn keycloak_refresh_takes_new_roles_and_ends_with_the_account() {
 }
 
 #[test]
+fn keycloak_user_that_is_disabled_here_is_named_at_login_and_a_login_that_enables_is_reported() {
+    let Some(realm) = Realm::new() else { return };
+    let directory = realm.directory(&json!({"update-user-on-login": false}));
+    log_in(&directory, "", "").ended(0);
+    directory.sh("cc-user disable -q clara").ended(0);
+    let without = log_in(&directory, "", "").ended(0);
+    assert!(without.stdout.starts_with("logged in: clara (no role)"), "{}", without.stdout);
+    let warning = "warning: 'clara' is disabled: a session at the server has no effect";
+    assert!(
+        without.stderr.contains(warning) && without.stderr.contains("hint: cc-user enable clara\n"),
+        "{}",
+        without.stderr
+    );
+    // A refresh is a login as well.
+    let config = directory.read("config.json");
+    let updating = config.replace("\"update-user-on-login\":false", "\"update-user-on-login\":true");
+    assert_ne!(config, updating);
+    directory.write("config.json", updating);
+    let enabled = directory.sh("cc-login refresh").ended(0);
+    assert!(enabled.stdout.starts_with("logged in: clara (manager, support)"), "{}", enabled.stdout);
+    let warning = "warning: 'clara' was disabled and has roles again: this login sets them, as at the server";
+    assert!(
+        enabled.stderr.contains(warning) && enabled.stderr.contains("then: cc-user disable clara"),
+        "{}",
+        enabled.stderr
+    );
+    let again = directory.sh("cc-login refresh").ended(0);
+    assert!(!again.stderr.contains("disabled"), "{}", again.stderr);
+}
+
+#[test]
 fn keycloak_offline_token_outlives_the_session_at_the_provider() {
     let Some(realm) = Realm::new() else { return };
     let directory = realm.directory(&json!({}));

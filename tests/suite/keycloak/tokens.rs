@@ -119,6 +119,9 @@ fn without_warnings(stderr: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
+/// A name that looks like an ID of the provider.
+const EMPLOYEE: &str = "0d9e1a52-63f1-4a1c-8d57-4f8a6c1b2e90";
+
 #[test]
 fn keycloak_subject_that_a_role_selects_as_the_username_is_a_warning_and_in_no_hint() {
     let Some(realm) = Realm::new() else { return };
@@ -149,6 +152,21 @@ fn keycloak_subject_that_a_role_selects_as_the_username_is_a_warning_and_in_no_h
         let hints: Vec<&str> = all.lines().filter(|line| line.trim_start().starts_with("hint: ")).collect();
         assert!(!hints.is_empty() && !hints.iter().any(|hint| hint.contains(&id)), "{all}");
     }
+}
+
+#[test]
+fn keycloak_subject_in_the_claim_with_the_username_is_a_warning() {
+    let Some(realm) = Realm::with(|realm| realm["users"][0]["username"] = json!(EMPLOYEE)) else { return };
+    let directory = realm.directory(&json!({}));
+    let run = log_in(&directory, "", "").ended(0);
+    let warning =
+        format!("warning: 'preferred_username' is '{EMPLOYEE}', an ID at the provider and not a username");
+    assert!(run.stderr.contains(&warning) && run.stderr.contains("hint: use a login role"), "{}", run.stderr);
+    let verified = directory.sh("cc-login token -q | cc-jwt verify - --endpoint user-api").ended(1);
+    assert!(verified.stdout.contains("warn     subject"), "{}", verified.stdout);
+    let hints = verified.stdout.lines().filter(|line| line.trim_start().starts_with("hint: "));
+    assert!(!hints.clone().any(|hint| hint.contains(EMPLOYEE)), "{}", verified.stdout);
+    assert!(hints.count() >= 2, "{}", verified.stdout);
 }
 
 #[test]
