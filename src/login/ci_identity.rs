@@ -288,7 +288,7 @@ fn read_answer(answer: Result<Response, HttpError>) -> Result<Zeroizing<String>,
     let answer = answer?;
     match answer.status() {
         200..=299 => Ok(Zeroizing::new(answer.secret_json::<TokenAnswer>()?.value)),
-        // A limit of requests is no rejection of the job.
+        // A limit of requests does not reject the job.
         status @ (400..=428 | 430..=499) => {
             let body = json::typed::<ErrorAnswer>(answer.body());
             Err(CiIdentityError::Rejected {

@@ -121,7 +121,7 @@ fn github_endpoint_that_fails_for_a_moment_is_asked_again() {
     let run = directory.sh(&login).ended(69);
     assert!(run.stderr.contains("answered with status 503"), "{}", run.stderr);
     assert_eq!(github.seen().len() - before, 3);
-    // A limit of requests is no rejection of the job.
+    // A limit of requests does not reject the job.
     github.fail_next_with(429, 1);
     directory.sh(&login).ended(0);
     github.fail_next_with(429, 9);

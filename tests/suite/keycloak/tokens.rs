@@ -158,7 +158,7 @@ fn keycloak_subject_that_a_role_selects_as_the_username_is_a_warning_and_in_no_h
 fn keycloak_subject_in_the_claim_with_the_username_is_a_warning() {
     let Some(realm) = Realm::with(|realm| realm["users"][0]["username"] = json!(EMPLOYEE)) else { return };
     let directory = realm.directory(&json!({}));
-    let run = log_in(&directory, "", "").ended(0);
+    let run = log_in(&directory, "", &format!("--user {EMPLOYEE}")).ended(0);
     let warning =
         format!("warning: 'preferred_username' is '{EMPLOYEE}', an ID at the provider and not a username");
     assert!(run.stderr.contains(&warning) && run.stderr.contains("hint: use a login role"), "{}", run.stderr);
