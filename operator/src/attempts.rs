@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_with_a_change_of_another_program_is_no_own_event() {
+    fn answer_with_a_change_of_another_program_is_not_an_own_event() {
         for change in [
             json!({"/spec/issuer": "https://other.example.com", "/metadata/generation": 2}),
             json!({"/metadata/labels/team": "y"}),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn event_after_another_reconciliation_is_no_own_event() {
+    fn event_after_another_reconciliation_is_not_an_own_event() {
         let attempts = Attempts::default();
         attempts.wrote_status("a/b", &jwt("6", &json!({})), &jwt("8", &status()));
         // The watch is behind, and the key changed.
