@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::doctor_programs::{DIRECTORIES, PROBLEMS, Problem, examine, laboratory, problems, run};
+use crate::rng::Rng;
 use crate::support::TestEnv;
 
 /// The problems that are planted together.
@@ -137,19 +138,6 @@ fn renew_one_token_of_each_program(directory: &TestEnv) {
         assert_eq!(directory.read("reloaded"), format!("{user}\n"));
         assert_eq!(found(&examine(directory, "")), Found::new(), "{file}");
         directory.sh(&format!("rm reloaded; {line}; test ! -e reloaded")).ended(0);
-    }
-}
-
-/// A generator of numbers (SplitMix64).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % limit as u64) as usize
     }
 }
 

@@ -26,36 +26,8 @@ use serde_json::{Map, Value, json};
 use crate::httpd::{Reply, Server};
 use crate::openbao::{KEYS, data, pems, seconds};
 use crate::openbao_server::OpenBao;
+use crate::rng::Rng;
 use crate::support::has;
-
-/// A generator of numbers (SplitMix64).
-struct Rng(u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end).unwrap()).unwrap()
-    }
-
-    fn percent(&mut self, chance: usize) -> bool {
-        self.below(100) < chance
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
-
-    fn some<T: Clone>(&mut self, from: &[T], most: usize) -> Vec<T> {
-        (0..self.below(most + 1)).map(|_| self.pick(from)).collect()
-    }
-}
 
 /// The number of comparisons in this run.
 fn count(short: usize) -> usize {

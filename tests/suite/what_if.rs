@@ -10,6 +10,7 @@ use cc_auth::token::{Claims, HeaderParams, sign};
 use cc_auth::util::secret::SecretText;
 use serde_json::{Value, json};
 
+use crate::rng::Rng;
 use crate::support::TestEnv;
 
 /// The present time of all runs, and the times of tokens around it.
@@ -38,24 +39,8 @@ fn pair_base64(number: u8) -> String {
     data_encoding::BASE64.encode(private(number).to_ed25519_pair().unwrap().expose())
 }
 
-/// A generator of numbers (SplitMix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
-    }
-
-    fn one_of<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
-        list[self.below(list.len())]
-    }
-}
-
 /// A token: key 1 is the server's, 2 that of the trusted issuer, 3 and 4 are others.
-fn token(numbers: &mut Numbers) -> String {
+fn token(numbers: &mut Rng) -> String {
     let key = match numbers.below(10) {
         0..=3 => SigningKey::private(private(1)).unwrap(),
         4..=5 => SigningKey::private(private(2)).unwrap(),
@@ -67,10 +52,10 @@ fn token(numbers: &mut Numbers) -> String {
         }
     };
     let mut claims = Claims::new();
-    claims.set("sub", numbers.one_of(&SUBJECTS));
+    claims.set("sub", numbers.pick(&SUBJECTS));
     let roles: &[&[&str]] =
         &[&["api"], &["user", "api"], &["admin"], &["admin", "api"], &["user"], &[], &["x"]];
-    claims.set("roles", json!(numbers.one_of(roles)));
+    claims.set("roles", json!(numbers.pick(roles)));
     for (name, offsets) in [("iat", [-40, -10, -1, 3]), ("exp", [-3, 2, 20, 400]), ("nbf", [-9, -8, -7, 5])] {
         if numbers.below(4) > usize::from(name == "iat") {
             claims.set(name, NOW + offsets[numbers.below(4)] * DAY);
@@ -97,7 +82,7 @@ fn server(seed: u64) -> TestEnv {
     .ended(0);
     directory.write(".env", env_file(1, 2, SECRETS[0]));
     directory.write("config.json", config().to_string());
-    let mut numbers = Numbers(seed);
+    let mut numbers = Rng(seed);
     for index in 0..24 {
         let (one, other) = (token(&mut numbers), token(&mut numbers));
         let key = u8::try_from(1 + index % 4).unwrap();

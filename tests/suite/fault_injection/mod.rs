@@ -23,13 +23,13 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use cc_auth::config::dotenv;
 use cc_auth::key::PrivateKey;
 use cc_auth::key::encoding::decode_standard;
 use cc_auth::util::file::TEMPORARY;
 
+use crate::rng::Rng;
 use crate::support::{TestEnv, data, session_path};
 
 /// Whether the long form runs.
@@ -48,37 +48,6 @@ fn report(text: &str) {
     let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fault-injection.txt");
     let mut file = fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
     writeln!(file, "fault injection: {text}").unwrap();
-}
-
-/// A reproducible random number generator; a failing test prints its seed.
-struct Rng(u64);
-
-impl Rng {
-    fn new() -> Self {
-        let seed = std::env::var("FAULT_SEED").ok().and_then(|text| text.parse().ok());
-        let seed =
-            seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
-        println!("to repeat the moments: FAULT_SEED={seed}");
-        Self(seed)
-    }
-
-    /// Returns the next number (SplitMix64).
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Returns a number from 0 to below 1.
-    fn part(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
 }
 
 /// The number of users in the fixture besides `fritz`.
