@@ -181,7 +181,7 @@ impl ConsumerRenewer<'_> {
             };
             let (new, new_times) = issuer.issue(&spec, now, notes)?;
             let prefix = prefix(job.path(), token, &found, value, notes);
-            let new = Zeroizing::new(format!("{prefix}{}", new.expose()));
+            let new = Zeroizing::new(format!("{prefix}{}{}", new.expose(), value.line_end));
             text = found.replaced(&new).map_err(|problem| job.edit_error(&token.member, problem))?;
             times.push(new_times);
             reason = reason.or(Some(because));

@@ -7,23 +7,29 @@ pub(super) struct TokenValue<'a> {
     pub(super) prefix: &'a str,
     /// The token; empty if there is none yet.
     pub(super) token: &'a str,
+    /// The line end after the token, which `base64` encodes with it if the text comes from `echo` or from a file.
+    pub(super) line_end: &'a str,
 }
 
 impl<'a> TokenValue<'a> {
     /// The value of a member that does not have a token.
-    pub(super) const MISSING: Self = Self { prefix: "", token: "" };
+    pub(super) const MISSING: Self = Self { prefix: "", token: "", line_end: "" };
 
     /// Splits a value. Returns `None` if it is another text.
     pub(super) fn of(value: &'a str) -> Option<Self> {
-        let at = value.rfind(' ').map_or(0, |at| at + 1);
-        let (prefix, token) = value.split_at(at);
+        let (text, line_end) = value.split_at(value.trim_end_matches(['\r', '\n']).len());
+        let at = text.rfind(' ').map_or(0, |at| at + 1);
+        let (prefix, token) = text.split_at(at);
         let is_prefix = prefix.is_empty() || {
             let lower = prefix.to_ascii_lowercase();
             lower.ends_with("bearer ") || lower.ends_with(": ")
         };
         let has_plain_prefix = prefix.chars().all(|c| c.is_ascii_alphanumeric() || " -_:".contains(c));
-        (is_prefix && has_plain_prefix && (token.is_empty() || is_token(token)))
-            .then_some(Self { prefix, token })
+        (is_prefix && has_plain_prefix && (token.is_empty() || is_token(token))).then_some(Self {
+            prefix,
+            token,
+            line_end,
+        })
     }
 }
 
@@ -43,9 +49,12 @@ mod tests {
     fn token_is_the_whole_value_or_follows_a_header() {
         let token = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2ln";
         for prefix in ["", "Bearer ", "bearer ", "Authorization: Bearer ", "X-Auth-Token: "] {
-            let value = format!("{prefix}{token}");
-            assert_eq!(TokenValue::of(&value), Some(TokenValue { prefix, token }));
-            assert_eq!(TokenValue::of(prefix), Some(TokenValue { prefix, token: "" }), "{prefix}");
+            for line_end in ["", "\n", "\r\n"] {
+                let expected = TokenValue { prefix, token, line_end };
+                assert_eq!(TokenValue::of(&format!("{prefix}{token}{line_end}")), Some(expected));
+                let expected = TokenValue { prefix, token: "", line_end };
+                assert_eq!(TokenValue::of(&format!("{prefix}{line_end}")), Some(expected), "{prefix}");
+            }
         }
         for value in [
             "http",
@@ -53,6 +62,8 @@ mod tests {
             "a b.c.d",
             &format!("see {token}"),
             &format!("{token} more"),
+            &format!("{token}\n{token}"),
+            &format!("\n{token}"),
             &format!("Authorization: \"Bearer {token}"),
             "eyJh.b",
             "eyJh.b.c.d",

@@ -244,6 +244,24 @@ fn secret_of_kubernetes_is_renewed_in_its_values_and_files() {
     ));
 }
 
+#[test]
+fn value_of_a_secret_keeps_its_line_end() {
+    let directory = server();
+    let old = old_token(&directory);
+    // As `echo TOKEN | base64` writes it.
+    let secret = format!("kind: Secret\ndata:\n  token: {}\n", BASE64.encode(format!("{old}\n").as_bytes()));
+    directory.write("secret.yaml", &secret);
+    let scan = directory.sh("cc-jwt scan secret.yaml --json").ended(0).json();
+    assert_eq!(scan["occurrences"][0]["member"], "/data/token");
+    directory.sh("cc-jwt renew --user collector --ttl 24h -q --into secret.yaml#/data/token").ended(0);
+    let new = directory.read("secret.yaml");
+    let value = new.strip_prefix("kind: Secret\ndata:\n  token: ").unwrap().trim_end();
+    let value = String::from_utf8(BASE64.decode(value.as_bytes()).unwrap()).unwrap();
+    assert!(value.starts_with("eyJ") && value.ends_with('\n') && value.trim_end() != old, "{value:?}");
+    let report = directory.sh("cc-jwt scan secret.yaml --json").ended(0).json();
+    assert_ne!(report["occurrences"][0]["fingerprint"], scan["occurrences"][0]["fingerprint"]);
+}
+
 /// A sink with a fresh token and its text.
 fn with_sink(directory: &TestEnv) -> String {
     directory.write("sinks.json", "{\"cc\": {\"type\": \"http\", \"jwt\": \"\"}}\n");
