@@ -11,7 +11,7 @@ use super::known_keys::KnownKeys;
 use super::names::TokenUse;
 use super::recognize::find;
 use super::report::Occurrence;
-use super::walk::{FileFindings, SourceFile};
+use super::source_file::{FileFindings, SourceFile};
 use crate::key::{PublicKey, published};
 use crate::policy::Signer;
 use crate::token::{Inspection, NumericDate, inspect};
@@ -46,6 +46,8 @@ struct TokenFacts {
     result: Option<Arc<StoredTokenResult>>,
     issued: Option<NumericDate>,
     expiry: Option<NumericDate>,
+    /// The claim `exp` is missing or 0.
+    never_expires: bool,
     /// The reason why every key rejects the token.
     malformed: Option<String>,
 }
@@ -110,6 +112,7 @@ impl<'a> Evaluation<'a> {
             days_left: None,
             problems: Vec::new(),
             expiry: None,
+            never_expires: false,
             lifetime: None,
             verdicts: None,
             index: 0,
@@ -180,6 +183,10 @@ impl<'a> Evaluation<'a> {
             result,
             issued: time("iat"),
             expiry: time("exp"),
+            never_expires: match claims.get("exp") {
+                Some(value) => NumericDate::read("exp", value).is_ok_and(NumericDate::is_zero),
+                None => true,
+            },
         }
     }
 
@@ -196,7 +203,7 @@ impl<'a> Evaluation<'a> {
             Some(expiry) if self.request.expiring.is_some_and(|span| expiry <= now.plus(span)) => {
                 add("expires-soon", format!("it expires {}", expiry.relative_to(now)));
             }
-            None if occurrence.kind == OccurrenceKind::Token => {
+            None if facts.never_expires && occurrence.kind == OccurrenceKind::Token => {
                 add("no-expiry", "it never expires".to_owned());
             }
             _ => {}
@@ -241,6 +248,7 @@ impl<'a> Evaluation<'a> {
         occurrence.expires_at = expiry.map(Timestamp::rfc3339);
         occurrence.days_left = expiry.map(|expiry| expiry.since(now).div_euclid(SECONDS_PER_DAY));
         occurrence.expiry = expiry;
+        occurrence.never_expires = facts.never_expires;
         occurrence.lifetime = issued.zip(expiry).map(|(from, to)| GoDuration::from_seconds(to.since(from)));
     }
 
@@ -325,9 +333,13 @@ fn add_copies(occurrences: &mut [Occurrence]) {
     const SHOWN: usize = 3;
     let mut places: HashMap<String, Vec<String>> = HashMap::new();
     let is_counted = |occurrence: &Occurrence| occurrence.kind != OccurrenceKind::PublicKey;
+    // Two entries of an archive can have the same name, and so the same place.
+    let mut seen = HashSet::new();
     for occurrence in occurrences.iter().filter(|one| is_counted(one)) {
-        let places = places.entry(occurrence.fingerprint.clone()).or_default();
-        places.push(occurrence.place());
+        if seen.insert((occurrence.fingerprint.clone(), occurrence.place())) {
+            let places = places.entry(occurrence.fingerprint.clone()).or_default();
+            places.push(occurrence.place());
+        }
     }
     for occurrence in occurrences.iter_mut().filter(|one| is_counted(one)) {
         let Some(places) = places.get(&occurrence.fingerprint).filter(|places| places.len() > 1) else {

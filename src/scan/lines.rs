@@ -125,7 +125,9 @@ pub(crate) fn assignment(line: &str) -> Option<(&str, &str)> {
     let end = line.find(|c| !is_name(c))?;
     let (name, rest) = line.split_at(end);
     let value = rest.trim_start().strip_prefix(['=', ':'])?;
-    (!name.is_empty()).then(|| (name, value.trim()))
+    // The scheme of a URL is not a name.
+    let is_url = rest.starts_with("://");
+    (!name.is_empty() && !is_url).then(|| (name, value.trim()))
 }
 
 /// Removes quotes, or the comment after a value without quotes.
@@ -208,6 +210,12 @@ mod tests {
             ]
         );
         assert_eq!(read("Environment=A=1 \\"), [one("Environment.A", "1", 1)]);
+    }
+
+    #[test]
+    fn scheme_of_a_url_is_not_a_name() {
+        assert!(read("https://user:x@host\n").is_empty());
+        assert_eq!(read("url: //x\nurl = https://x\n").len(), 2);
     }
 
     #[test]

@@ -41,8 +41,11 @@ fn text(report: &ScanReport, now: Timestamp) -> String {
         ];
         // A series occurs once, even if a file has the token twice.
         if known.insert(labels) {
-            let value = token.expiry.map_or_else(|| "+Inf".to_owned(), |expiry| expiry.0.to_string());
-            metrics.sample(&labels, &value);
+            match token.expiry {
+                Some(expiry) => metrics.sample(&labels, expiry.0),
+                None if token.never_expires => metrics.sample(&labels, "+Inf"),
+                None => {}
+            }
         }
     }
     let (mut kinds, mut problems) = (BTreeMap::new(), BTreeMap::new());

@@ -10,6 +10,7 @@ mod content;
 mod corpus;
 mod document;
 mod error;
+mod escapes;
 mod field;
 mod format;
 mod inventory;
@@ -25,6 +26,7 @@ pub(crate) mod names;
 mod queue;
 mod recognize;
 mod report;
+mod source_file;
 mod tar;
 #[cfg(test)]
 mod testing;

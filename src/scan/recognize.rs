@@ -13,6 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memmem::Finder;
 use zeroize::Zeroizing;
 
+use super::escapes::{escape_end, is_base64url, is_boundary};
 use super::item::{Item, KeyMaterial};
 use super::known_keys::KnownKeys;
 use crate::key::{KeyError, KeyStrength, PrivateKey, PublicKey, nkey, parse, pem};
@@ -60,11 +61,6 @@ pub(super) fn find(bytes: &[u8], known: &KnownKeys) -> Vec<Match> {
     found
 }
 
-/// A character of base64url, which a part of a token consists of.
-const fn is_base64url(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
-}
-
 /// A character of a run that may be a key.
 const fn is_run(byte: u8) -> bool {
     is_base64url(byte) || matches!(byte, b'+' | b'/')
@@ -85,17 +81,6 @@ fn tokens(bytes: &[u8], found: &mut Vec<Match>) {
             found.push(Match { item, range: start..start + length, needs_known_key: false });
         }
         from = start + length;
-    }
-}
-
-/// Returns whether a token can begin after this text: not within a word, but after an escape such as
-/// `\n` or `%20`.
-fn is_boundary(before: &[u8]) -> bool {
-    match before {
-        [.., b'\\', b'n' | b't' | b'r'] => true,
-        [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
-        [.., last] => !is_base64url(*last) && *last != b'.',
-        [] => true,
     }
 }
 
@@ -225,7 +210,9 @@ fn runs(bytes: &[u8], known: &KnownKeys, found: &mut Vec<Match>) {
             continue;
         }
         let before = bytes.get(..at).unwrap_or_default();
-        let start = at - before.iter().rev().take_while(|byte| is_run(**byte)).count();
+        let first = at - before.iter().rev().take_while(|byte| is_run(**byte)).count();
+        let word = bytes.get(first..).unwrap_or_default();
+        let start = first + escape_end(bytes.get(..first).unwrap_or_default(), word);
         let after = bytes.get(at..).unwrap_or_default();
         let end = at + after.iter().take_while(|byte| is_run(**byte)).count();
         let after = bytes.get(end..).unwrap_or_default();

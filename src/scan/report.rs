@@ -56,7 +56,7 @@ pub struct Occurrence {
     pub accepted_by: Option<Vec<&'static str>>,
     /// When the token was issued, RFC 3339
     pub issued_at: Option<String>,
-    /// When the token expires, RFC 3339; null for never
+    /// When the token expires, RFC 3339; null if it never expires, or if its claims cannot be read
     pub expires_at: Option<String>,
     /// The whole days until the token expires; negative after that
     pub days_left: Option<i64>,
@@ -65,6 +65,9 @@ pub struct Occurrence {
     /// The expiry as an instant.
     #[serde(skip)]
     pub expiry: Option<Timestamp>,
+    /// It is a token without an expiry. Whether an encrypted token expires is not known.
+    #[serde(skip)]
+    pub never_expires: bool,
     /// The time from the claim 'iat' to the expiry.
     #[serde(skip)]
     pub lifetime: Option<GoDuration>,

@@ -59,7 +59,10 @@ impl<R: Read> TarReader<R> {
             let size = number(&header[124..136]).unwrap_or(0);
             self.set_size(size);
             match header[156] {
-                b'0' | 0 | b'7' => {
+                b'0' | 0 | b'7' | b'S' => {
+                    if header[156] == b'S' {
+                        self.skip_sparse_headers(&header)?;
+                    }
                     if let Some(size) = long_size {
                         self.set_size(size);
                     }
@@ -83,6 +86,18 @@ impl<R: Read> TarReader<R> {
                 _ => (long_name, long_size) = (None, None),
             }
         }
+    }
+
+    /// Skips the list of the parts of a sparse file (GNU) that does not fit its header. The content has the parts
+    /// one after the other, without the holes.
+    fn skip_sparse_headers(&mut self, header: &[u8; BLOCK]) -> io::Result<()> {
+        let mut has_more = header[482] == 1;
+        while has_more {
+            let mut block = [0; BLOCK];
+            self.reader.read_exact(&mut block)?;
+            has_more = block[504] == 1;
+        }
+        Ok(())
     }
 
     const fn set_size(&mut self, size: u64) {
@@ -221,6 +236,24 @@ pub(super) mod tests {
         let found = read(&archive);
         let names: Vec<_> = found.iter().map(|(name, content)| (name.as_str(), content.len())).collect();
         assert_eq!(names, [("/etc/../a", 3), (long.as_str(), 3), (&format!("{long}x"), 600)]);
+    }
+
+    #[test]
+    fn archive_with_sparse_files_is_read_to_its_end() {
+        let mut sparse = entry("sparse", b'S', b"the parts");
+        let set_extended = |header: &mut [u8], at: usize| {
+            header[at] = 1;
+            header[148..156].copy_from_slice(b"        ");
+            let sum: u64 = header[..BLOCK].iter().map(|byte| u64::from(*byte)).sum();
+            header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        };
+        set_extended(&mut sparse, 482);
+        let content = sparse.split_off(BLOCK);
+        let (mut first, last) = (vec![7; BLOCK], vec![0; BLOCK]);
+        first[504] = 1;
+        let archive = [sparse, first, last, content, entry("after", b'0', b"one"), vec![0; 1024]].concat();
+        let expected = [("sparse", "the parts"), ("after", "one")];
+        assert_eq!(read(&archive), expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
     }
 
     #[test]

@@ -212,6 +212,26 @@ mod tests {
     }
 
     #[test]
+    fn placeholder_word_hides_no_token() {
+        for word in ["changeme", "TODO", "token", "<jwt>", "xxx"] {
+            let found = |value: &str| members("c.json", &format!("{{\"ccRestJwt\": \"{value}\"}}"));
+            assert_eq!(found(word), [("/ccRestJwt".to_owned(), OtherContent::Placeholder)], "{word}");
+            // A word beside a token or a key is not a placeholder.
+            let token = token(word);
+            for value in [token.clone(), format!("Bearer {token}"), format!("{word} {token} {word}")] {
+                assert_eq!(found(&value), [], "{value}");
+                let text = format!("{{\"ccRestJwt\": \"{value}\"}}");
+                let kinds: Vec<_> =
+                    find(text.as_bytes(), &KnownKeys::default()).iter().map(|one| one.item.kind()).collect();
+                assert_eq!(kinds, [OccurrenceKind::Token], "{value}");
+            }
+            let key = pair_base64(&PrivateKey::ed25519_from_seed(&[63; 32]).unwrap());
+            let expected = OtherContent::Item(OccurrenceKind::PrivateKey);
+            assert_eq!(found(&format!("{word} {key}")), [("/ccRestJwt".to_owned(), expected)], "{word}");
+        }
+    }
+
+    #[test]
     fn content_is_named_by_its_kind() {
         let key = PrivateKey::ed25519_from_seed(&[63; 32]).unwrap();
         for (value, expected) in [

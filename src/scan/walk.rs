@@ -13,27 +13,8 @@ use super::document::DocumentFindings;
 use super::error::ScanError;
 use super::known_keys::KnownKeys;
 use super::queue::{FilePath, Queue, State, StopOnPanic, Work};
+use super::source_file::{FileFindings, SeenFiles, SourceFile};
 use crate::util::file::FileError;
-
-/// Where findings are.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct SourceFile {
-    /// The path; `None` for standard input.
-    pub(super) path: Option<PathBuf>,
-    /// The name in the archive, if the file is one.
-    pub(super) entry: Option<String>,
-}
-
-/// The findings of a file.
-#[derive(Debug)]
-pub(super) struct FileFindings {
-    pub(super) file: SourceFile,
-    /// The mode, if it is a file or the entry of an archive.
-    pub(super) mode: Option<u32>,
-    /// The device and inode.
-    id: Option<(u64, u64)>,
-    pub(super) findings: DocumentFindings,
-}
 
 /// How many files were searched and skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -115,7 +96,8 @@ impl Walker<'_> {
     /// Searches files, directories and, for `-`, standard input; then the files that they name.
     ///
     /// # Errors
-    /// [`ScanError`] for a path of the request that does not exist, or is not a file or directory.
+    /// [`ScanError`] for a path of the request that does not exist, cannot be opened, or is not a file or
+    /// directory.
     pub(super) fn walk(self, paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Walk, ScanError> {
         let mut walk = Walk::default();
         let mut queue = State::default();
@@ -126,25 +108,28 @@ impl Walker<'_> {
             }
             // A named link is followed, as by other programs.
             let metadata = std::fs::metadata(path).map_err(|error| unreadable(path, error))?;
+            if !metadata.is_dir() && !metadata.is_file() {
+                return Err(ScanError::NotAFile(path.clone()));
+            }
+            open(path, OFlags::empty()).map_err(|error| unreadable(path, error))?;
             if metadata.is_dir() {
                 queue.directories.push(path.clone());
-            } else if metadata.is_file() {
-                queue.files.push(FilePath { path: path.clone(), is_named: true });
             } else {
-                return Err(ScanError::NotAFile(path.clone()));
+                queue.files.push(FilePath { path: path.clone(), is_named: true });
             }
         }
         walk.append(self.run(queue));
-        let mut seen = HashSet::new();
-        walk.files.retain(|file| file.id.is_none_or(|id| seen.insert((id, file.file.entry.clone()))));
+        let mut seen = SeenFiles::new();
+        FileFindings::sort(&mut walk.files);
+        walk.files.retain(|file| file.is_first(&mut seen));
         self.follow_references(&mut walk, seen);
-        walk.files.sort_by(|one, other| one.file.cmp(&other.file));
+        FileFindings::sort(&mut walk.files);
         Ok(walk)
     }
 
     /// Searches the files that members name, relative to the directory of the file or to the working
     /// directory.
-    fn follow_references(self, walk: &mut Walk, mut seen: HashSet<((u64, u64), Option<String>)>) {
+    fn follow_references(self, walk: &mut Walk, mut seen: SeenFiles) {
         let mut from = 0;
         for _ in 0..MAX_REFERENCES {
             let mut queue = State::default();
@@ -161,7 +146,7 @@ impl Walker<'_> {
                         let metadata =
                             if self.follows_links { path.metadata() } else { path.symlink_metadata() };
                         metadata.is_ok_and(|found| {
-                            found.is_file() && !seen.contains(&((found.dev(), found.ino()), None))
+                            found.is_file() && !seen.contains(&((found.dev(), found.ino()), 0))
                         })
                     };
                     if let Some(path) = candidates.iter().find(is_file)
@@ -176,7 +161,8 @@ impl Walker<'_> {
             }
             from = walk.files.len();
             let mut next = self.run(queue);
-            next.files.retain(|file| file.id.is_none_or(|id| seen.insert((id, file.file.entry.clone()))));
+            FileFindings::sort(&mut next.files);
+            next.files.retain(|file| file.is_first(&mut seen));
             walk.append(next);
         }
     }
@@ -313,7 +299,7 @@ impl Walker<'_> {
             };
             let id = source.metadata.map(|metadata| (metadata.dev(), metadata.ino()));
             let mode = entry.map(|(_, mode)| mode).or_else(|| source.metadata.map(|found| found.mode()));
-            found.push(FileFindings { file, mode, id, findings });
+            found.push(FileFindings { file, mode, id, number: found.len(), findings });
         };
         let end = reader.read(&name, content, &mut receive);
         walk.files.append(&mut found);
@@ -366,6 +352,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
+    use super::super::item::fingerprint;
+    use super::super::tar::tests::entry;
     use super::super::testing::{known, token};
     use super::*;
 
@@ -404,6 +392,37 @@ mod tests {
         let found = walk_with(&paths, true);
         assert_eq!((found.files.len(), found.counts.unreadable), (200, 0));
         assert!(!found.is_timed_out);
+    }
+
+    #[test]
+    fn file_with_several_names_is_reported_under_the_first_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for index in 0..200 {
+            let deep = root.join(format!("d{index}"));
+            fs::create_dir(&deep).unwrap();
+            fs::write(deep.join("m"), token("a")).unwrap();
+            for name in ["a", "z"] {
+                fs::hard_link(deep.join("m"), deep.join(name)).unwrap();
+            }
+        }
+        let walk = walk_with(&[root.join("d7/z"), root.to_owned(), root.join("d7")], false);
+        let mut expected: Vec<_> = (0..200).map(|index| format!("d{index}/a")).collect();
+        expected.sort();
+        assert_eq!(names(&walk, root), expected);
+    }
+
+    #[test]
+    fn entries_of_an_archive_with_the_same_name_are_all_reported() {
+        let directory = tempfile::tempdir().unwrap();
+        let (root, archive) = (directory.path(), directory.path().join("x.tar"));
+        // A file that was added again after a change.
+        let (old, new) = (entry("t", b'0', token("a").as_bytes()), entry("t", b'0', token("b").as_bytes()));
+        fs::write(&archive, [old, new, vec![0; 1024]].concat()).unwrap();
+        let walk = walk_with(&[archive, root.to_owned()], false);
+        let prints: Vec<_> =
+            walk.files.iter().map(|file| file.findings.findings[0].item.fingerprint()).collect();
+        assert_eq!(prints, [fingerprint(token("a").as_bytes()), fingerprint(token("b").as_bytes())]);
     }
 
     #[test]

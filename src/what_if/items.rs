@@ -199,7 +199,7 @@ pub(super) fn over_max_age(scan: &ScanReport, present: &Settings, planned: &Sett
     let is_over = |one: &&Occurrence| {
         one.kind == OccurrenceKind::Token
             && one.signed_by.as_deref() == Some("own")
-            && (one.expiry.is_none() || one.lifetime.is_some_and(|lifetime| lifetime > after))
+            && (one.never_expires || one.lifetime.is_some_and(|lifetime| lifetime > after))
     };
     let prints = scan.occurrences.iter().filter(is_over).map(|one| one.fingerprint.clone());
     Some(prints.filter(|print| seen.insert(print.clone())).collect())
