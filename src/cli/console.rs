@@ -18,7 +18,7 @@ use crate::util::diagnostic::{ExitStatus, diagnostics};
 use crate::util::environment::Environment;
 use crate::util::file::{self, reason};
 use crate::util::kind::Kind;
-use crate::util::note::{Level, Notes};
+use crate::util::note::{Level, Notes, Warning};
 use crate::util::quote::{escape_json, visible};
 use crate::util::redact::redact_forms;
 
@@ -351,6 +351,14 @@ impl Console {
     /// Prints a [`Level::Danger`] warning, even when quiet.
     pub fn warn_of_danger(&mut self, check: &'static str, text: &str) {
         self.warning(check, text, None);
+    }
+
+    /// Prints the warnings of a report in text. If they are a reason of the exit status, they are printed even when
+    /// quiet.
+    pub fn warn_all(&mut self, warnings: &[Warning], is_reason: bool) {
+        if is_reason || !self.quiet {
+            warnings.iter().for_each(|warning| self.warning(warning.check, &warning.message, None));
+        }
     }
 
     /// Prints the notes and warnings of the library; when quiet, only dangers.

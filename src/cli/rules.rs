@@ -312,6 +312,7 @@ pub const TABLE: &[Rule] = &[
             "follow_symlinks",
             "max_size",
             "timeout",
+            "wide",
             "jobs",
             "what_if",
             "at",

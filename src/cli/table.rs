@@ -79,12 +79,17 @@ impl Table {
         }
     }
 
-    /// The columns that do not fit the terminal, after the first lines.
+    /// Returns a note about the columns that do not fit the terminal, after the first lines. The command has the
+    /// option `--wide`.
     #[must_use]
-    pub fn left_out(&self) -> Vec<&'static str> {
-        let State::Printing(widths) = &self.state else { return Vec::new() };
+    pub fn note(&self) -> Option<String> {
+        let State::Printing(widths) = &self.state else { return None };
         let columns = self.columns.iter().zip(widths);
-        columns.filter(|(_, width)| width.is_none()).map(|(column, _)| column.heading).collect()
+        let left_out: Vec<&str> =
+            columns.filter(|(_, width)| width.is_none()).map(|(column, _)| column.heading).collect();
+        let names = left_out.join(", ");
+        (!left_out.is_empty())
+            .then(|| format!("the terminal is too narrow for {names}: --wide prints everything"))
     }
 
     fn print_sample(&mut self) -> Vec<String> {
@@ -226,7 +231,7 @@ mod tests {
         let mut table = Table::new(columns(), Some(12));
         table.row(&["fritz", "user", "f@x"]);
         assert_eq!(table.finish(), ["NAME  ROLE", "fri…  user"]);
-        assert_eq!(table.left_out(), ["MAIL"]);
+        assert_eq!(table.note().unwrap(), "the terminal is too narrow for MAIL: --wide prints everything");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod error;
 mod items;
 mod report;
+mod server;
 mod users;
 
 use std::io::Read;
@@ -102,6 +103,7 @@ pub fn what_if(
     let states = [(present, present_settings), (&planned, planned_settings)];
     let [before, after] = scan_states(states, stdin, is_over, notes)?;
     let settings = present_settings.differences(planned_settings);
+    let server = server::new_failures(present_settings, planned_settings);
     let over_max_age = items::over_max_age(&before, present_settings, planned_settings);
     let mut compared = ComparedCounts::of_items(&before, &after);
     let (files, complete, warnings) = (before.files, before.complete, before.warnings.clone());
@@ -110,7 +112,18 @@ pub fn what_if(
     if changes.db.is_none() && present_settings.differs_in_ldap(planned_settings) {
         note_synchronization(notes);
     }
-    Ok(WhatIfReport { complete, settings, tokens, keys, users, over_max_age, compared, files, warnings })
+    Ok(WhatIfReport {
+        complete,
+        settings,
+        server,
+        tokens,
+        keys,
+        users,
+        over_max_age,
+        compared,
+        files,
+        warnings,
+    })
 }
 
 /// The role map acts when users are synchronized, so its effect is that on a copy of the database.

@@ -16,6 +16,8 @@ pub struct WhatIfReport {
     pub complete: bool,
     /// The settings with another value
     pub settings: Vec<SettingChange>,
+    /// Why the server does not start or accepts no token in the planned state, and not now
+    pub server: Vec<Warning>,
     /// The tokens with another verdict or other problems, in the order of their first place
     pub tokens: Vec<TokenChange>,
     /// The keys with another name or other problems, in the order of their first place
@@ -257,10 +259,11 @@ impl UserChange {
 }
 
 impl WhatIfReport {
-    /// Returns whether a token, a key or a user is worse off.
+    /// Returns whether the server, a token, a key or a user is worse off.
     #[must_use]
     pub fn has_loss(&self) -> bool {
-        self.tokens.iter().any(TokenChange::is_loss)
+        !self.server.is_empty()
+            || self.tokens.iter().any(TokenChange::is_loss)
             || self.keys.iter().any(KeyChange::is_loss)
             || self.users.iter().any(UserChange::is_loss)
     }

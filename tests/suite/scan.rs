@@ -1,7 +1,9 @@
-//! `cc-jwt scan` as a check: what it cannot read is never a reason to pass.
+//! `cc-jwt scan` as a check and on a terminal.
 
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
+use crate::listing::on_a_terminal;
 use crate::support::{TestEnv, has};
 
 /// The commands of a check without the files, with their status if everything was searched.
@@ -61,4 +63,28 @@ fn scan_path_that_cannot_be_opened_is_an_error() {
         }
     }
     assert!(!directory.path().join("m.prom").exists());
+}
+
+#[test]
+fn scan_every_terminal_width_fits_and_wide_prints_the_whole_place() {
+    let directory = TestEnv::with_setup();
+    let file = "etc/a-long-directory-of-a-program/configuration-of-the-sinks.env";
+    directory
+        .sh(&format!("mkdir -p $(dirname {file}) && (printf 'A_VARIABLE='; cat token.txt) > {file}"))
+        .ended(0);
+    directory.sh(&format!("chmod 644 {file}")).ended(0);
+    let place = format!("{file}:1 A_VARIABLE");
+    for columns in [60, 80, 120] {
+        let lines = on_a_terminal(&directory, columns, "cc-jwt scan etc -q --color never");
+        assert!(lines.iter().all(|line| line.width() <= columns), "{columns}: {lines:#?}");
+        assert!(lines.concat().contains("file-mode") && lines[1].contains('…'), "{lines:#?}");
+        let lines = on_a_terminal(&directory, columns, "cc-jwt scan etc -q --wide --color never");
+        assert!(lines[1].starts_with(&place) && !lines.concat().contains('…'), "{columns}: {lines:#?}");
+    }
+    let lines = on_a_terminal(&directory, 80, "cc-jwt scan etc --color never");
+    let note = "the terminal is too narrow for ";
+    assert!(
+        lines.iter().any(|line| line.contains(note) && line.ends_with("--wide prints everything")),
+        "{lines:#?}"
+    );
 }

@@ -16,7 +16,11 @@ pub(super) const SCAN: ManualPage = ManualPage {
          show the member as well. The values of Kubernetes Secrets are decoded, also whole files in them. An HMAC \
          secret is found by the name of its member only, and a public key in base64 if the name of its member \
          announces it or if the key is known.",
-        "Without --expiring, --max-age, --nagios and --what-if the exit status is 0, whatever is found.",
+        "On a terminal the table fits its width: long values are cut with an ellipsis, and the last columns are left \
+         out. --wide prints complete values.",
+        "Without --expiring, --max-age, --nagios and --what-if the exit status is 0, whatever is found. With them a file \
+         that cannot be read is a reason for another status: a check that did not search everything does not pass. A \
+         PATH that cannot be opened is an error.",
     ],
     sections: &[
         (
@@ -46,8 +50,9 @@ pub(super) const SCAN: ManualPage = ManualPage {
                 "config, env-file and db replace the file of --config, --env-file or --db, key=NAME=FILE replaces the keys \
                  of --key NAME, and at the time of --at; a relative time such as +30d is relative to that. Everything else \
                  is as at present, and so are the variables of the environment.",
-                "The exit status is 1 if a token or a user loses something, a token or key has a new problem, a user is \
-                 removed, or a key loses its name; otherwise it is 0, also if something changes.",
+                "The exit status is 1 if the server does not start or accepts no token, a token or a user loses something, a \
+                 token or key has a new problem, a user is removed, a key loses its name, or not everything was searched; \
+                 otherwise it is 0, also if something changes.",
                 "auth.jwts.max-age sets the expiry of new tokens only. A note lists the tokens in use that live longer \
                  than a planned max-age. A change of auth.ldap has its effect when cc-user sync-ldap runs: \
                  synchronize a copy of the database, and give it with db.",

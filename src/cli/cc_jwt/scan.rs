@@ -42,11 +42,13 @@ pub(super) struct Scan {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     depends_on: Option<PathBuf>,
 
-    /// Exit with status 1 if a token expires within DURATION, such as 14d, or has another problem
+    /// Exit with status 1 if a token expires within DURATION, such as 14d, or has another problem, or if not
+    /// everything was searched
     #[arg(long, value_name = "DURATION")]
     expiring: Option<String>,
 
-    /// Exit with status 1 if a token was issued more than DURATION ago, or has another problem
+    /// Exit with status 1 if a token was issued more than DURATION ago, or has another problem, or if not
+    /// everything was searched
     #[arg(long, value_name = "DURATION")]
     max_age: Option<String>,
 
@@ -69,6 +71,10 @@ pub(super) struct Scan {
     /// End the scan after DURATION
     #[arg(long, value_name = "DURATION", default_value = "10m")]
     timeout: String,
+
+    /// Print a table whose values are not cut, also on a narrow terminal
+    #[arg(long, conflicts_with_all = ["json", "nagios", "what_if"])]
+    wide: bool,
 
     /// Use N threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N",
@@ -180,16 +186,15 @@ fn finish(
         console.line(&escape(&nagios_line(report, request)))?;
         return Ok(ExitStatus::Nagios(NagiosState::of(report) as u8));
     }
+    let is_check = request.expiring.is_some() || request.max_age.is_some();
     if console.is_json() {
         console.json(report)?;
     } else {
-        for warning in &report.warnings {
-            console.warn(warning.check, &warning.message);
-        }
-        show(report, console)?;
+        console.warn_all(&report.warnings, is_check);
+        show(report, arguments.wide, console)?;
     }
-    let is_check = request.expiring.is_some() || request.max_age.is_some();
-    Ok(if is_check && report.problems() > 0 { ExitStatus::Negative } else { ExitStatus::Success })
+    let has_problem = report.problems() > 0 || !report.complete;
+    Ok(if is_check && has_problem { ExitStatus::Negative } else { ExitStatus::Success })
 }
 
 fn request(arguments: &Scan) -> Result<ScanRequest, Failure> {
@@ -231,13 +236,17 @@ fn columns() -> Vec<TableColumn> {
     .to_vec()
 }
 
+/// The columns before the text of a problem.
+const PROBLEM_INDENT: usize = 8;
+
 /// Prints the table. Each problem is a line below its token or key.
-fn show(report: &ScanReport, console: &mut Console) -> Result<(), StdoutError> {
+fn show(report: &ScanReport, is_wide: bool, console: &mut Console) -> Result<(), StdoutError> {
     if report.occurrences.is_empty() {
         console.note("no tokens or keys found");
         return Ok(());
     }
-    let mut table = Table::new(columns(), console.terminal_width());
+    let width = if is_wide { None } else { console.terminal_width() };
+    let mut table = Table::new(columns(), width);
     let mut lines = Vec::new();
     for occurrence in &report.occurrences {
         lines.extend(table.row(&cells(occurrence).each_ref().map(String::as_str)));
@@ -252,8 +261,13 @@ fn show(report: &ScanReport, console: &mut Console) -> Result<(), StdoutError> {
             let is_severe = matches!(problem.check, "expired" | "key-compromised");
             let style = if is_severe { style::ERROR } else { style::WARNING };
             let warn = console.paint(style, "warn");
-            console.line(&format!("  {warn}  {}: {}", problem.check, escape(&problem.message)))?;
+            let text = format!("{}: {}", problem.check, escape(&problem.message));
+            console.wrapped(&format!("  {warn}  "), PROBLEM_INDENT, &text)?;
         }
+    }
+    if let Some(note) = table.note() {
+        console.flush()?;
+        console.note(&note);
     }
     let tokens = report.occurrences.iter().filter(|one| one.kind.is_token()).count();
     let keys = report.occurrences.len() - tokens;
@@ -270,13 +284,12 @@ fn show(report: &ScanReport, console: &mut Console) -> Result<(), StdoutError> {
 fn cells(occurrence: &Occurrence) -> [String; 11] {
     let or_dash = |text: Option<&str>| text.filter(|text| !text.is_empty()).unwrap_or("-").to_owned();
     let day = |time: &Option<String>| time.as_deref().map(|time| time.get(..10).unwrap_or(time).to_owned());
-    let is_token = occurrence.kind.is_token();
     let accepted = occurrence.accepted_by.as_ref().map(|endpoints| match endpoints.as_slice() {
         [] => "none".to_owned(),
         endpoints => endpoints.join(","),
     });
     let expires = match day(&occurrence.expires_at) {
-        None if is_token => Some("never".to_owned()),
+        None if occurrence.never_expires => Some("never".to_owned()),
         other => other,
     };
     [

@@ -99,12 +99,10 @@ pub(super) fn run(
     if console.is_json() {
         console.json(&report)?;
     } else {
-        for warning in &report.warnings {
-            console.warn(warning.check, &warning.message);
-        }
+        console.warn_all(&report.warnings, true);
         show(&report, console)?;
     }
-    Ok(if report.has_loss() { ExitStatus::Negative } else { ExitStatus::Success })
+    Ok(if report.has_loss() || !report.complete { ExitStatus::Negative } else { ExitStatus::Success })
 }
 
 /// The headings of tokens, in the order of their importance.
@@ -128,6 +126,10 @@ fn show(report: &WhatIfReport, console: &mut Console) -> Result<(), StdoutError>
             };
             console.line(&format!("  {}: {}", escape(name), escape(&change)))?;
         }
+    }
+    if !report.server.is_empty() {
+        heading("SERVER", console)?;
+        show_problems(&report.server, &[], console)?;
     }
     for (kind, title) in TOKEN_HEADINGS {
         let mut tokens = report.tokens.iter().filter(|token| token.change == kind).peekable();

@@ -374,10 +374,9 @@ impl Printer {
             Output::Table(_, table) => {
                 let lines = table.finish();
                 print_lines(&lines, &mut self.is_first, console)?;
-                let left_out = table.left_out();
-                if !left_out.is_empty() {
+                if let Some(note) = table.note() {
                     console.flush()?;
-                    console.note(&format!("the terminal is too narrow for {}", left_out.join(", ")));
+                    console.note(&note);
                 }
             }
         }
