@@ -5,6 +5,7 @@ use crate::clustercockpit::ServerError;
 use crate::history::{HistoryError, RunId};
 use crate::user::{AccountError, AuthSource, PasswordError};
 use crate::user_db::{UserDbError, UserReferences};
+use crate::util::count::{counted, one_or};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::file::{FileError, shell_word};
 use crate::util::kind::Kind;
@@ -83,7 +84,9 @@ pub enum AccountsError {
     #[error("the LDAP search returned no users")]
     LdapNoUsers,
     /// No entry of the LDAP search has a username that a user can have.
-    #[error("the LDAP search returned {entries} entries, none with a usable username in {}", quote(.attribute))]
+    #[error(
+"the LDAP search returned {}, none with a usable username in {}",
+ counted(*.entries, "entry"), quote(.attribute))]
     LdapNoUsernames {
         /// The number of entries.
         entries: u64,
@@ -266,13 +269,13 @@ fn only(source: &Option<AuthSource>) -> String {
 /// Which rows of the server contain a username.
 fn referring(references: UserReferences) -> String {
     let UserReferences { jobs, tags } = references;
-    let counted: Vec<String> = [(jobs, "job"), (tags, "private tag")]
+    let shown: Vec<String> = [(jobs, "job"), (tags, "private tag")]
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, noun)| format!("{count} {noun}{}", if count == 1 { "" } else { "s" }))
+        .map(|(count, noun)| counted(count, noun))
         .collect();
-    let verb = if jobs + tags == 1 { "belongs" } else { "belong" };
-    format!("{} in the database {verb} to this username", counted.join(" and "))
+    let verb = one_or(jobs + tags, "belongs", "belong");
+    format!("{} in the database {verb} to this username", shown.join(" and "))
 }
 
 /// All reasons why an action is rejected, at least one.

@@ -9,6 +9,7 @@ use crate::user::exchange::{
     UserFileFormat,
 };
 use crate::user_db::{Transaction, UserDb, UserDbError, UserSummary};
+use crate::util::count::counted;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
@@ -169,7 +170,7 @@ impl Warnings {
                 notes.warn(check, text);
             }
             if more > 0 {
-                notes.warn(check, format!("{more} more warnings of this kind ({check})"));
+                notes.warn(check, format!("{} of this kind ({check})", counted(more, "more warning")));
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::history::{
 use crate::user::exchange::{StoredPassword, StoredRow, StoredValue};
 use crate::user::{AuthSource, PasswordHash};
 use crate::user_db::{Transaction, UserDb};
+use crate::util::count::{counted, one_or};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::shell::word as shell_word;
@@ -327,7 +328,7 @@ impl UndoProgress {
     fn report(&self, run: &RunSummary, dry_run: bool, notes: &mut Notes) {
         let wording = Wording::of(dry_run);
         wording.begin(notes);
-        let users = |count: usize| if count == 1 { "1 user".to_owned() } else { format!("{count} users") };
+        let users = |count: usize| counted(count, "user");
         let restored: HashSet<&String> = self.restored.iter().collect();
         let mut names: Vec<String> = restored.iter().map(|name| quote(name)).collect();
         names.sort_unstable();
@@ -351,7 +352,7 @@ impl UndoProgress {
                 "{} {} in the grace period again, with the same end: the next synchronization may delete such users; \
                  cc-user-enable(1) ends the period",
                 users(count),
-                wording.pick(if count == 1 { "is" } else { "are" }, "would be")
+                wording.pick(one_or(count, "is", "are"), "would be")
             ));
         }
         for conflict in self.conflicts.iter().take(SHOWN) {

@@ -11,6 +11,7 @@ use clap::{Command, Error};
 
 use super::failure::UsageError;
 use super::suggest;
+use crate::util::count::one_or;
 use crate::util::printable::PrintableText;
 
 /// The other forms of a verb, which the parser does not list: the verb, the arguments that the parser
@@ -55,7 +56,7 @@ pub fn describe(error: &Error, command: Command, arguments: &[OsString]) -> Usag
         ErrorKind::MissingRequiredArgument => {
             let missing = context.strings(ContextKind::InvalidArg);
             let names: Vec<String> = missing.iter().map(|text| argument(text)).collect();
-            let what = if names.len() == 1 { "argument" } else { "arguments" };
+            let what = one_or(names.len(), "argument", "arguments");
             let listed = list(&names, "and");
             let expected = ALTERNATIVES
                 .iter()

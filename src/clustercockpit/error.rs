@@ -3,6 +3,7 @@
 use crate::http::HttpError;
 use crate::policy::Endpoint;
 use crate::user::Role;
+use crate::util::count::counted;
 use crate::util::diagnostic::diagnostics;
 use crate::util::file::shell_word;
 use crate::util::kind::Kind;
@@ -192,7 +193,7 @@ diagnostics! { ServerError:
     Self::Http(error) => error.kind(), error.hint();
     Self::WrongPassword { .. } => Kind::LoginRejected;
     Self::TooManyAttempts { seconds: Some(seconds), .. } => Kind::TooManyAttempts,
-        format!("wait {seconds} seconds");
+        format!("wait {}", counted(*seconds, "second"));
     Self::TooManyAttempts { seconds: None, .. } => Kind::TooManyAttempts,
         "wait 3 minutes: the server permits 5 attempts in 15 minutes for each client address and username, \
                  successful ones included, and one more every 3 minutes";

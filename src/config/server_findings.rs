@@ -12,6 +12,7 @@ use super::settings::Settings;
 use super::variable::Variable;
 use crate::key::KeyStrength;
 use crate::key::encoding::decode_as_server;
+use crate::util::count::counted;
 use crate::util::diagnostic::Diagnostic as _;
 use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
@@ -253,18 +254,18 @@ impl Settings {
         match decode_as_server(public.text.expose(), "public key") {
             Err(error) => found.no_start(format!("{}: {error}", public.place())),
             Ok(bytes) if bytes.len() != PUBLIC_BYTES => found.no_own_tokens(format!(
-                "{}: {} bytes, expected {PUBLIC_BYTES}",
+                "{}: {}, expected {PUBLIC_BYTES}",
                 public.place(),
-                bytes.len()
+                counted(bytes.len(), "byte")
             )),
             Ok(_) => {}
         }
         match decode_as_server(private.text.expose(), "private key") {
             Err(error) => found.no_start(format!("{}: {error}", private.place())),
             Ok(bytes) if bytes.len() != 2 * PUBLIC_BYTES => found.warn(format!(
-                "{}: {} bytes, expected {}: the server accepts tokens and cannot issue any",
+                "{}: {}, expected {}: the server accepts tokens and cannot issue any",
                 private.place(),
-                bytes.len(),
+                counted(bytes.len(), "byte"),
                 2 * PUBLIC_BYTES
             )),
             Ok(_) => {}

@@ -11,6 +11,7 @@ use super::secrets::{Secret, Secrets};
 use super::server::ServerConfig;
 use super::slurm::SlurmSettings;
 use super::variable::Variable;
+use crate::util::count::counted;
 use crate::util::duration::GoDuration;
 use crate::util::file::{FileError, check_default_database};
 
@@ -298,7 +299,7 @@ impl Settings {
         }
         for (name, raw) in [("jwt-config", &self.jwt_config), ("jwt-roles", &self.jwt_roles)] {
             if let Some(raw) = raw {
-                log(name, &format!("{} entries", raw.value.len()), &raw.origin);
+                log(name, &counted(raw.value.len(), "entry"), &raw.origin);
             }
         }
         for secret in self.secrets.iter() {

@@ -10,6 +10,7 @@ use crate::accounts::DisabledUsers;
 use crate::config::Settings;
 use crate::user::{AuthSource, Role};
 use crate::user_db::{OpenMode, UserDb, UserDbError, UserFilter, UserRecord, companion_files};
+use crate::util::count::counted;
 use crate::util::diagnostic::Diagnostic as _;
 use crate::util::note::{Note, Notes};
 use crate::util::quote::{quote, quote_path};
@@ -47,8 +48,7 @@ pub(super) fn examine(request: &DoctorRequest, settings: Option<&Settings>, find
                 || "no server has opened it yet".to_owned(),
                 |migration| format!("schema version {}", migration.version),
             );
-            let users = if count == 1 { "user" } else { "users" };
-            of_database.pass("database", format!("{count} {users}, {version}"));
+            of_database.pass("database", format!("{}, {version}", counted(count, "user")));
         }
         Err(error) => of_database.error(&error),
     }

@@ -9,6 +9,7 @@ use crate::ldap::{Connection, LdapConfig, LdapServer, LdapSnapshot, UserSearchRe
 use crate::sync;
 use crate::user::AuthSource;
 use crate::user_db::{OpenMode, UserDb};
+use crate::util::count::{counted, one_or};
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::time::Timestamp;
@@ -101,20 +102,25 @@ fn check_search(connection: &mut Connection, config: &LdapConfig, findings: &mut
         return findings.fail(
             "ldap-search",
             format!(
-                "none of the {} entries has a usable attribute {}",
-                snapshot.entries(),
+                "none of the {} has a usable attribute {}",
+                counted(snapshot.entries(), "entry"),
                 quote(&config.search.uid_attribute)
             ),
             Some("set auth.ldap.uid-attr to the attribute with the username".to_owned()),
         );
     }
     let LdapCounts { users, without_name, skipped } = LdapCounts::of(&snapshot);
-    findings.pass("ldap-search", format!("{users} users in {} entries", snapshot.entries()));
+    findings.pass(
+        "ldap-search",
+        format!("{} in {}", counted(users, "user"), counted(snapshot.entries(), "entry")),
+    );
     if without_name > 0 {
         findings.warn(
             "ldap-attribute-name",
             format!(
-                "{without_name} users do not have the attribute {} with a full name",
+                "{} {} not have the attribute {} with a full name",
+                counted(without_name, "user"),
+                one_or(without_name, "does", "do"),
                 quote(&config.search.name_attribute)
             ),
             Some("set auth.ldap.username-attr to the attribute with the full name, such as cn".to_owned()),
@@ -123,7 +129,11 @@ fn check_search(connection: &mut Connection, config: &LdapConfig, findings: &mut
     if skipped > 0 {
         findings.warn(
             "ldap-entries-skipped",
-            format!("{skipped} entries do not have a usable username"),
+            format!(
+                "{} {} not have a usable username",
+                counted(skipped, "entry"),
+                one_or(skipped, "does", "do")
+            ),
             Some("cc-user sync-ldap --dry-run".to_owned()),
         );
     }
@@ -136,7 +146,10 @@ fn check_groups(request: &DoctorRequest, settings: &Settings, findings: &mut Sou
     findings.notes(notes);
     match report {
         Ok(report) => {
-            findings.pass("group-map", format!("{} rules, {} groups", report.rules.len(), report.groups));
+            findings.pass(
+                "group-map",
+                format!("{}, {}", counted(report.rules.len(), "rule"), counted(report.groups, "group")),
+            );
         }
         Err(errors) => errors.iter().for_each(|error| findings.error(error)),
     }

@@ -8,6 +8,7 @@ use crate::http::{Client, HttpOptions};
 use crate::key::{Algorithm, KeySet, KeyStrength};
 use crate::login::oidc::provider_config::{ProviderParameters, resolve};
 use crate::oidc::discovery::{self, Discovery, ProviderEndpoint};
+use crate::util::count::counted;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::note::Notes;
 use crate::util::quote::escape;
@@ -83,7 +84,7 @@ fn examine_provider(
             Some("configure a signature with RS256 or ES256 for the client at the provider".to_owned()),
         );
     } else {
-        findings.pass("openid-keys", format!("{usable} usable keys"));
+        findings.pass("openid-keys", counted(usable, "usable key"));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::finding::{Area, Findings};
 use crate::config::Settings;
 use crate::slurm::{SlurmOptions, SlurmSource};
 use crate::sync::slurm;
+use crate::util::count::counted;
 use crate::util::note::Notes;
 
 /// Checks the section for Slurm and the answer of Slurm, as 'cc-user sync-slurm --check' does.
@@ -21,8 +22,10 @@ pub(super) fn examine(request: &DoctorRequest, settings: &Settings, findings: &m
         Ok(report) => findings.pass(
             "slurm",
             format!(
-                "{} projects, {} users, {} coordinators",
-                report.projects, report.users, report.coordinators
+                "{}, {}, {}",
+                counted(report.projects, "project"),
+                counted(report.users, "user"),
+                counted(report.coordinators, "coordinator")
             ),
         ),
         Err(errors) => errors.iter().for_each(|error| findings.error(error)),

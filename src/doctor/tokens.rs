@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::policy::{Endpoint, Finding};
 use crate::scan::names::TokenUse;
 use crate::scan::{Occurrence, OccurrenceKind, ScanRequest, scan};
+use crate::util::count::counted;
 use crate::util::note::{Notes, Warning};
 use crate::util::quote::escape;
 use crate::util::time::{self, Timestamp};
@@ -201,7 +202,8 @@ fn add_occurrence(
     let subject = found.subject.as_deref().map_or_else(String::new, |name| format!(" of {}", escape(name)));
     let name = format!("{}{subject}", found.kind.name());
     if problems.is_empty() {
-        let days = found.days_left.map_or_else(String::new, |days| format!(", {days} days left"));
+        let days =
+            found.days_left.map_or_else(String::new, |days| format!(", {} left", counted(days, "day")));
         return of_item.pass("token", format!("{name}: no problem{days}"));
     }
     for problem in problems {

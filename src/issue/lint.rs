@@ -10,6 +10,7 @@ use crate::policy::Endpoint;
 use crate::policy::remedy::{Remedy, describe_endpoints};
 use crate::token::HeaderParams;
 use crate::user::Role;
+use crate::util::count::counted;
 use crate::util::file::shell_word;
 use crate::util::note::{Level, Note, Notes};
 use crate::util::quote::quote;
@@ -161,6 +162,11 @@ fn check_all_roles(summary: &RecipientSummary, algorithm: Algorithm, notes: &mut
     };
     notes.warn(
         check,
-        format!("{} of {} users {what}; the first is {}", summary.matching, summary.count, quote(first)),
+        format!(
+            "{} of {} {what}; the first is {}",
+            summary.matching,
+            counted(summary.count, "user"),
+            quote(first)
+        ),
     );
 }

@@ -4,6 +4,7 @@
 
 use super::algorithm::Algorithm;
 pub use super::form_error::{Base64Error, DerKind, KeyContext, PemLines};
+use crate::util::count::counted;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
@@ -28,7 +29,7 @@ pub enum KeyError {
         fault: Base64Error,
     },
     /// The value has the wrong length for a key of its kind.
-    #[error("the {what} has the wrong length: found {found} bytes, expected {expected}")]
+    #[error("the {what} has the wrong length: found {}, expected {expected}", counted(*.found, "byte"))]
     Length {
         /// The kind of value.
         what: &'static str,
@@ -99,7 +100,8 @@ pub enum KeyError {
     #[error("the HMAC secret is empty: anyone could forge tokens")]
     HmacSecretEmpty,
     /// An HMAC secret shorter than the hash (RFC 7518 3.2).
-    #[error("the HMAC secret has {found} bytes, expected at least {expected} for {algorithm}")]
+    #[error(
+"the HMAC secret has {}, expected at least {expected} for {algorithm}", counted(*.found, "byte"))]
     HmacSecretShort {
         /// The length in bytes.
         found: usize,

@@ -4,6 +4,7 @@ use super::error::KeyError;
 use super::jwk::{Jwk, not_json, note_repairs, without_mark};
 use super::public::KeyStrength;
 use super::verifying::VerifyingKey;
+use crate::util::count::{counted, one_or};
 use crate::util::json::{self, JsonNode};
 use crate::util::note::Notes;
 
@@ -61,7 +62,10 @@ impl KeySet {
         }
         for (count, what) in [(skipped, "skipped"), (repaired, "accepted in another spelling")] {
             if count > SHOWN_KEYS {
-                notes.warn("key-skipped", format!("{} more keys of the set are {what}", count - SHOWN_KEYS));
+                notes.warn("key-skipped", {
+                    let more = count - SHOWN_KEYS;
+                    format!("{} of the set {} {what}", counted(more, "more key"), one_or(more, "is", "are"))
+                });
             }
         }
         Ok(set)

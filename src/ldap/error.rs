@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::ConfigError;
+use crate::util::count::counted;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::file::FileError;
 use crate::util::kind::Kind;
@@ -85,7 +86,7 @@ pub enum LdapError {
     #[error("the LDAP server does not support paged results")]
     PagingUnsupported,
     /// The search exceeded a limit of the server.
-    #[error("the LDAP search is incomplete: the server stopped at its {limit} limit after {entries} entries")]
+    #[error("the LDAP search is incomplete: the server stopped at its {limit} limit after {}", counted(*.entries, "entry"))]
     LimitExceeded {
         /// `size`, `time` or `administrative`.
         limit: &'static str,
@@ -97,7 +98,8 @@ pub enum LdapError {
     Referral(String),
     /// Parts of the search result are on other servers (RFC 4511 4.5.3).
     #[error(
-        "the LDAP search is incomplete: the server refers to other servers for a part of it ({count} references: {})",
+        "the LDAP search is incomplete: the server refers to other servers for a part of it ({}: {})",
+        counted(*.count, "reference"),
         shown(.targets, *.count)
     )]
     References {
@@ -121,7 +123,7 @@ pub enum LdapError {
         text: String,
     },
     /// The connection ended before the answer was complete.
-    #[error("the connection to the LDAP server was lost after {entries} entries{why}")]
+    #[error("the connection to the LDAP server was lost after {}{why}", counted(*.entries, "entry"))]
     ConnectionLost {
         /// The number of entries received before the error.
         entries: u64,
@@ -129,7 +131,9 @@ pub enum LdapError {
         why: String,
     },
     /// The server did not send any data before the timeout.
-    #[error("the LDAP server did not answer within {} seconds (after {entries} entries)", .timeout.as_secs())]
+    #[error(
+ "the LDAP server did not answer within {} (after {})",
+ counted(.timeout.as_secs(), "second"), counted(*.entries, "entry"))]
     Timeout {
         /// The timeout.
         timeout: Duration,

@@ -15,6 +15,7 @@ use super::groups::{GroupDirectory, GroupScope, LdapGroup, PRIMARY_GROUP_TOKEN};
 use super::search::EntrySearch;
 use super::user_index::UserIndex;
 use crate::policy::role_map::{MapRule, Selector};
+use crate::util::count::counted;
 use crate::util::dn::DistinguishedName;
 
 /// The filter of an entry that is read by its DN.
@@ -76,9 +77,9 @@ impl Connection {
             directory.errors.extend(directory.unreadable(&map.search));
         }
         log::info!(
-            "the LDAP server returned {} groups with {} memberships",
-            directory.groups.len(),
-            directory.memberships
+            "the LDAP server returned {} with {}",
+            counted(directory.groups.len(), "group"),
+            counted(directory.memberships, "membership")
         );
         Ok(directory)
     }
@@ -357,7 +358,10 @@ impl GroupReader<'_> {
                             Some(last + 1)
                         }
                         Some(_) => {
-                            return Err(truncated(format!("the range from {next} has {length} members")));
+                            return Err(truncated(format!(
+                                "the range from {next} has {}",
+                                counted(length, "member")
+                            )));
                         }
                     });
                     Ok(())

@@ -11,6 +11,7 @@ use super::error::LdapError;
 use super::group_search::{GroupSearch, Membership, Nesting};
 use super::snapshot::utf8_text;
 use super::user_index::{MEMBERSHIP_LIMIT, UserIndex};
+use crate::util::count::counted;
 use crate::util::dn::DistinguishedName;
 
 /// The number of a group in Active Directory. It is computed, so a server returns it only if it is named.
@@ -209,7 +210,7 @@ impl GroupDirectory {
                 Some(last) if range.first == 0 && length as u64 == u64::from(last) + 1 => {
                     self.ranges.push((number, last + 1));
                 }
-                _ => return Err(truncated(format!("the first range has {length} members"))),
+                _ => return Err(truncated(format!("the first range has {}", counted(length, "member")))),
             }
         }
         let is_class = |class: &str| {

@@ -15,6 +15,7 @@ use super::results::{ResultsError, SearchResult};
 use super::snapshot::{LdapSnapshot, SnapshotBuilder, utf8_text};
 use super::user_index::UserIndex;
 use crate::user::normalized;
+use crate::util::count::counted;
 
 /// Default number of entries per page; 500 to 1000 is fastest.
 pub const PAGE_SIZE: u32 = 1000;
@@ -125,7 +126,7 @@ impl Connection {
             };
             self.read_entries(&request, &mut visit, &mut |entries| progress(before + entries))?;
         }
-        log::info!("the LDAP server returned {} entries", builder.entries());
+        log::info!("the LDAP server returned {}", counted(builder.entries(), "entry"));
         builder.finish()
     }
 

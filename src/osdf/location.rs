@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::util::count::counted;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
@@ -187,7 +188,8 @@ pub enum FieldError {
         of: &'static str,
     },
     /// `resignBefore` is not shorter than the token's lifetime.
-    #[error("is {resign} seconds: expected less than expiryTime, which is {expiry} seconds")]
+    #[error(
+"is {}: expected less than expiryTime, which is {}", counted(*.resign, "second"), counted(*.expiry, "second"))]
     ResignNotBefore {
         /// resignBefore in seconds.
         resign: i64,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::backoff;
 use super::job::{RenewMode, Renewal};
+use crate::util::count::counted;
 use crate::util::time::Timestamp;
 
 /// The time that the check of one file may cost: with thousands of files the checks are further apart.
@@ -157,7 +158,10 @@ impl Summary {
         let failing = if failing > 0 { format!(", {failing} failing") } else { String::new() };
         let next = schedules.filter_map(Schedule::renew_at).min();
         let next = next.map_or_else(String::new, |at| format!(", the next is renewed at {}", at.rfc3339()));
-        Self { all_valid: valid == all, text: format!("{valid} of {all} tokens valid{failing}{next}") }
+        Self {
+            all_valid: valid == all,
+            text: format!("{valid} of {} valid{failing}{next}", counted(all, "token")),
+        }
     }
 }
 

@@ -53,6 +53,7 @@ use crate::config::Settings;
 use crate::key::VerifyingKey;
 use crate::key::compromised::template_key;
 use crate::policy::Signer;
+use crate::util::count::{counted, one_or};
 use crate::util::duration::GoDuration;
 use crate::util::note::{Notes, Warning};
 use crate::util::time::Timestamp;
@@ -234,17 +235,18 @@ fn warnings(walk: &Walk) -> Vec<Warning> {
         walk.errors.iter().map(|error| Warning::new("file-not-scanned", error.to_string())).collect();
     let more = walk.counts.unreadable.saturating_sub(walk.errors.len() as u64);
     if more > 0 {
-        warnings.push(Warning::new("file-not-scanned", format!("{more} more files cannot be read")));
+        warnings
+            .push(Warning::new("file-not-scanned", format!("{} cannot be read", counted(more, "more file"))));
     }
     if walk.counts.too_large > 0 {
         let count = walk.counts.too_large;
-        let files = if count == 1 { "file is" } else { "files are" };
-        let message = format!("{count} {files} larger than --max-size: only the beginning was searched");
+        let (files, are) = (counted(count, "file"), one_or(count, "is", "are"));
+        let message = format!("{files} {are} larger than --max-size: only the beginning was searched");
         warnings.push(Warning::new("scan-limit", message));
     }
     if walk.counts.unlisted > 0 {
         let count = walk.counts.unlisted;
-        let message = format!("{count} more tokens and keys are not listed: their file has more than 10,000");
+        let message = format!("tokens and keys beyond 10,000 of a file are not listed: {count}");
         warnings.push(Warning::new("scan-limit", message));
     }
     if walk.is_timed_out {

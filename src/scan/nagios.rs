@@ -2,6 +2,7 @@
 
 use super::ScanRequest;
 use super::report::{Occurrence, ScanReport};
+use crate::util::count::counted;
 
 /// The state of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,11 +50,10 @@ pub fn nagios_line(report: &ScanReport, request: &ScanRequest) -> String {
     let tokens = report.occurrences.iter().filter(|one| one.kind.is_token()).count();
     let (expired, expiring) = (count("expired"), count("expires-soon"));
     let problems = report.problems();
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
     let mut parts = vec![format!(
-        "{tokens} token{}, {expired} expired, {expiring} expiring, {problems} problem{}",
-        plural(tokens),
-        plural(problems)
+        "{}, {expired} expired, {expiring} expiring, {}",
+        counted(tokens, "token"),
+        counted(problems, "problem")
     )];
     let worst = report
         .occurrences

@@ -6,6 +6,7 @@ use crate::ldap::LdapError;
 use crate::policy::role_map::RoleMapError;
 use crate::slurm::SlurmError;
 use crate::user_db::UserDbError;
+use crate::util::count::{counted, one_or};
 use crate::util::diagnostic::{Diagnostic, diagnostics};
 use crate::util::duration::GoDuration;
 use crate::util::file::FileError;
@@ -69,8 +70,7 @@ fn first_error(errors: &[RoleMapError]) -> String {
     let first = errors.first().map(ToString::to_string).unwrap_or_default();
     match errors.len().saturating_sub(1) {
         0 => first,
-        1 => format!("{first} (and 1 more error)"),
-        more => format!("{first} (and {more} more errors)"),
+        more => format!("{first} (and {})", counted(more, "more error")),
     }
 }
 
@@ -84,8 +84,9 @@ diagnostics! { GroupMapErrors:
 pub enum PlanRejection {
     /// More users would be disabled or deleted than the deletion limit allows.
     #[error(
-        "{deletions} of {known} LDAP users are no longer in the LDAP directory, and the deletion limit is \
-         {allowed}: nothing was changed"
+        "{deletions} of {} {} no longer in the LDAP directory, and the deletion limit is {allowed}: nothing was changed",
+        counted(*.known, "LDAP user"),
+        one_or(*.deletions, "is", "are")
     )]
     TooMany {
         /// The number of users to disable or to delete.
@@ -109,9 +110,10 @@ pub enum PlanRejection {
     },
     /// Roles or projects would be removed, but an attribute of the map is absent everywhere.
     #[error(
-        "no LDAP entry has the attribute {}; refusing to remove {removals} roles and projects: \
+        "no LDAP entry has the attribute {}; refusing to remove {}: \
          nothing was changed",
-        quote(.attribute)
+        quote(.attribute),
+        rights(*.removals)
     )]
     NoMembers {
         /// The attribute.
@@ -121,7 +123,8 @@ pub enum PlanRejection {
     },
     /// Roles or projects would be removed, but the search found no group at all.
     #[error(
-        "the LDAP search returned no groups; refusing to remove {removals} roles and projects: nothing was changed"
+        "the LDAP search returned no groups; refusing to remove {}: nothing was changed",
+        rights(*.removals)
     )]
     NoGroups {
         /// The number of roles and projects to remove.
@@ -129,8 +132,9 @@ pub enum PlanRejection {
     },
     /// Roles or projects would be removed, but no user of Slurm is in the user table.
     #[error(
-        "none of the {users} users of Slurm is in the user table; refusing to remove {removals} roles and projects: \
-         nothing was changed"
+        "none of the {} of Slurm is in the user table; refusing to remove {}: nothing was changed",
+        counted(*.users, "user"),
+        rights(*.removals)
     )]
     NoSlurmUsers {
         /// The number of users in the answer.
@@ -166,25 +170,27 @@ pub enum PlanRejection {
     },
 }
 
+fn rights(removals: u64) -> String {
+    format!("{removals} {}", one_or(removals, "role or project", "roles and projects"))
+}
+
 fn too_many_removals(removals: u64, deletions: u64, allowed: u64, known: u64) -> String {
     let deleted = match deletions {
         0 => String::new(),
-        1 => "1 user deleted and ".to_owned(),
-        _ => format!("{deletions} users deleted and "),
+        _ => format!("{} deleted and ", counted(deletions, "user")),
     };
-    let one = if removals == 1 { "role or project" } else { "roles and projects" };
     format!(
-        "{deleted}{removals} {one} of {known} LDAP users would be removed, and the deletion limit is {allowed}: \
-         nothing was changed"
+        "{deleted}{} of {} would be removed, and the deletion limit is {allowed}: nothing was changed",
+        rights(removals),
+        counted(known, "LDAP user")
     )
 }
 
 fn too_many_slurm_removals(removals: u64, allowed: u64, known: u64) -> String {
-    let one = if removals == 1 { "role or project" } else { "roles and projects" };
-    let users = if known == 1 { "user" } else { "users" };
     format!(
-        "{removals} {one} of {known} {users} with rights from Slurm would be removed, and the limit is {allowed}: \
-         nothing was changed"
+        "{} of {} with rights from Slurm would be removed, and the limit is {allowed}: nothing was changed",
+        rights(removals),
+        counted(known, "user")
     )
 }
 
@@ -192,20 +198,22 @@ fn no_entry(deletions: u64) -> String {
     match deletions {
         0 => "the LDAP search returned no users: nothing was changed".to_owned(),
         _ => format!(
-            "the LDAP search returned no users; refusing to delete {deletions} LDAP users: nothing was changed"
+            "the LDAP search returned no users; refusing to delete {}: nothing was changed",
+            counted(deletions, "LDAP user")
         ),
     }
 }
 
 fn no_username(entries: u64, without: u64, attribute: &str) -> String {
     let attribute = quote(attribute);
+    let returned = counted(entries, "entry");
     if without == entries {
         format!(
-            "the LDAP search returned {entries} entries, none with the attribute {attribute}: nothing was changed"
+            "the LDAP search returned {returned}, none with the attribute {attribute}: nothing was changed"
         )
     } else {
         format!(
-            "the LDAP search returned {entries} entries, none with a usable username in {attribute} (missing in \
+            "the LDAP search returned {returned}, none with a usable username in {attribute} (missing in \
              {without}): nothing was changed"
         )
     }

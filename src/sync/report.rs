@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::ldap::snapshot::SkippedEntry;
+use crate::util::count::{counted, one_or};
 use crate::util::diagnostic::Diagnostic as _;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -397,10 +398,10 @@ impl<'plan> SyncReport<'plan> {
         let reported = self.counts.deleted + self.counts.disabled + in_grace + admins + disabled;
         let not_deleted = self.counts.missing.saturating_sub(reported);
         if not_deleted > 0 {
-            let users = if not_deleted == 1 { "user is" } else { "users are" };
             notes.note(format!(
-                "{not_deleted} {users} not in the LDAP directory, but not deleted (--delete-missing deletes \
-                 such users)"
+                "{} {} not in the LDAP directory, but not deleted (--delete-missing deletes such users)",
+                counted(not_deleted, "user"),
+                one_or(not_deleted, "is", "are")
             ));
         }
     }

@@ -6,6 +6,7 @@ use super::ldap_rights::GroupSummary;
 use super::plan::{ChangedRights, Plan};
 use super::rights::GivenBy;
 use crate::policy::role_map::Reason;
+use crate::util::count::{counted, one_or};
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 
@@ -135,9 +136,11 @@ pub(super) fn add_notes(
     notes: &mut Notes,
 ) {
     if without_manager > 0 {
-        let users = if without_manager == 1 { "user does" } else { "users do" };
-        notes
-            .note(format!("{without_manager} {users} not get projects of {source} without the role manager"));
+        notes.note(format!(
+            "{} {} not get projects of {source} without the role manager",
+            counted(without_manager, "user"),
+            one_or(without_manager, "does", "do")
+        ));
     }
     if !managers_not_removed.is_empty() {
         let names = managers_not_removed.iter().map(String::as_str);
@@ -174,10 +177,10 @@ pub(super) fn add_group_notes(groups: &GroupSummary, notes: &mut Notes) {
         notes.warn("project-name-invalid", format!("invalid names of projects, which no user gets: {names}"));
     }
     if groups.unknown_members > 0 {
-        let members = if groups.unknown_members == 1 { "member is" } else { "members are" };
         notes.note(format!(
-            "{} group {members} neither a user nor a group that the searches found",
-            groups.unknown_members
+            "{} {} neither a user nor a group that the searches found",
+            counted(groups.unknown_members, "group member"),
+            one_or(groups.unknown_members, "is", "are")
         ));
     }
 }

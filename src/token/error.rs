@@ -174,7 +174,7 @@ pub enum TokenError {
         limit: usize,
     },
     /// The signature is not valid for any of the keys.
-    #[error("the signature does not fit {}", if *.0 == 1 { "the key".to_owned() } else { format!("any of the {} keys", .0) })]
+    #[error("the signature does not fit {}", match .0 { 1 => "the key".to_owned(), number => format!("any of the {number} keys") })]
     Signature(usize),
 }
 

@@ -11,6 +11,7 @@ use super::MAX_BYTES;
 use super::claims::Claims;
 use super::error::{TokenError, TokenPart};
 use super::json;
+use crate::util::count::counted;
 use crate::util::json::kind;
 use crate::util::quote::quote;
 
@@ -209,7 +210,7 @@ fn problem(text: &str, error: base64::DecodeError) -> String {
             format!("character {} is {}, of the standard alphabet", at + 1, shown(at))
         }
         InvalidByte(at, _) => format!("character {} is {}", at + 1, shown(at)),
-        InvalidLength(length) => format!("no data has a length of {length} characters"),
+        InvalidLength(length) => format!("no data has a length of {}", counted(length, "character")),
         InvalidLastSymbol(at, _) => format!("character {} is {}", at + 1, shown(at)),
     }
 }

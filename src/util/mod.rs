@@ -7,6 +7,7 @@
 pub mod account;
 pub mod certificate;
 pub mod check;
+pub mod count;
 pub mod diagnostic;
 pub mod dn;
 pub mod duration;

@@ -1,5 +1,6 @@
 //! Text that is safe to print in errors of code that parses secrets.
 
+use crate::util::count::counted;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -119,7 +120,7 @@ impl PrintableText {
 
     fn length(text: &str, what: &str) -> Self {
         let count = text.chars().count();
-        Self(Cow::Owned(format!("(a {what} of {count} character{})", if count == 1 { "" } else { "s" })))
+        Self(Cow::Owned(format!("(a {what} of {})", counted(count, "character"))))
     }
 }
 

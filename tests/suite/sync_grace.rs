@@ -77,7 +77,7 @@ fn missing_user_is_disabled_and_returns_with_every_column() {
         "{shown}"
     );
     assert!(
-        shown.contains("(in 30 days)\n") && shown.ends_with("1 unchanged, 1 disabled (1 entries)\n"),
+        shown.contains("(in 30 days)\n") && shown.ends_with("1 unchanged, 1 disabled (1 entry)\n"),
         "{shown}"
     );
     assert_eq!(rows(&directory), before, "a dry run changes nothing");
@@ -152,6 +152,32 @@ fn missing_user_is_deleted_after_the_period_of_the_run() {
     add(&server, "anna", "anna");
     sync(&directory, "-q").ended(0);
     assert!(table(&directory).contains(&"anna|1|anna|[\"user\"]|[]".to_owned()));
+}
+
+#[test]
+fn time_of_deletion_is_known_with_the_setting_only() {
+    if !has("slapd") {
+        return;
+    }
+    let (server, directory) = site(&["anna", "ben"]);
+    configure(&directory, &server.url(), json!({}));
+    remove(&server, "anna");
+    sync(&directory, "-q --grace-period 30d").ended(0);
+    let listed = |setting: Value| {
+        configure(&directory, &server.url(), setting);
+        let users = directory.sh("cc-user list --disabled --json").ended(0).json();
+        let shown = directory.sh("cc-user show anna --json").ended(0).json();
+        assert_eq!(users[0]["delete_at"], shown["delete_at"]);
+        assert!(users[0]["missing_since"].is_string());
+        shown["delete_at"].clone()
+    };
+    assert_eq!(listed(json!({})), Value::Null);
+    assert!(listed(json!({"sync-grace-period": "720h"})).is_string());
+    // A run without the setting and the option does not delete the user.
+    configure(&directory, &server.url(), json!({}));
+    shift(&directory, "anna", -400);
+    let run = sync(&directory, "--json").ended(0).json();
+    assert_eq!((&run["counts"]["deleted"], &run["counts"]["in_grace"]), (&json!(0), &json!(1)));
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn sync_with_grace_period_and_a_bad_answer_changes_nothing() {
     );
     let partial = Slapd::with(&(tree(&users) + &reference));
     let run = fails(&directory, &partial.url(), &json!({}), "", 69);
-    assert!(run.stderr.contains("1 references"), "{}", run.stderr);
+    assert!(run.stderr.contains("1 reference"), "{}", run.stderr);
 
     succeeds(&directory, &url, &json!({}));
     server.kill();

@@ -19,6 +19,7 @@ use crate::policy::{Endpoint, Verdict};
 use crate::token::inspect::{DecodedPart, TokenForm};
 use crate::token::{self, Claims, Inspection, NumericDate, TokenError};
 use crate::user::Role;
+use crate::util::count::{counted, one_or};
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::json_text::{compact, fitted, serialize_json};
 use crate::util::note::Warning;
@@ -333,7 +334,7 @@ impl InspectedToken {
         part("claims", &self.inspection.claims, written_claims.as_deref(), console)?;
         let signature = match self.inspection.signature_bytes {
             Some(0) | None => "signature  none".to_owned(),
-            Some(bytes) => format!("signature  {bytes} bytes, not checked"),
+            Some(bytes) => format!("signature  {}, not checked", counted(bytes, "byte")),
         };
         console.line(&signature)?;
         if let Some(claims) = self.claims() {
@@ -406,7 +407,9 @@ fn part(
             escape_lines(&fitted(&text, width.saturating_sub(LABEL))).replace("\\\\", "\\")
         }
         DecodedPart::Text(text) => escape(text),
-        DecodedPart::Bytes(count) => format!("{count} bytes that are not text"),
+        DecodedPart::Bytes(count) => {
+            format!("{} that {} not text", counted(*count, "byte"), one_or(*count, "is", "are"))
+        }
         DecodedPart::Raw(text) => quote(text),
     };
     let below = format!("\n{:LABEL$}", "");

@@ -20,6 +20,7 @@ use crate::issue::{
 use crate::key::Algorithm;
 use crate::token::{self, TokenFormat, TokenFormatError};
 use crate::user::Role;
+use crate::util::count::{counted, one_or};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::duration::GoDuration;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, shell_word};
@@ -183,7 +184,7 @@ pub(super) fn run(
     warn_if_not_owner([path], console);
     let what = match issuance.only_recipient() {
         Some(Recipient { name, .. }) => format!("the token for {} is", quote(name)),
-        None => format!("{count} tokens are"),
+        None => format!("{} {}", counted(count, "token"), one_or(count, "is", "are")),
     };
     console.note(&format!("{what} in {}", quote_path(path)));
     Ok(ExitStatus::Success)

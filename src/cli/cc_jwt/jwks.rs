@@ -19,6 +19,7 @@ use crate::osdf::jwks_document::{
 };
 use crate::osdf::signing::find_key;
 use crate::policy::issuer_slash_warning;
+use crate::util::count::counted;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, FileContents, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::util::json_text::indented;
@@ -252,7 +253,8 @@ fn note_rotation(keys: &[PublishedKey], life: Option<i64>, now: Timestamp, notes
         || "when the last token signed with it has ended".to_owned(),
         |life| {
             format!(
-                "{life} seconds after it last signed: on {} if that was now",
+                "{} after it last signed: on {} if that was now",
+                counted(life, "second"),
                 now.plus_seconds(life).rfc3339()
             )
         },

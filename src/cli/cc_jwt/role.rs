@@ -11,6 +11,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
 use crate::policy::login_role::ServerOnly;
+use crate::util::count::counted;
 use crate::util::diagnostic::{Diagnostic as _, ExitStatus};
 use crate::util::note::Warning;
 use crate::util::quote::quote;
@@ -137,9 +138,8 @@ fn report(findings: &RoleFindings, console: &mut Console) -> Result<ExitStatus, 
         let role = if roles.len() > 1 { format!("{}: ", quote(role)) } else { String::new() };
         console.report_line(&format!("{label}  {role}{setting}: {reason}"))?;
     }
-    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     if !errors.is_empty() {
-        let answer = console.paint(style::ERROR, &format!("invalid: {}", count(errors.len(), "error")));
+        let answer = console.paint(style::ERROR, &format!("invalid: {}", counted(errors.len(), "error")));
         console.line(&answer)?;
         return Ok(status);
     }
@@ -151,7 +151,7 @@ fn report(findings: &RoleFindings, console: &mut Console) -> Result<ExitStatus, 
     let answer = if warnings.is_empty() {
         console.paint(style::ACCEPTED, &what)
     } else {
-        console.paint(style::WARNING, &format!("{what}, {}", count(warnings.len(), "warning")))
+        console.paint(style::WARNING, &format!("{what}, {}", counted(warnings.len(), "warning")))
     };
     console.report_line(&answer)?;
     Ok(status)

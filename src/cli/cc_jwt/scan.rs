@@ -18,6 +18,7 @@ use crate::cli::table::{Shrink, Table, TableColumn};
 use crate::scan::{
     NagiosState, Occurrence, ScanError, ScanReport, ScanRequest, nagios_line, scan, write_metrics,
 };
+use crate::util::count::counted;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::monotonic::{MonotonicClock as _, SystemMonotonicClock};
 use crate::util::note::Notes;
@@ -162,8 +163,8 @@ fn run_scan(
     let report = report?;
     let files = &report.files;
     log::info!(
-        "{} files searched; skipped: {} binary, {} compressed, {} links and special files, {} unreadable",
-        files.searched,
+        "{} searched; skipped: {} binary, {} compressed, {} links and special files, {} unreadable",
+        counted(files.searched, "file"),
         files.binary,
         files.compressed,
         files.special,
@@ -271,12 +272,11 @@ fn show(report: &ScanReport, is_wide: bool, console: &mut Console) -> Result<(),
     }
     let tokens = report.occurrences.iter().filter(|one| one.kind.is_token()).count();
     let keys = report.occurrences.len() - tokens;
-    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     console.note(&format!(
         "{}, {}, {}",
-        count(tokens, "token"),
-        count(keys, "key"),
-        count(report.problems(), "problem")
+        counted(tokens, "token"),
+        counted(keys, "key"),
+        counted(report.problems(), "problem")
     ));
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::{quantity, settings, style};
 use crate::config::{self, SettingChange};
 use crate::scan::ScanRequest;
+use crate::util::count::counted;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::monotonic::{MonotonicClock as _, SystemMonotonicClock};
 use crate::util::note::Warning;
@@ -158,9 +159,7 @@ fn show(report: &WhatIfReport, console: &mut Console) -> Result<(), StdoutError>
 
 fn summarize(report: &WhatIfReport, console: &mut Console) {
     let (changed, compared) = (report.changed(), report.compared);
-    let count = |changed: u64, all: u64, what: &str| {
-        format!("{changed} of {all} {what}{}", if all == 1 { "" } else { "s" })
-    };
+    let count = |changed: u64, all: u64, what: &str| format!("{changed} of {}", counted(all, what));
     let tokens = count(changed.tokens, compared.tokens, "token");
     let keys = count(changed.keys, compared.keys, "key");
     let users = count(changed.users, compared.users, "user");

@@ -15,6 +15,7 @@ use crate::http::{HttpOptions, HttpTrust, Proxy};
 use crate::ldap::LdapOptions;
 use crate::policy::CheckState;
 use crate::token;
+use crate::util::count::counted;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::monotonic::SystemMonotonicClock;
@@ -174,8 +175,11 @@ fn print(report: &DoctorReport, console: &mut Console) -> Result<(), Failure> {
         }
         print_finding(finding, console)?;
     }
-    let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-    console.note(&format!("{}, {}", count(report.failed, "failed check"), count(report.warnings, "warning")));
+    console.note(&format!(
+        "{}, {}",
+        counted(report.failed, "failed check"),
+        counted(report.warnings, "warning")
+    ));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use crate::accounts::{AccountsErrors, ImportError};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::AccountError;
+use crate::util::count::{counted, one_or};
 use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 
@@ -52,7 +53,7 @@ pub(super) fn import_failure(error: ImportError, console: &mut Console) -> Failu
 
 /// Prints how many lines are invalid, and how many of them are not shown.
 pub(super) fn note_invalid_lines(lines: u64, shown: usize, consequence: &str, console: &mut Console) {
-    let what = if lines == 1 { "1 line is".to_owned() } else { format!("{lines} lines are") };
+    let what = format!("{} {}", counted(lines, "line"), one_or(lines, "is", "are"));
     let rest = lines.saturating_sub(shown as u64);
     let rest = if rest == 0 { String::new() } else { format!(" ({rest} of them are not shown)") };
     console.note(&format!("{what} invalid: {consequence}{rest}"));

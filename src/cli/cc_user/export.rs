@@ -12,6 +12,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::progress::Progress;
 
 use crate::user::exchange::UserFileFormat;
+use crate::util::count::counted;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::quote::quote_path;
@@ -92,7 +93,7 @@ pub(super) fn run(
         let existing = if force { Existing::Replace } else { Existing::Reject };
         file::write(&path, bytes.expose(), PRIVATE_MODE, existing)?;
         warn_if_not_owner([path.as_path()], console);
-        console.note(&format!("wrote {count} users to {}", quote_path(&path)));
+        console.note(&format!("wrote {} to {}", counted(count, "user"), quote_path(&path)));
     }
     Ok(ExitStatus::Success)
 }

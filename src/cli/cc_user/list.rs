@@ -20,6 +20,7 @@ use crate::ldap::{LdapConfig, LdapOptions};
 use crate::sync;
 use crate::user::{AuthSource, Role, RoleError, UsernamePattern};
 use crate::user_db::{UserDb, UserDbError, UserFilter, UserRecord};
+use crate::util::count::counted;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
@@ -235,7 +236,7 @@ pub(super) fn grace_period(settings: &Settings) -> Option<GracePeriod> {
 }
 
 fn print_count(count: ListCount, console: &mut Console) {
-    let users = |count| if count == 1 { "1 user".to_owned() } else { format!("{count} users") };
+    let users = |count| counted(count, "user");
     match count {
         ListCount { has_more: true, listed } => {
             console.note(&format!("{}, and more beyond --limit {listed}", users(listed)));

@@ -9,6 +9,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::quantity::{self, whole_number};
 use crate::history::{RunEnd, RunId};
+use crate::util::count::{counted, one_or};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::escape;
 use crate::util::time::Clock;
@@ -65,23 +66,28 @@ pub(super) fn run(
     if count.malformed > 0 {
         console.warn(
             "journal-line-malformed",
-            &match count.malformed {
-                1 => "1 line of the journal is malformed".to_owned(),
-                lines => format!("{lines} lines of the journal are malformed"),
-            },
+            &format!(
+                "{} of the journal {} malformed",
+                counted(count.malformed, "line"),
+                one_or(count.malformed, "is", "are")
+            ),
         );
     }
     if is_empty {
         console.note("no runs found");
     } else if count.older > 0 {
-        console.note(&format!("{} older runs are not shown: --limit 0 prints all", count.older));
+        console.note(&format!(
+            "{} {} not shown: --limit 0 prints all",
+            counted(count.older, "older run"),
+            one_or(count.older, "is", "are")
+        ));
     }
     Ok(ExitStatus::Success)
 }
 
 fn print(report: &RunReport, console: &mut Console) -> Result<(), Failure> {
     let RunReport { run, time, account, program, command, end, changes, missing_changes, users } = report;
-    let changed = if *changes == 1 { "1 change".to_owned() } else { format!("{changes} changes") };
+    let changed = counted(*changes, "change");
     let mut changed = match end {
         Some(RunEnd::Committed) => changed,
         Some(RunEnd::RolledBack) => "no changes  (interrupted)".to_owned(),

@@ -293,7 +293,7 @@ pub(super) static PAGES: &[ManualPage] = &[
              users are written while the database is read, so that the memory is bounded.",
             "--not-in-ldap reads the LDAP directory with the settings and the password of sync-ldap. If the answer \
              is incomplete or has no users, no user is listed and the status is not 0. 'cc-user sync-ldap \
-             --delete-missing' deletes the listed users.",
+             --delete-missing' deletes the listed users. --disabled has times of deletion only with sync-grace-period.",
         ],
         examples: &[
             example("cc-user list", "All users", 0),

@@ -10,6 +10,7 @@ use crate::login::session_key::{SessionKey, SessionOrigin};
 use crate::login::ui::LoginEnvironment;
 use crate::stronghold::{IssuedToken, ServerSettings, StrongholdClient, StrongholdError};
 use crate::user::{AuthSource, User};
+use crate::util::count::{counted, one_or};
 use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
@@ -43,7 +44,11 @@ pub(super) fn session_of(
         ),
         Some(uses) => notes.warn(
             "token-uses-limited",
-            format!("the token permits {uses} requests: the session ends after them"),
+            format!(
+                "the token permits {}: the session ends after {}",
+                counted(uses, "request"),
+                one_or(uses, "it", "them")
+            ),
         ),
         None => match client.look_up(&token) {
             Ok(status) => display_name = Some(status.display_name).filter(|name| !name.is_empty()),

@@ -10,6 +10,7 @@ use super::field::describe;
 use super::role::LoginRole;
 use crate::policy::pointer;
 use crate::user::UsernameClaim;
+use crate::util::count::counted;
 use crate::util::quote::{is_hidden, quote};
 
 /// The limits of metadata in OpenBao 2.7.2: the bytes of a key and of a value, and the number of pairs,
@@ -107,7 +108,7 @@ pub(super) fn metadata(
     }
     let reason = match role.claim_mappings.len() {
         0 => "the role maps no claims to metadata".to_owned(),
-        expected => format!("{} of {expected} claims mapped to metadata", metadata.len() - 1),
+        expected => format!("{} of {} mapped to metadata", metadata.len() - 1, counted(expected, "claim")),
     };
     Ok(Pass::new(metadata, reason))
 }
@@ -191,7 +192,7 @@ pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> CheckResu
     let reason = match groups.len() {
         0 => "none".to_owned(),
         1 => quote(&groups[0]),
-        count => format!("{count} groups"),
+        count => counted(count, "group"),
     };
     Ok(Pass::new(groups, reason))
 }

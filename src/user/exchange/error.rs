@@ -2,6 +2,7 @@
 //! without a valid header line may contain passwords or hashes.
 
 use crate::user::password::HashError;
+use crate::util::count::counted;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 
@@ -21,7 +22,7 @@ pub enum EntryError {
     #[error("a quoted field that begins here has no closing quote")]
     UnclosedQuote,
     /// More or fewer fields than the heading has.
-    #[error("found {found} field{}, expected {expected} as in the header line", if *.found == 1 { "" } else { "s" })]
+    #[error("found {}, expected {expected} as in the header line", counted(*.found, "field"))]
     FieldCount {
         /// In this line.
         found: usize,

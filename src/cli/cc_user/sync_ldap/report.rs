@@ -6,6 +6,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
 use crate::sync::{CheckReport, RuleReport, SyncCounts, SyncReport, UserInGrace};
+use crate::util::count::counted;
 use crate::util::quote::{escape, quote};
 use crate::util::time::{Clock, Timestamp};
 
@@ -19,7 +20,7 @@ pub(super) fn print(report: &SyncReport<'_>, console: &mut Console) -> Result<()
     } else if report.dry_run {
         print_changes(report, console)?;
         let counts = &report.counts;
-        console.line(&format!("would be: {} ({} entries)", summary(counts), counts.entries))?;
+        console.line(&format!("would be: {} ({})", summary(counts), counted(counts.entries, "entry")))?;
     } else if !console.is_quiet() {
         // The log of a nightly sync must contain the deleted users.
         for username in report.deleted {
@@ -34,7 +35,11 @@ pub(super) fn print(report: &SyncReport<'_>, console: &mut Console) -> Result<()
         print_removed(report.rights, counts_removed(report), console)?;
         let counts = &report.counts;
         let seconds = report.seconds.unwrap_or_default();
-        console.line(&format!("{} ({} entries in {seconds:.1} s)", summary(counts), counts.entries))?;
+        console.line(&format!(
+            "{} ({} in {seconds:.1} s)",
+            summary(counts),
+            counted(counts.entries, "entry")
+        ))?;
     }
     Ok(())
 }
@@ -79,16 +84,15 @@ pub(super) fn print_check(report: &CheckReport, console: &mut Console) -> Result
     for RuleReport { rule, selector, groups, users } in &report.rules {
         let groups = match groups {
             None => "attribute".to_owned(),
-            Some(1) => "1 group".to_owned(),
-            Some(count) => format!("{count} groups"),
+            Some(count) => counted(*count, "group"),
         };
-        let users = if *users == 1 { "1 user".to_owned() } else { format!("{users} users") };
+        let users = counted(*users, "user");
         console.line(&format!("{rule:<9} {groups:<10} {users:<11} {}", escape(selector)))?;
     }
     if let Some(slurm) = &report.slurm {
         print_slurm(slurm, console)?;
     }
-    console.line(&format!("{} user entries, {} groups", report.users, report.groups))?;
+    console.line(&format!("{}, {}", counted(report.users, "user entry"), counted(report.groups, "group")))?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::style;
 use crate::sync::slurm::{SlurmSyncCounts, SlurmSyncReport};
+use crate::util::count::counted;
 
 /// Prints what was changed, or in a dry run each change.
 pub(super) fn print(report: &SlurmSyncReport<'_>, console: &mut Console) -> Result<(), Failure> {
@@ -23,11 +24,19 @@ pub(super) fn print(report: &SlurmSyncReport<'_>, console: &mut Console) -> Resu
         for username in report.disabled_users {
             print_row("protect", style::NOTE, username, "disabled, not changed", console)?;
         }
-        console.line(&format!("would be: {} ({} users of Slurm)", summary(counts), counts.users))?;
+        console.line(&format!(
+            "would be: {} ({} of Slurm)",
+            summary(counts),
+            counted(counts.users, "user")
+        ))?;
     } else if !console.is_quiet() {
         print_removed(report.rights, counts.roles_removed + counts.projects_removed, console)?;
         let seconds = report.seconds.unwrap_or_default();
-        console.line(&format!("{} ({} users of Slurm in {seconds:.1} s)", summary(counts), counts.users))?;
+        console.line(&format!(
+            "{} ({} of Slurm in {seconds:.1} s)",
+            summary(counts),
+            counted(counts.users, "user")
+        ))?;
     }
     Ok(())
 }
