@@ -16,6 +16,7 @@ use crate::key::verifying::server_base64;
 use crate::scan::OccurrenceKind;
 use crate::scan::names::{TokenUse, token_use};
 use crate::scan::token_members::{MemberWithoutToken, OtherContent, members_without_token};
+use crate::util::count::{counted, one_or};
 use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::json;
 use crate::util::quote::{escape, quote, quote_path};
@@ -138,9 +139,9 @@ fn report_limits(paths: &ConfigFiles, findings: &mut Findings) {
     let remedy =
         || Some("name the directories of the programs as PATH, instead of one above them".to_owned());
     if paths.skipped > 0 {
-        let files = if paths.skipped == 1 { "1 file was" } else { &format!("{} files were", paths.skipped) };
+        let (files, were) = (counted(paths.skipped, "file"), one_or(paths.skipped, "was", "were"));
         let message = format!(
-            "the members of {files} not checked: at most {MAX_FILES} JSON files and {MAX_FILES} other files are read"
+            "the members of {files} {were} not checked: at most {MAX_FILES} JSON files and {MAX_FILES} other files are read"
         );
         findings.of(Area::Tokens, "the files").warn("scan-limit", message, remedy());
     }
