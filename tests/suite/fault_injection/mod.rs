@@ -207,7 +207,8 @@ fn left_behind(directory: &Path, about: &str) -> Vec<PathBuf> {
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).unwrap().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let metadata = entry.metadata().unwrap();
+            // A command that a killed program started can still remove its own files.
+            let Ok(metadata) = entry.metadata() else { continue };
             if name.starts_with(TEMPORARY.0) {
                 assert!(name.ends_with(TEMPORARY.1), "{about}: {name} will never be swept");
                 // A public file may have its final mode just before the rename.
