@@ -130,8 +130,8 @@ impl Attempts {
         self.with(resource, |record| record.is_touched = true);
     }
 
-    /// Notes a write of the status: the resource that was reconciled, and the API server's answer. An answer that
-    /// contains a change of another program is not an own event: that change has not been reconciled. The answer can
+    /// Notes a write of the status: the resource that was reconciled, and the API server's response. A response that
+    /// contains a change of another program is not an own event: that change has not been reconciled. The response can
     /// even be about another resource, where the former one was deleted and created again.
     pub fn wrote_status(&self, resource: &str, reconciled: &Jwt, answer: &Jwt) {
         let own_since = answer.has_same_input(reconciled).then(Instant::now);

@@ -180,7 +180,7 @@ pub fn init(request: &InitRequest<'_>) -> Result<InitReport, InitError> {
     }
     if report.ldap.is_some() {
         report.notes.note(format!(
-            "{} was not changed: add the section to 'auth' and adapt it to the LDAP directory",
+            "add this section to 'auth' in {}, and adapt it to the LDAP directory",
             quote_path(config)
         ));
     } else if ldap.is_some() {

@@ -34,13 +34,13 @@ pub struct ListCount {
     pub has_more: bool,
 }
 
-/// The users of an LDAP directory, at least one. An empty answer would mean that every user is
+/// The users of an LDAP directory, at least one. An empty response would mean that every user is
 /// missing, and is more likely an error of the settings.
 #[derive(Debug)]
 pub struct LdapUsers(LdapSnapshot);
 
 impl LdapUsers {
-    /// The users of a complete answer.
+    /// The users of a complete response.
     ///
     /// # Errors
     /// [`AccountsError::LdapNoUsers`], [`AccountsError::LdapNoUsernames`].

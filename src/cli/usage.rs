@@ -48,7 +48,13 @@ pub fn describe(error: &Error, command: Command, arguments: &[OsString]) -> Usag
             let message = format!("invalid value {} for {}", context.value(), context.name());
             // The reason of the parser says what is expected.
             match std::error::Error::source(error) {
-                Some(why) => return UsageError::new(format!("{message}: {why}")),
+                Some(why) => {
+                    let why = why.to_string();
+                    return UsageError::new(match why.starts_with("invalid ") {
+                        true => format!("{}: {why}", context.name()),
+                        false => format!("{message}: {why}"),
+                    });
+                }
                 None => message,
             }
         }

@@ -56,7 +56,7 @@ pub fn log_in(
         302 | 303 => {}
         400 if matches!(answer.to_error(), HttpError::ExpectsTls(_)) => return Err(answer.to_error().into()),
         404 if is_open(client, server) => return Err(ServerError::AuthenticationDisabled { url }),
-        status => return Err(unexpected(format!("the login form answers with status {status}"))),
+        status => return Err(unexpected(format!("the login form responds with status {status}"))),
     }
     let Some(cookie) = session_cookie(&answer) else {
         return Err(match answer.redirect_target() {
@@ -116,7 +116,10 @@ impl ServerSession {
         let is_token = text.split('.').count() == 3
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
         if !is_token {
-            return Err(ServerError::UnexpectedResponse { url, why: "its answer is not a token".to_owned() });
+            return Err(ServerError::UnexpectedResponse {
+                url,
+                why: "its response is not a token".to_owned(),
+            });
         }
         Ok(SecretText::new(text.to_owned()))
     }

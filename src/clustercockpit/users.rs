@@ -259,14 +259,14 @@ fn check(
     Err(match answer.status() {
         200..=299 if answer.media_type() != "text/html" => return Ok(()),
         200..=299 => {
-            ServerError::UnexpectedResponse { url, why: format!("{} answers with a web page", quote(path)) }
+            ServerError::UnexpectedResponse { url, why: format!("{} responds with a web page", quote(path)) }
         }
         401 => ServerError::CredentialsRejected { url, credentials: credentials() },
         403 => ServerError::NotAdmin { url, credentials: credentials() },
         404 | 405 => ServerError::UnexpectedResponse {
             url,
             why: format!(
-                "it answers to {} with status {}; another version may have other paths",
+                "it responds to {} with status {}; another version may have other paths",
                 quote(path),
                 answer.status()
             ),

@@ -149,7 +149,7 @@ impl Settings {
         }
         let file = self.config_file.as_deref().map(quote_path).unwrap_or_default();
         let server = &self.server;
-        let error = "the server answers every request with a token with an error (500), and '-jwt' fails";
+        let error = "the server responds to every request with a token with an error (500), and '-jwt' fails";
         match (server.auth, server.jwts) {
             (SectionState::Missing, _) => {
                 let why = if server.root_layout.is_empty() {

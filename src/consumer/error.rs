@@ -140,7 +140,7 @@ diagnostics! { ConsumerError:
     Self::RenewBefore { .. } => Kind::RenewalTimes;
     Self::Edit { path, problem: EditError::Missing { similar: Some(similar), .. }, .. } =>
         Kind::TargetMissing, format!(
-            "did you mean --into {}",
+            "did you mean --into {}?",
             shell_word(&format!("{}#{similar}", path.to_string_lossy()))
         );
     Self::Edit { path, member, problem: EditError::Missing { members, .. } }

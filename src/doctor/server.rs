@@ -50,7 +50,7 @@ fn examine_server(
     match (answer.status(), server.token.is_some()) {
         (200, true) => findings.pass("server", "the server accepts the token at the REST interface"),
         (401 | 403, false) => {
-            findings.pass("server", "the server answers, and rejects a request without a token");
+            findings.pass("server", "the server responds, and rejects a request without a token");
         }
         (200, false) => findings.fail(
             "authentication-off",

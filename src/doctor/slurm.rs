@@ -8,7 +8,7 @@ use crate::sync::slurm;
 use crate::util::count::counted;
 use crate::util::note::Notes;
 
-/// Checks the section for Slurm and the answer of Slurm, as 'cc-user sync-slurm --check' does.
+/// Checks the section for Slurm and the output of sacctmgr, as 'cc-user sync-slurm --check' does.
 pub(super) fn examine(request: &DoctorRequest, settings: &Settings, findings: &mut Findings) {
     let Some(section) = SlurmSource::section_names(settings).into_iter().next() else { return };
     let mut findings = findings.of(Area::Slurm, section);

@@ -63,12 +63,12 @@ pub(super) fn examine(
     let report = match scan(&scan_request, settings, &mut io::empty(), &is_over, &mut notes) {
         Ok(report) => report,
         Err(error) => {
-            findings.of(Area::Tokens, "the files").error(&error);
+            findings.of(Area::Tokens, "PATH").error(&error);
             return Vec::new();
         }
     };
     for warning in report.warnings {
-        findings.of(Area::Tokens, "the files").warn(warning.check, warning.message, warning.hint);
+        findings.of(Area::Tokens, "PATH").warn(warning.check, warning.message, warning.hint);
     }
     let is_env_file = |found: &Occurrence| {
         settings.env_file.as_ref().is_some_and(|path| *path.to_string_lossy() == *found.file)

@@ -214,7 +214,7 @@ impl Client {
             None => source,
         };
         let answer = answer.map_err(|error| through(convert_error(&error, url)))?;
-        log::info!("{} answered with status {}", quote(&display_url(url)), answer.status().as_u16());
+        log::info!("{} responded with status {}", quote(&display_url(url)), answer.status().as_u16());
         self.read(url, answer).map_err(through)
     }
 

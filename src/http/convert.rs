@@ -52,7 +52,7 @@ pub(super) fn convert_error(error: &ureq::Error, url: &Url) -> HttpError {
         Error::Http(why) => invalid_url(url, &why.to_string()),
         Error::ConnectionFailed => HttpError::Unreachable {
             url: display_url(url),
-            why: "no IP address of the host answers".to_owned(),
+            why: "no IP address of the host responds".to_owned(),
         },
         Error::ConnectProxyFailed(why) => HttpError::Unreachable {
             url: display_url(url),
@@ -81,7 +81,7 @@ pub(super) fn convert_io_error(error: &io::Error, url: &Url) -> HttpError {
     }
     match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            HttpError::TimedOut { url: display_url(url), phase: "waiting for the answer" }
+            HttpError::TimedOut { url: display_url(url), phase: "waiting for the response" }
         }
         ErrorKind::ConnectionRefused
         | ErrorKind::HostUnreachable
@@ -109,6 +109,6 @@ const fn timeout_phase(timeout: ureq::Timeout) -> &'static str {
         Timeout::Resolve => "looking up the host name",
         Timeout::Connect => "connecting",
         Timeout::SendRequest | Timeout::SendBody => "sending the request",
-        _ => "waiting for the answer",
+        _ => "waiting for the response",
     }
 }

@@ -43,7 +43,7 @@ pub enum HttpError {
         why: String,
     },
     /// The server did not respond within the timeout.
-    #[error("{} did not answer in time: timeout while {phase}", quote(.url))]
+    #[error("{} did not respond in time: timeout while {phase}", quote(.url))]
     TimedOut {
         /// The URL.
         url: String,
@@ -61,7 +61,7 @@ pub enum HttpError {
         unknown_ca: bool,
     },
     /// The body of the response is larger than the limit.
-    #[error("the answer of {} has more than {limit} bytes", quote(.url))]
+    #[error("the response of {} has more than {limit} bytes", quote(.url))]
     TooLarge {
         /// The URL.
         url: String,
@@ -80,7 +80,7 @@ pub enum HttpError {
         source: Box<HttpError>,
     },
     /// The response is not valid HTTP, or is incomplete.
-    #[error("invalid HTTP answer from {}: {why}", quote(.url))]
+    #[error("invalid HTTP response from {}: {why}", quote(.url))]
     Malformed {
         /// The URL.
         url: String,
@@ -96,7 +96,7 @@ pub enum HttpError {
         to: String,
     },
     /// A status other than 2xx.
-    #[error("{} answered with status {status}{}", quote(.url), server_text(.text))]
+    #[error("{} responded with status {status}{}", quote(.url), server_text(.text))]
     ErrorStatus {
         /// The URL.
         url: String,
@@ -106,7 +106,7 @@ pub enum HttpError {
         text: String,
     },
     /// The body is not JSON, or does not have the expected structure.
-    #[error("{} did not answer with the expected JSON: {why}{}", quote(.url), server_text(.text))]
+    #[error("{} did not return the expected JSON: {why}{}", quote(.url), server_text(.text))]
     NotJson {
         /// The URL.
         url: String,
@@ -163,10 +163,10 @@ diagnostics! { HttpError:
                 Some(hint) => hint,
                 None => "check https_proxy and no_proxy in the environment".to_owned(),
             };
-    Self::TooLarge { .. } => Kind::AnswerTooLarge;
-    Self::Malformed { .. } => Kind::AnswerMalformed;
-    Self::Redirected { to, .. } => Kind::AnswerRedirect,
+    Self::TooLarge { .. } => Kind::ResponseTooLarge;
+    Self::Malformed { .. } => Kind::ResponseMalformed;
+    Self::Redirected { to, .. } => Kind::ResponseRedirect,
         format!("if the URL has changed, use {}", escape(to));
-    Self::ErrorStatus { .. } => Kind::AnswerErrorStatus;
-    Self::NotJson { .. } => Kind::AnswerNotJson;
+    Self::ErrorStatus { .. } => Kind::ResponseErrorStatus;
+    Self::NotJson { .. } => Kind::ResponseNotJson;
 }

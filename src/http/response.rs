@@ -163,8 +163,8 @@ impl Response {
     fn not_json(&self, why: &str, show: bool) -> HttpError {
         let text = if show && self.media_type() != "text/html" { self.first_line() } else { String::new() };
         let why = match self.media_type().as_str() {
-            "text/html" => "the answer is a web page".to_owned(),
-            _ if self.body.is_empty() => "the answer is empty".to_owned(),
+            "text/html" => "the response is a web page".to_owned(),
+            _ if self.body.is_empty() => "the response is empty".to_owned(),
             _ => escape(why),
         };
         HttpError::NotJson { url: display_url(&self.url), why, text }

@@ -80,7 +80,7 @@ impl Conversation {
             (Some(SEARCH_REQUEST), DONE) => (MessageAction::EndSearch, true),
             (Some(SEARCH_REQUEST), ENTRY | REFERENCE) => (MessageAction::Deliver, false),
             (Some(SEARCH_REQUEST), INTERMEDIATE) => (MessageAction::Drop, false),
-            _ => return Err(MessageError::Malformed("a message answers no request")),
+            _ => return Err(MessageError::Malformed("a message does not belong to a request")),
         };
         if let Some(place) = place.filter(|_| is_last) {
             self.open.swap_remove(place);

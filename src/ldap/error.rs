@@ -12,7 +12,7 @@ use crate::util::quote::{escape, quote, quote_path};
 
 use super::bind::BindRejection;
 
-/// Error of an LDAP search or bind. An incomplete answer is always an error, so that callers never
+/// Error of an LDAP search or bind. An incomplete response is always an error, so that callers never
 /// process a part of the users.
 #[derive(Debug, thiserror::Error)]
 pub enum LdapError {
@@ -171,7 +171,7 @@ pub enum LdapError {
         why: String,
     },
     /// A group without members that must have one.
-    #[error("the members of {} cannot be read: the answer does not have {}", quote(.group), quote(.attribute))]
+    #[error("the members of {} cannot be read: the response does not have {}", quote(.group), quote(.attribute))]
     GroupUnreadable {
         /// The DN of the group.
         group: String,
@@ -179,10 +179,10 @@ pub enum LdapError {
         attribute: String,
     },
     /// The answer does not follow RFC 4511.
-    #[error("the LDAP server's answer is malformed: {0}")]
+    #[error("the LDAP server's response is malformed: {0}")]
     Malformed(&'static str),
     /// The answer exceeds a safety limit.
-    #[error("the LDAP server's answer exceeds a safety limit: {0}")]
+    #[error("the LDAP server's response exceeds a safety limit: {0}")]
     TooLarge(&'static str),
 }
 
@@ -225,7 +225,7 @@ impl Diagnostic for LdapError {
             Self::GroupAmbiguous { .. } => Kind::LdapGroupAmbiguous,
             Self::GroupTruncated { .. } => Kind::LdapGroupTruncated,
             Self::GroupUnreadable { .. } => Kind::LdapGroupUnreadable,
-            Self::Malformed(_) => Kind::LdapMalformedAnswer,
+            Self::Malformed(_) => Kind::LdapMalformedResponse,
             Self::TooLarge(_) => Kind::LdapTooLarge,
         }
     }

@@ -28,7 +28,7 @@ impl Connection {
     /// Reads the groups of a map with their members.
     ///
     /// # Errors
-    /// [`LdapError`], also for an incomplete answer and for a group that is missing, truncated or
+    /// [`LdapError`], also for an incomplete response and for a group that is missing, truncated or
     /// unreadable.
     pub fn read_groups(
         &mut self,
@@ -342,8 +342,8 @@ impl GroupReader<'_> {
                 let mut visit = |entry: Entry<'_>| {
                     let range = entry
                         .range(attribute)
-                        .map_err(|option| truncated(format!("the answer has {option}")))?;
-                    let range = range.ok_or_else(|| truncated(format!("no answer for {name}")))?;
+                        .map_err(|option| truncated(format!("the response has {option}")))?;
+                    let range = range.ok_or_else(|| truncated(format!("no response for {name}")))?;
                     if range.first != next {
                         return Err(truncated(format!(
                             "expected the range from {next}, found {}",
@@ -374,7 +374,7 @@ impl GroupReader<'_> {
                     Err(error) => return Err(error),
                 }
                 match end {
-                    None => return Err(truncated(format!("no answer for {name}"))),
+                    None => return Err(truncated(format!("no response for {name}"))),
                     Some(None) => break,
                     Some(Some(following)) => next = following,
                 }

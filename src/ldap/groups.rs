@@ -201,7 +201,8 @@ impl GroupDirectory {
         }
         self.add_members(number, entry.values(attribute), search, users)?;
         let truncated = |why: String| LdapError::GroupTruncated { group: entry.dn.clone().into_owned(), why };
-        let range = entry.range(attribute).map_err(|option| truncated(format!("the answer has {option}")))?;
+        let range =
+            entry.range(attribute).map_err(|option| truncated(format!("the response has {option}")))?;
         if let Some(range) = range {
             let length = range.values.count();
             self.add_members(number, range.values, search, users)?;

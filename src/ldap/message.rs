@@ -75,7 +75,7 @@ pub(super) const STARTTLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1
 /// [`MessageError`] if the response is malformed.
 pub(super) fn starttls_result(message: &mut [u8]) -> Result<(u32, String), MessageError> {
     let malformed =
-        |Malformed| MessageError::Malformed("the answer to StartTLS does not conform to RFC 4511");
+        |Malformed| MessageError::Malformed("the response to StartTLS does not conform to RFC 4511");
     let parts = parse(message).map_err(malformed)?.parts;
     match (parts.id, parts.operation) {
         (1, EXTENDED_RESPONSE) => result(message, &parts).map_err(malformed),

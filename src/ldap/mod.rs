@@ -2,7 +2,7 @@
 //!
 //! A [`Connection`] connects to the first available server and binds. [`Connection::read_all`]
 //! reads all users page by page and returns an [`LdapSnapshot`] only if the server reports a
-//! complete answer; [`Connection::find`] looks up one user. This module does not depend on the user
+//! complete response; [`Connection::find`] looks up one user. This module does not depend on the user
 //! table.
 //!
 //! [`escape`] escapes all usernames in filters and distinguished names. An empty password is never

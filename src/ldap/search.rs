@@ -43,7 +43,7 @@ pub struct UserSearch {
     /// The number of entries per page; 0 disables paged results.
     pub page_size: u32,
     /// Whether references to other LDAP servers are ignored instead of reported as an incomplete
-    /// answer.
+    /// response.
     pub ignore_references: bool,
 }
 
@@ -72,11 +72,11 @@ pub enum UserSearchResult {
 }
 
 impl Connection {
-    /// Reads all users, and returns the snapshot only if the LDAP server reports a complete answer.
+    /// Reads all users, and returns the snapshot only if the LDAP server reports a complete response.
     /// `progress` receives the number of entries after every page.
     ///
     /// # Errors
-    /// [`LdapError`], also for an incomplete answer.
+    /// [`LdapError`], also for an incomplete response.
     pub fn read_all(
         &mut self,
         search: &UserSearch,
@@ -88,7 +88,7 @@ impl Connection {
     /// Reads all users as [`Connection::read_all`], and adds each to the index.
     ///
     /// # Errors
-    /// [`LdapError`], also for an incomplete answer.
+    /// [`LdapError`], also for an incomplete response.
     pub fn read_indexed(
         &mut self,
         search: &UserSearch,
@@ -131,10 +131,10 @@ impl Connection {
     }
 
     /// Calls `visit` with each entry of a search, page by page, and returns the number of entries only if the
-    /// LDAP server reports a complete answer.
+    /// LDAP server reports a complete response.
     ///
     /// # Errors
-    /// [`LdapError`], also for an incomplete answer, and the errors of `visit`.
+    /// [`LdapError`], also for an incomplete response, and the errors of `visit`.
     pub(super) fn read_entries(
         &mut self,
         search: &EntrySearch<'_>,

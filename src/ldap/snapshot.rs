@@ -296,7 +296,7 @@ impl SnapshotBuilder {
         self.snapshot.entries
     }
 
-    /// Returns the snapshot of a complete answer: sorted, with duplicate usernames marked.
+    /// Returns the snapshot of a complete response: sorted, with duplicate usernames marked.
     ///
     /// # Errors
     /// [`LdapError::Malformed`] if the server returned the same entry twice.

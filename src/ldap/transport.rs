@@ -272,7 +272,7 @@ pub(super) fn describe(refusal: &MessageError) -> String {
 
 fn while_connecting(error: &io::Error, step: &str) -> String {
     match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".to_owned(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no response in time".to_owned(),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
             format!("it closed the connection during {step}")
         }
@@ -344,7 +344,7 @@ fn call_with_timeout<T: Send + 'static>(
         // The receiver is dropped after a timeout.
         let _ = sender.send(call());
     })?;
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the name look-up did not answer in time");
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the name look-up did not respond in time");
     receiver.recv_timeout(timeout).map_err(late)
 }
 

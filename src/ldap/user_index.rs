@@ -132,7 +132,7 @@ impl UserIndex {
             match attribute {
                 IndexedAttribute::MemberOf(name) => {
                     if entry.range(name).is_ok_and(|range| range.is_some_and(|range| range.last.is_some())) {
-                        let why = format!("the answer has only a part of {}", quote(name));
+                        let why = format!("the response has only a part of {}", quote(name));
                         return Err(LdapError::GroupTruncated { group: entry.dn.clone().into_owned(), why });
                     }
                     for value in entry.values(name) {

@@ -323,7 +323,7 @@ impl CacheSlot<'_> {
             Ok(bytes) => bytes,
             Err(error) => {
                 if matches!(error, FileError::Untrusted { .. }) {
-                    notes.warn("jwks-cache-unusable", format!("the cached answer is not used: {error}"));
+                    notes.warn("jwks-cache-unusable", format!("the cached response is not used: {error}"));
                 }
                 return None;
             }

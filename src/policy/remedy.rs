@@ -129,7 +129,7 @@ pub fn describe_rights(roles: &[&str]) -> String {
     match query_rights(roles) {
         Some(role) => format!("with the rights of the role {role}"),
         None => {
-            "without rights: GraphQL answers 'user has no or unknown roles', but updateConfiguration works"
+            "without rights: GraphQL returns 'user has no or unknown roles', but updateConfiguration works"
                 .to_owned()
         }
     }

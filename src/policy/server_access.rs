@@ -131,7 +131,7 @@ fn authentication_disabled(verdict: &mut Verdict, endpoint: Endpoint, note: &Ser
         ),
         Endpoint::Api | Endpoint::UserApi | Endpoint::Config => verdict.fail(
             CHECK,
-            format!("{reason}: the server answers {} with an error (500)", endpoint.route()),
+            format!("{reason}: the server responds to {} with an error (500)", endpoint.route()),
             note.hint.clone(),
         ),
         Endpoint::JwtLogin | Endpoint::CookieLogin => {

@@ -1,4 +1,4 @@
-//! A complete answer of Slurm: the tree of accounts of each cluster, and the users.
+//! A complete output of sacctmgr: the tree of accounts of each cluster, and the users.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub struct AccountTree {
 }
 
 impl Accounting {
-    /// Accepts a complete answer.
+    /// Accepts a complete response.
     ///
     /// # Errors
     /// [`SlurmError::Partial`] if rows are missing that Slurm always has.
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn partial_answers_are_rejected() {
+    fn partial_responses_are_rejected() {
         let no_root_user = USERS.replace("root", "other");
         for (associations, users, expected) in [
             ("", USERS, "there is no cluster"),
@@ -193,7 +193,7 @@ mod tests {
             let error = accounting(associations, users).unwrap_err().to_string();
             assert!(error.contains(expected), "{associations:?}: {error}");
             assert!(
-                error.starts_with("the answer of Slurm is partial: ")
+                error.starts_with("the output of sacctmgr is partial: ")
                     && error.ends_with("nothing was changed")
             );
         }

@@ -10,7 +10,7 @@ use crate::util::kind::Kind;
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::human_span;
 
-/// Why there is no answer of Slurm that can be used. A partial answer is always an error.
+/// Why the output of sacctmgr cannot be used. Partial output is always an error.
 #[derive(Debug, thiserror::Error)]
 pub enum SlurmError {
     /// A setting is invalid.
@@ -36,11 +36,11 @@ pub enum SlurmError {
         why: String,
     },
     /// The command failed.
-    #[error("{} failed with {status}{}", quote(.command), after_colon(.message))]
+    #[error("{} {status}{}", quote(.command), after_colon(.message))]
     Failed {
         /// The command.
         command: String,
-        /// The exit status or the signal.
+        /// The exit status or the signal, such as `exited with status 1`.
         status: String,
         /// The last line on standard error; can be empty.
         message: String,
@@ -59,13 +59,13 @@ pub enum SlurmError {
     #[error("the output of sacctmgr is larger than {} MiB", .0 / (1024 * 1024))]
     TooLarge(usize),
     /// The output has no lines.
-    #[error("the answer of Slurm is empty: nothing was changed")]
+    #[error("the output of sacctmgr is empty: nothing was changed")]
     Empty,
     /// One of the two commands printed nothing.
-    #[error("the answer of Slurm does not have the output of 'sacctmgr show {0}': nothing was changed")]
+    #[error("the output of 'sacctmgr show {0}' is missing: nothing was changed")]
     MissingTable(&'static str),
     /// A line is malformed.
-    #[error("the answer of Slurm is malformed: line {line}: {why}")]
+    #[error("the output of sacctmgr is malformed: line {line}: {why}")]
     Malformed {
         /// The number of the line, from 1.
         line: usize,
@@ -73,7 +73,7 @@ pub enum SlurmError {
         why: &'static str,
     },
     /// Rows are missing.
-    #[error("the answer of Slurm is partial: {0}: nothing was changed")]
+    #[error("the output of sacctmgr is partial: {0}: nothing was changed")]
     Partial(PartialAnswer),
     /// A configured cluster is not in the answer.
     #[error("Slurm does not have the cluster {}: found {}", quote(.name), names(.found))]
@@ -85,7 +85,7 @@ pub enum SlurmError {
     },
 }
 
-/// The sign of a partial answer.
+/// The sign of partial output.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PartialAnswer {
     /// `show user` always has the user `root`.

@@ -1,6 +1,7 @@
 //! Runs `sacctmgr`: an argument list without a shell, with limits for time and size.
 
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -75,8 +76,16 @@ impl Sacctmgr {
         match status {
             None => Err(SlurmError::TimedOut { command, after: self.timeout, message }),
             Some(status) if status.success() => Ok(output),
-            Some(status) => Err(SlurmError::Failed { command, status: status.to_string(), message }),
+            Some(status) => Err(SlurmError::Failed { command, status: ended(status), message }),
         }
+    }
+}
+
+/// Describes how a command ended.
+fn ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with status {code}"),
+        (None, signal) => format!("was terminated by signal {}", signal.unwrap_or_default()),
     }
 }
 
@@ -159,7 +168,7 @@ mod tests {
     fn sacctmgr_failure_has_the_last_line_of_standard_error() {
         let (_directory, sacctmgr) = sacctmgr("echo part; echo one >&2; echo two >&2; exit 1", LONG);
         let error = sacctmgr.read().unwrap_err();
-        assert!(error.to_string().ends_with("failed with exit status: 1: 'two'"), "{error}");
+        assert!(error.to_string().ends_with("exited with status 1: 'two'"), "{error}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(120);
 /// The rule of every reason, in reports.
 const RULE: &str = "slurm";
 
-/// Where the answer of Slurm comes from, and what it gives.
+/// Where the output of sacctmgr comes from, and what it gives.
 #[derive(Debug, Clone)]
 pub struct SlurmSource {
     origin: SlurmOrigin,
@@ -160,10 +160,10 @@ impl SlurmSource {
         &self.rules
     }
 
-    /// Reads the whole answer.
+    /// Reads the whole response.
     ///
     /// # Errors
-    /// [`SlurmError`]; a partial answer is an error. A warning if another account can change the file.
+    /// [`SlurmError`]; partial output is an error. A warning if another account can change the file.
     pub fn read(&self, notes: &mut Notes) -> Result<Accounting, SlurmError> {
         let output = match &self.origin {
             SlurmOrigin::Command(sacctmgr) => sacctmgr.read()?,

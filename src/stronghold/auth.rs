@@ -124,7 +124,7 @@ impl StrongholdClient {
         let answer =
             self.request(&ServerRequest { body: Some(body), ..ServerRequest::new(action, &path) })?;
         let document: Document = serde_json::from_value(answer.data.unwrap_or_default())
-            .map_err(|_| self.unexpected("the answer does not have a URL of the provider".to_owned()))?;
+            .map_err(|_| self.unexpected("the response does not have a URL of the provider".to_owned()))?;
         if document.auth_url.is_empty() {
             return Ok(None);
         }

@@ -207,7 +207,7 @@ pub enum StrongholdError {
         setting: SettingSource,
     },
     /// A mount or a role does not exist (status 404).
-    #[error("the server at {} cannot answer {action}: {}", quote(.url), causes_of_absence(.action, .errors))]
+    #[error("the server at {} cannot process {action}: {}", quote(.url), causes_of_absence(.action, .errors))]
     NotFound {
         /// The URL of the server.
         url: String,
@@ -244,7 +244,7 @@ pub enum StrongholdError {
     #[error("the server at {} is not initialized", quote(.0))]
     NotInitialized(String),
     /// The server failed.
-    #[error("the server at {} failed to answer {action}: status {status}{}", quote(.url), server_text(.errors))]
+    #[error("the server at {} failed to process {action}: status {status}{}", quote(.url), server_text(.errors))]
     Failed {
         /// The URL of the server.
         url: String,
@@ -348,7 +348,7 @@ diagnostics! { StrongholdError:
     Self::UnknownNamespace { .. } => Kind::StrongholdNotFound;
     Self::NotFound { .. } => Kind::StrongholdNotFound;
     Self::RateLimited { .. } => Kind::StrongholdRateLimited, "try again later";
-    Self::Standby { active, .. } => Kind::AnswerRedirect,
+    Self::Standby { active, .. } => Kind::ResponseRedirect,
         format!("if this server is of the same cluster, use its URL: --server {}", shell_word(active));
     Self::Sealed(_) => Kind::StrongholdUnavailable, "an administrator of the server has to unseal it";
     Self::NotInitialized(_) => Kind::StrongholdUnavailable;
@@ -359,6 +359,6 @@ diagnostics! { StrongholdError:
              '{REQUIRE_PKCE}' of its client at the provider (Keycloak)"
         );
     Self::Failed { .. } => Kind::StrongholdUnavailable, "read the log of the server";
-    Self::UnexpectedAnswer { .. } => Kind::StrongholdUnexpectedAnswer,
+    Self::UnexpectedAnswer { .. } => Kind::StrongholdUnexpectedResponse,
         "use the URL of the server without '/v1' and '/ui', such as https://stronghold.example.org";
 }

@@ -75,7 +75,7 @@ impl StrongholdClient {
             self.request(&ServerRequest { token: Some(token), ..ServerRequest::new(action, path) })?;
         match answer.data {
             Some(Value::Object(fields)) => Ok(fields),
-            _ => Err(self.unexpected("the answer is not an object".to_owned())),
+            _ => Err(self.unexpected("the response is not an object".to_owned())),
         }
     }
 }

@@ -57,7 +57,7 @@ impl StrongholdClient {
             ..ServerRequest::new(ServerAction::LookUpToken, "auth/token/lookup-self")
         })?;
         serde_json::from_value(answer.data.unwrap_or_default())
-            .map_err(|_| self.unexpected("the answer does not have the properties of a token".to_owned()))
+            .map_err(|_| self.unexpected("the response does not have the properties of a token".to_owned()))
     }
 
     /// Renews a token. Returns its new lifetime in seconds, or `None` if it never expires, and whether it
@@ -72,7 +72,9 @@ impl StrongholdClient {
             body: Some(json!({})),
             ..ServerRequest::new(ServerAction::RenewToken, "auth/token/renew-self")
         })?;
-        answer.lease().ok_or_else(|| self.unexpected("the answer to the renewal has no lifetime".to_owned()))
+        answer
+            .lease()
+            .ok_or_else(|| self.unexpected("the response to the renewal has no lifetime".to_owned()))
     }
 
     /// Revokes a token.

@@ -232,7 +232,7 @@ diagnostics! { PlanRejection:
          {removals}"
     );
     Self::NoSlurmUsers { .. } => Kind::SyncNoUsers,
-        "check 'clusters' and 'exclude-accounts' in the section 'slurm', and that the answer is that of your site";
+        "check 'clusters' and 'exclude-accounts' in the section 'slurm', and that the output is that of your site";
     Self::NoGroups { .. } => Kind::LdapGroupMissing,
         "check 'group-base' and 'group-filter' in 'group-map', and what 'search-dn' may read";
     Self::NoMembers { .. } => Kind::LdapGroupUnreadable,

@@ -61,7 +61,7 @@ impl RightsPlan for Plan<'_> {
 }
 
 /// The users whose roles or projects changed. They are computed one after the other, since all of a first
-/// run would need more memory than the answer of the LDAP server.
+/// run would need more memory than the response of the LDAP server.
 #[derive(Clone, Copy)]
 pub struct RightsList<'plan>(&'plan dyn RightsPlan);
 

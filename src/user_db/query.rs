@@ -70,8 +70,7 @@ impl UserDb {
     /// Returns the user with exactly this name.
     ///
     /// # Errors
-    /// [`UserDbError::InvalidRow`] where the server could not read the user, and all that a read can
-    /// run into.
+    /// [`UserDbError::InvalidRow`] where the server could not read the user, and the errors of a read.
     pub fn find(&self, username: &str) -> Result<Option<User>, UserDbError> {
         self.record(username)?.map(UserRecord::into_valid_user).transpose()
     }

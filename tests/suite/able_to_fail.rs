@@ -110,7 +110,7 @@ fn silent_end_is_found_in_every_form() {
 const SEVERAL_STATUSES: &[(&str, &str)] = &[
     ("files.rs: assert!([66, 73, 78]", "ten commands, each with its own reason not to write there"),
     ("files.rs: [66, 73, 77, 78]", "ten commands, each with its own reason not to write there"),
-    ("login.rs: ![302, 401]", "the answers of the recorded server, not of a program here"),
+    ("login.rs: ![302, 401]", "the responses of the recorded server, not of a program here"),
     (
         "resource_limits.rs: let reported = ",
         "which call fails under a limit is the system's choice; each status has its reason",

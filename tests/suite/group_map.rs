@@ -317,7 +317,7 @@ fn group_map_faults_of_the_group_search_remove_no_role() {
     let hiding = Slapd::start(&ldif, &hidden);
     configure(&directory, &hiding.url(), settings.clone());
     let run = sync(&directory, "--max-delete 100%").ended(69);
-    assert!(run.stderr.contains("cannot be read: the answer does not have 'member'"), "{}", run.stderr);
+    assert!(run.stderr.contains("cannot be read: the response does not have 'member'"), "{}", run.stderr);
     assert_eq!(table(&directory), before);
     server.kill();
     configure(&directory, &server.url(), settings.clone());

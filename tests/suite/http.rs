@@ -96,8 +96,8 @@ fn answer_that_is_not_a_key_set_is_an_error() {
         ("application/json", "{\"keys\":", "EOF while parsing"),
         ("application/json", "[]", "invalid"),
         ("application/json", "{}", "missing field `keys`"),
-        ("application/json", "", "the answer is empty"),
-        ("text/html", "<html>login</html>", "the answer is a web page"),
+        ("application/json", "", "the response is empty"),
+        ("text/html", "<html>login</html>", "the response is a web page"),
         ("application/json", "\u{1b}[2Jx", "\\u{1b}[2Jx"),
     ];
     for (kind, body, expected) in table {
@@ -110,9 +110,9 @@ fn answer_that_is_not_a_key_set_is_an_error() {
 #[test]
 fn error_status_is_printed_with_the_servers_message() {
     let error = keys_from(&Reply::status(503, "text/plain", "back at nine\nsecond line"));
-    assert!(error.to_string().ends_with("answered with status 503: 'back at nine'"), "{error}");
+    assert!(error.to_string().ends_with("responded with status 503: 'back at nine'"), "{error}");
     let error = keys_from(&Reply::status(404, "text/html", "<html>"));
-    assert!(error.to_string().ends_with("answered with status 404"), "{error}");
+    assert!(error.to_string().ends_with("responded with status 404"), "{error}");
 }
 
 #[test]

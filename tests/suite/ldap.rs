@@ -67,7 +67,7 @@ fn search_reads_all_users_in_pages_of_any_size() {
 }
 
 #[test]
-fn partial_answer_at_the_size_limit_is_an_error() {
+fn partial_response_at_the_size_limit_is_an_error() {
     if !has("slapd") {
         return;
     }
@@ -284,7 +284,7 @@ fn silent_server_is_given_up_after_the_timeout() {
     };
     match (tls.connect(&sync_user(), &mut Notes::new()), has_system_certificates()) {
         (Err(LdapError::Unreachable(why)), true) => {
-            assert!(why[0].ends_with(": no answer in time"), "{why:?}");
+            assert!(why[0].ends_with(": no response in time"), "{why:?}");
         }
         (Err(LdapError::NoSystemCertificates), false) => {}
         other => panic!("{other:?}"),

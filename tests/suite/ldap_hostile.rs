@@ -44,7 +44,7 @@ fn starttls_malformed_answer_is_reported_and_nothing_is_sent_in_the_clear() {
     for _ in 0..30_000 {
         deep = element(0x30, &deep);
     }
-    let malformed = "the answer to StartTLS does not conform to RFC 4511";
+    let malformed = "the response to StartTLS does not conform to RFC 4511";
     let answers: Vec<(&str, Vec<u8>)> = vec![
         (malformed, whole(&[])),
         // A result code without octets, a constructed text, one of another type.
@@ -129,10 +129,14 @@ fn answer_of_another_form_or_size_ends_the_sync_with_a_reason() {
             Box::new(move |request| message(request.id, ENTRY, &many_entry)),
         ),
         ("an unknown operation", "malformed", Box::new(|request| result(request.id, 0x6b, 0, ""))),
-        ("another message ID", "answers no request", Box::new(|request| result(request.id + 1, DONE, 0, ""))),
         (
-            "a bind's answer",
-            "answers no request",
+            "another message ID",
+            "does not belong to a request",
+            Box::new(|request| result(request.id + 1, DONE, 0, "")),
+        ),
+        (
+            "a bind's response",
+            "does not belong to a request",
             Box::new(|request| result(request.id, BIND_RESPONSE, 0, "")),
         ),
         ("another protocol", "does not speak LDAP", Box::new(|_| b"SSH-2.0-OpenSSH\r\n".to_vec())),

@@ -1,4 +1,4 @@
-//! Twice the LDAP answer takes at most twice the work.
+//! Twice the LDAP response takes at most twice the work.
 
 use serde_json::json;
 

@@ -205,7 +205,7 @@ fn list_not_in_ldap_lists_missing_ldap_users_only() {
 }
 
 #[test]
-fn list_not_in_ldap_rejects_an_empty_or_partial_answer() {
+fn list_not_in_ldap_rejects_an_empty_or_partial_response() {
     if !has("slapd") {
         return;
     }

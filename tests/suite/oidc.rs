@@ -282,9 +282,9 @@ fn refusals_and_faults_of_the_token_endpoint_come_through() {
     let (_, run) = refused(at("/token", refusal("invalid_client")), 77, "'invalid_client'");
     assert!(run.stderr.contains("hint: check OID_CLIENT_ID and OID_CLIENT_SECRET"), "{}", run.stderr);
     refused(at("/token", Reply::Endless), 69, "more than 1048576 bytes");
-    refused(at("/token", Reply::Die), 69, "invalid HTTP answer from");
+    refused(at("/token", Reply::Die), 69, "invalid HTTP response from");
     refused(at("/token", Reply::redirect(307, "http://127.0.0.1:1/token")), 69, "which is not followed");
-    refused(at("/token", Reply::status(200, "text/html", "<html>")), 69, "the answer is a web page");
+    refused(at("/token", Reply::status(200, "text/html", "<html>")), 69, "the response is a web page");
     refused(at("/userinfo", Reply::status(500, "text/plain", "ouch")), 69, "status 500: 'ouch'");
     refused(at("/keys", Reply::json(&json!({"keys": []}))), 1, "no key to verify");
     let missing = at("/.well-known/openid-configuration", Reply::status(404, "text/plain", "no"));
@@ -301,7 +301,7 @@ fn stalled_provider_is_given_up() {
     let directory = directory_for(&idp.issuer(), &json!({}));
     let start = Instant::now();
     let run = directory.sh("cc-login --method oidc --skip-browser --port 0").ended(69);
-    assert!(run.stderr.contains("did not answer in time"), "{}", run.stderr);
+    assert!(run.stderr.contains("did not respond in time"), "{}", run.stderr);
     assert!(start.elapsed() < Duration::from_secs(60));
 }
 

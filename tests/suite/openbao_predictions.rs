@@ -816,7 +816,7 @@ fn write_token(rng: &mut Rng, draft: &Draft, keys: &BTreeMap<&'static str, Signi
     }
 }
 
-/// What a prediction and the server's answer have in common.
+/// What a prediction and the server's response have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Decision {
     Accepted(String),
@@ -1349,7 +1349,7 @@ const URIS: [&str; 26] = [
     "http://localhost/a?namespace=team&x=1",
 ];
 
-/// A prediction for a request of the provider's URL, and the server's answer.
+/// A prediction for a request of the provider's URL, and the server's response.
 fn compare_auth_url(
     bao: &OpenBao,
     config: &RoleConfig,

@@ -310,7 +310,7 @@ fn directories(recipes: &mut Recipes) {
 
     drop(server);
     directory.sh("printf 'pw of rescue' > password.txt; chmod 600 password.txt").ended(0);
-    const GONE: &str = "The LDAP server does not answer";
+    const GONE: &str = "The LDAP server does not respond";
     let blocks = recipes.left[GONE].clone();
     // Each line on its own: the first one fails, as the text says.
     let lines: Vec<&str> = blocks[0].lines().collect();

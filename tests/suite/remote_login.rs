@@ -163,13 +163,13 @@ fn password_is_not_sent_over_plain_http_or_after_a_redirect() {
 fn host_without_clustercockpit_is_reported() {
     let directory = TestEnv::new();
     let cases: [(Reply, &str); 7] = [
-        (Reply::status(404, "text/html", "<html>"), "the login form answers with status 404"),
-        (Reply::status(200, "text/html", "<html>welcome</html>"), "the login form answers with status 200"),
+        (Reply::status(404, "text/html", "<html>"), "the login form responds with status 404"),
+        (Reply::status(200, "text/html", "<html>welcome</html>"), "the login form responds with status 200"),
         (Reply::redirect(302, "/"), "the login sets no cookie 'session'"),
         (Reply::redirect(302, "/").with("set-cookie", "sessionid=1"), "the login sets no cookie 'session'"),
         (Reply::redirect(302, "/").with("set-cookie", "session=1"), "it does not issue tokens"),
         (Reply::status(500, "text/plain", "boom"), "failed during the login: status 500: 'boom'"),
-        (Reply::Die, "invalid HTTP answer from"),
+        (Reply::Die, "invalid HTTP response from"),
     ];
     for (reply, words) in cases {
         let server = Server::start(move |request| match request.path.as_str() {
@@ -185,7 +185,7 @@ fn host_without_clustercockpit_is_reported() {
         _ => Reply::status(200, "text/html", "<html>log in</html>"),
     });
     let run = log_in(&directory, &liar.url(), "fritz").ended(69);
-    assert!(run.stderr.contains("its answer is not a token"), "{}", run.stderr);
+    assert!(run.stderr.contains("its response is not a token"), "{}", run.stderr);
     let other = Server::start(|request| match request.path.as_str() {
         "/login" => Reply::redirect(302, "/").with("set-cookie", "session=1"),
         _ => Reply::status(200, "text/plain", token("eve", &json!({}))),

@@ -323,7 +323,7 @@ fn change_with_an_unknown_result_is_reported_as_unknown() {
         (number > 0).then_some(Fault::Instead(reply))
     });
     let run = with_token(&directory, &backend, "role add fritz support,manager").ended(69);
-    assert_contains(&run.stderr, "invalid HTTP answer from");
+    assert_contains(&run.stderr, "invalid HTTP response from");
     assert_contains(
         &run.stderr,
         "; it is unknown whether the server did this; not done: add the role 'manager'",
@@ -381,11 +381,11 @@ fn answer_that_is_not_a_list_of_users_is_reported() {
     let cases: Vec<(Reply, &str)> = vec![
         (
             list(404, "text/plain", "404 page not found"),
-            "is not a ClusterCockpit server: it answers to '/api/users/' with status 404; another version may have other paths",
+            "is not a ClusterCockpit server: it responds to '/api/users/' with status 404; another version may have other paths",
         ),
-        (list(200, "text/html", "[]"), "'/api/users/' answers with a web page"),
-        (list(200, "application/json", "[{\"username\":\"a\""), "did not answer with the expected JSON"),
-        (list(200, "application/json", "{}"), "did not answer with the expected JSON"),
+        (list(200, "text/html", "[]"), "'/api/users/' responds with a web page"),
+        (list(200, "application/json", "[{\"username\":\"a\""), "did not return the expected JSON"),
+        (list(200, "application/json", "{}"), "did not return the expected JSON"),
         (list(200, "application/json", "[{\"username\":\"a\",\"roles\":[]}]"), "missing field `authSource`"),
         (
             list(200, "application/json", "[{\"username\":\"a\",\"username\":\"b\",\"authSource\":0}]"),
@@ -396,7 +396,7 @@ fn answer_that_is_not_a_list_of_users_is_reported() {
             Reply::redirect(302, "https://elsewhere.example/login"),
             "redirects to 'https://elsewhere.example/login', which is not followed",
         ),
-        (Reply::Die, "invalid HTTP answer from"),
+        (Reply::Die, "invalid HTTP response from"),
     ];
     for (reply, words) in cases {
         let backend = Backend::start_with(move |_, _| Some(Fault::Instead(reply.clone())));
@@ -407,7 +407,7 @@ fn answer_that_is_not_a_list_of_users_is_reported() {
         let backend = Backend::start_with(move |_, _| Some(Fault::Instead(reply.clone())));
         let run =
             with_token(&directory, &backend, "role add fritz support --request-timeout 300ms").ended(69);
-        assert_contains(&run.stderr, "did not answer in time: timeout while waiting for the answer");
+        assert_contains(&run.stderr, "did not respond in time: timeout while waiting for the response");
     }
 }
 

@@ -260,8 +260,8 @@ fn verify_without_authentication_only_graphql_is_open() {
     server.config(&json!({"main": {"disable-authentication": true}}));
     for (endpoint, status, reason) in [
         ("query", 0, "every request to /query is accepted, without a token as well"),
-        ("api", 1, "the server answers /api with an error (500)"),
-        ("user-api", 1, "the server answers /userapi with an error (500)"),
+        ("api", 1, "the server responds to /api with an error (500)"),
+        ("user-api", 1, "the server responds to /userapi with an error (500)"),
         ("jwt-login", 1, "the login does not exist (404)"),
         ("cookie-login", 1, "the login does not exist (404)"),
     ] {
@@ -278,7 +278,7 @@ fn verify_query_accepts_any_roles_with_their_rights() {
         ("anna.txt", "with the rights of the role admin"),
         (
             "none.txt",
-            "without rights: GraphQL answers 'user has no or unknown roles', but updateConfiguration works",
+            "without rights: GraphQL returns 'user has no or unknown roles', but updateConfiguration works",
         ),
     ] {
         let run = server.verify(&format!("{token} --endpoint query")).ended(0);

@@ -47,13 +47,13 @@ fn answer_of_each_status_has_one_line_that_states_the_cause() {
         (
             errors(500, "1 error"),
             69,
-            format!("failed to answer {login}: status 500: '1 error'"),
+            format!("failed to process {login}: status 500: '1 error'"),
             "hint: read the log of the server",
         ),
         (
             errors(502, "bad gateway"),
             69,
-            format!("failed to answer {login}: status 502"),
+            format!("failed to process {login}: status 502"),
             "hint: read the log of the server",
         ),
         (errors(400, "no known key"), 1, format!("rejects {login}: 'no known key'"), ""),

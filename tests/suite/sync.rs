@@ -261,7 +261,7 @@ fn sync_with_a_narrow_base_stops_at_the_deletion_limit() {
 }
 
 #[test]
-fn sync_with_a_partial_answer_changes_nothing() {
+fn sync_with_a_partial_response_changes_nothing() {
     if !has("slapd") {
         return;
     }

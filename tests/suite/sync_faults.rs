@@ -16,7 +16,7 @@ fn unlimited() -> Manner {
     Manner { global: "sizelimit unlimited".to_owned(), ..Manner::default() }
 }
 
-/// Users of a directory that no longer has them, so that a partial answer would delete them.
+/// Users of a directory that no longer has them, so that a partial response would delete them.
 pub fn fill(directory: &TestEnv, from: usize, to: usize) {
     let mut connection = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     let transaction = connection.transaction().unwrap();
@@ -75,7 +75,7 @@ fn sync_connection_that_stalls_is_cut_or_repeats_itself_changes_nothing() {
     configure(&directory, &format!("ldap://127.0.0.1:{port}"), json!({}));
     directory.sh("cc-user sync-ldap --delete-missing --max-delete 100% --timeout 1s").ended(0);
     assert_eq!(table(&directory).len(), 2000);
-    assert!(passed.load(Ordering::SeqCst) > 150_001, "each fault above was within the answer");
+    assert!(passed.load(Ordering::SeqCst) > 150_001, "each fault above was within the response");
 }
 
 #[test]

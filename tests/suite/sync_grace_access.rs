@@ -107,7 +107,7 @@ fn user_in_grace_has_no_access_by_token_or_login() {
         );
     }
     let run = directory.sh(&format!("{verify} query")).ended(0);
-    assert!(run.stdout.contains("without rights: GraphQL answers"), "{}", run.stdout);
+    assert!(run.stdout.contains("without rights: GraphQL returns"), "{}", run.stdout);
     let shown = directory.sh("cc-user show anna --json").ended(0).json();
     assert_eq!((&shown["disabled"], &shown["endpoints"]), (&json!(true), &json!(["query"])));
     // A login does not return the roles, though the groups still have the user.

@@ -82,7 +82,7 @@ fn sync_with_grace_period_and_a_bad_answer_changes_nothing() {
     let (mut server, directory) = site_with_changes();
     let url = server.url();
     for (more, status) in [
-        // An empty answer, a wrong base, an attribute that no entry has, one without usernames.
+        // An empty response, a wrong base, an attribute that no entry has, one without usernames.
         (json!({"user-filter": "(objectClass=device)"}), 75),
         (json!({"user-base": SYNC_DN}), 75),
         (json!({"user-base": format!("ou=unknown,{BASE}")}), 78),
@@ -94,7 +94,7 @@ fn sync_with_grace_period_and_a_bad_answer_changes_nothing() {
     }
     fails(&directory, &url, &json!({}), "LDAP_ADMIN_PASSWORD=wrong", 77);
     fails(&directory, "ldap://127.0.0.1:1", &json!({}), "", 69);
-    // A base that is too narrow looks like a complete answer: the limit stops the run.
+    // A base that is too narrow looks like a complete response: the limit stops the run.
     let before = files(&directory);
     configure(&directory, &url, grace(&json!({"user-base": format!("uid=u0,ou=people,{BASE}")})));
     directory.sh("cc-user sync-ldap").ended(75);

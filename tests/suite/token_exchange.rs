@@ -94,7 +94,7 @@ fn answer_to_a_token_exchange_that_cannot_be_used_is_an_error() {
             Reply::status(status, "application/json", body.to_string())
         })
     };
-    let invalid = "invalid answer of the provider to the token exchange: ";
+    let invalid = "invalid response of the provider to the token exchange: ";
     for (reply, status, message, hint) in [
         (
             answer(json!({"issued_token_type": "urn:ietf:params:oauth:token-type:id_token"})),

@@ -90,6 +90,14 @@ const PHRASES: &[(&str, &str)] = &[
     ("can't", "cannot"),
     ("didn't", "did not"),
     ("doesn't", "does not"),
+    ("answer of slurm", "the output of sacctmgr"),
+    ("http answer", "HTTP response"),
+    ("incomplete answer", "incomplete response"),
+    ("ldap answer", "LDAP response"),
+    ("partial answer", "partial response"),
+    ("provider's answer", "the provider's response"),
+    ("server's answer", "the server's response"),
+    ("userinfo answer", "UserInfo response"),
     ("don't", "do not"),
     ("for ever", "never expires"),
     ("has not a", "does not have"),
@@ -215,11 +223,24 @@ fn is_excepted(name: &str, word: &str) -> bool {
     EXCEPTIONS.iter().any(|(path, excepted, _)| name.starts_with(path) && ["*", word].contains(excepted))
 }
 
-/// The words of a line that are replaced, with their replacement.
+/// The words and phrases of a line that are replaced, with their replacement.
 fn found_in(line: &str) -> Vec<(&'static str, &'static str)> {
     let words = words(line);
-    let plain = line.to_lowercase().replace('’', "'").replace('_', " ");
     let replaced = WORDS.iter().filter(|(word, _)| words.iter().any(|found| found == word));
+    replaced.copied().chain(phrases_in(line)).collect()
+}
+
+/// The phrases that begin in a line and end in the next one, with their replacement.
+fn phrases_across(line: &str, next: &str) -> Vec<(&'static str, &'static str)> {
+    let line = line.trim().trim_end_matches('\\').trim_end();
+    let next = next.trim().trim_start_matches(['/', '!', '#', '>']).trim_start();
+    let phrases = phrases_in(&format!("{line} {next}")).into_iter();
+    phrases.filter(|found| !phrases_in(line).contains(found) && !phrases_in(next).contains(found)).collect()
+}
+
+/// The phrases of a line that are replaced, with their replacement.
+fn phrases_in(line: &str) -> Vec<(&'static str, &'static str)> {
+    let plain = line.to_lowercase().replace('’', "'").replace('_', " ");
     let phrases = PHRASES.iter().filter(|(phrase, _)| {
         plain.match_indices(phrase).any(|(at, _)| {
             let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
@@ -230,7 +251,7 @@ fn found_in(line: &str) -> Vec<(&'static str, &'static str)> {
                 && !(["is no", "are no"].contains(phrase) && is_other_phrase)
         })
     });
-    replaced.chain(phrases).copied().collect()
+    phrases.copied().collect()
 }
 
 /// The name of the type that a line defines, if its suffix has a replacement, with this replacement.
@@ -251,8 +272,9 @@ fn words_of_the_glossary_are_used() {
     assert!(!texts.is_empty());
     let mut found = Vec::new();
     for (name, text) in &texts {
-        for (count, line) in text.lines().enumerate() {
-            for (word, replacement) in found_in(line) {
+        let next = text.lines().skip(1).chain([""]);
+        for (count, (line, next)) in text.lines().zip(next).enumerate() {
+            for (word, replacement) in found_in(line).into_iter().chain(phrases_across(line, next)) {
                 if !is_excepted(name, word) {
                     let shown: String = line.trim().chars().take(120).collect();
                     found.push(format!("{name}:{}: '{word}' (say {replacement}): {shown}", count + 1));
@@ -294,6 +316,22 @@ fn words_are_found_in_prose_and_identifiers() {
     }
     for line in ["broomstick", "tolerant", "the wholesale", "cant", "a shared keyboard"] {
         assert!(found_in(line).is_empty(), "{line}: {:?}", found_in(line));
+    }
+}
+
+#[test]
+fn phrases_are_found_across_lines() {
+    for (line, next) in [
+        ("    /// The settings are not valid any", "    /// longer."),
+        ("the duration is \\", "no number"),
+        ("- the server is", "no more than a name"),
+    ] {
+        assert_eq!(phrases_across(line, next).len(), 1, "{line} {next}");
+    }
+    for (line, next) in
+        [("there is", "no token"), ("it is", "no longer valid"), ("It is no token.", "A key.")]
+    {
+        assert!(phrases_across(line, next).is_empty(), "{line} {next}");
     }
 }
 

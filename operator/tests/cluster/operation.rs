@@ -148,7 +148,7 @@ fn without_watch(server: &Server) {
     );
 }
 
-/// An answer of the operator's port: status line and body.
+/// A response of the operator's port: status line and body.
 pub fn ask(space: &Space<'_>, path: &str) -> (String, String) {
     let address = space.wait("the port", || {
         let log = space.log();

@@ -59,7 +59,8 @@ pub(super) struct Renew {
     #[arg(long, conflicts_with = "force")]
     check: bool,
 
-    /// Sign every token, even if it is not due; --into replaces other text in a member for a token
+    /// Sign every token, even if it is not due; --into then also replaces text that is not a token, if the member
+    /// has a token by its name, such as jwt
     #[arg(long)]
     force: bool,
 

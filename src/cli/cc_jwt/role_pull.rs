@@ -9,6 +9,9 @@ use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::quantity::positive_duration;
 use crate::cli::style;
+use crate::login::LoginError;
+use crate::login::session_error::SessionError;
+use crate::login::session_key::SessionOrigin;
 use crate::login::stored::server_token;
 use crate::login::stronghold::settings_origin;
 use crate::stronghold::{
@@ -20,6 +23,7 @@ use crate::util::file::{self, FileContents};
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
+use crate::util::shell;
 use crate::util::time::Clock;
 use crate::verify::{FileChange, PulledFile, RolePullRequest, is_role_file_name, pull_roles};
 
@@ -33,16 +37,16 @@ const TOKEN_LIMIT: u64 = 64 * 1024;
 /// difference.
 #[derive(Debug, Args)]
 pub(super) struct Pull {
-    /// The roles [default: all roles of the mount]
+    /// Roles to read [default: all roles of the mount]
     #[arg(value_name = "ROLE")]
     role: Vec<String>,
 
-    /// URL of the server [default: STRONGHOLD_ADDR, BAO_ADDR or VAULT_ADDR]
+    /// URL of the server [default: $STRONGHOLD_ADDR, $BAO_ADDR or $VAULT_ADDR]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     server: Option<String>,
 
-    /// Namespace [default: STRONGHOLD_NAMESPACE, BAO_NAMESPACE or VAULT_NAMESPACE]
-    #[arg(long, value_name = "NAMESPACE")]
+    /// Namespace of the server [default: $STRONGHOLD_NAMESPACE, $BAO_NAMESPACE or $VAULT_NAMESPACE]
+    #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
 
     /// Trust only the CA certificates in FILE
@@ -57,7 +61,7 @@ pub(super) struct Pull {
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     timeout: String,
 
-    /// Read the token from FILE [default: STRONGHOLD_TOKEN, BAO_TOKEN or VAULT_TOKEN, ~/.vault-token or the
+    /// Read the token from FILE [default: $STRONGHOLD_TOKEN, $BAO_TOKEN or $VAULT_TOKEN, ~/.vault-token or the
     /// session of this server]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     token_file: Option<PathBuf>,
@@ -162,7 +166,14 @@ fn token(pull: &Pull, client: &StrongholdClient, console: &mut Console) -> Resul
     let origin = settings_origin(client.settings());
     let token = server_token(&origin, Clock::System.now(), &environment, &mut notes);
     console.notes(notes);
-    Ok(token?)
+    Ok(token.map_err(|error| match (error, &origin) {
+        // The session of a server belongs to ClusterCockpit by default.
+        (LoginError::Session(SessionError::Missing { session, .. }), SessionOrigin::Server(_)) => {
+            let login = format!("cc-login --method stronghold --server {}", shell::word(&origin.text()));
+            SessionError::Missing { session, login }.into()
+        }
+        (other, _) => other,
+    })?)
 }
 
 fn show(files: &[PulledFile], console: &mut Console) -> Result<(), Failure> {

@@ -61,7 +61,7 @@ const STRONGHOLD_CACERT: (&str, &str) = (
 
 const EXEC_INFO: (&str, &str) = (
     "KUBERNETES_EXEC_INFO",
-    "the request of a Kubernetes client, with the version that --exec-credential answers in",
+    "the request of a Kubernetes client, with the version that --exec-credential prints",
 );
 
 const HELPER_ENVIRONMENT: &[(&str, &str)] =
@@ -155,7 +155,7 @@ pub(super) static PAGES: &[ManualPage] = &[
             "stronghold logs in at a Stronghold, OpenBao or Vault server (the names openbao and vault are accepted as well), and \
              saves the token of that server as the session. With --token-file, --from-session or --identity, the login is one \
              with a JWT, at the mount jwt unless --path is set. Otherwise it goes through the OpenID provider of the mount, oidc \
-             unless --path is set. The answer of the server shows the mode of the role: client (the browser returns to this \
+             unless --path is set. The response of the server shows the mode of the role: client (the browser returns to this \
              program, or its URL is pasted), direct (the browser returns to the server) or device. If port 8250 is in use, any \
              free port is used, unless --port is set. Without --role, the default role of the mount applies.",
             "The URL, the namespace and the CA certificates of that server are those of the options, then of the variables of \
@@ -290,7 +290,7 @@ pub(super) static PAGES: &[ManualPage] = &[
             "--header, --curl-config, --export and --exec-credential print the token in the form that another program \
              reads from standard input. A token is not an argument of a command: the list of processes shows arguments \
              to all accounts.",
-            "--exec-credential answers a Kubernetes client that runs this command as its credential plugin, in the version \
+            "--exec-credential responds to a Kubernetes client that runs this command as its credential plugin, in the version \
              of KUBERNETES_EXEC_INFO: v1 or v1beta1.",
             "--kind access and --kind id print the tokens that the OpenID provider issued, for other programs. They have their \
              own expiry. The token of the provider is renewed with the refresh token of the session.",

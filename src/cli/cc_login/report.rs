@@ -55,7 +55,7 @@ pub(super) struct WrappedReport<'a> {
     wrapping_token: &'a str,
     /// The lifetime of the wrapping token in seconds.
     lifetime_seconds: u64,
-    /// The path of the request whose answer is wrapped.
+    /// The path of the request whose response is wrapped.
     creation_path: &'a str,
 }
 

@@ -39,12 +39,12 @@ pub(super) struct Run {
     #[command(flatten)]
     demand: TokenDemandOptions,
 
-    #[command(flatten)]
-    login: JobLoginOptions,
-
     /// Command to run, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+
+    #[command(flatten)]
+    login: JobLoginOptions,
 }
 
 /// The reason a command is not run.

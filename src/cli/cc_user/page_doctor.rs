@@ -12,10 +12,10 @@ pub(super) const PAGE: ManualPage = ManualPage {
          whether it accepts tokens; keys, addresses, login methods, settings that switch checks off. Files: \
          whether other accounts have access to files with secrets. Database: its schema, the files of SQLite \
          beside it, rows that the server cannot use, users without roles, administrators. LDAP: each server, its \
-         certificate, the bind, the search. Slurm: the section slurm, and the answer of sacctmgr. OpenID: discovery \
+         certificate, the bind, the search. Slurm: the section slurm, and the output of sacctmgr. OpenID: discovery \
          document, issuer, keys, algorithms; with --id-token, the claims of an ID token, whose signature is not \
          verified. Server: an \
-         answer of the running server, and the difference of the clocks. Tokens: what 'cc-jwt scan' finds in the \
+         response of the running server, and the difference of the clocks. Tokens: what 'cc-jwt scan' finds in the \
          configuration and in each PATH. A token causes a warning within 14 days of its expiry, a short one in the \
          last quarter of its lifetime.",
         "In the JSON files below each PATH, the members of the programs are checked too: whether the server accepts \

@@ -291,7 +291,7 @@ pub(super) static PAGES: &[ManualPage] = &[
              several roles, one is enough; all other conditions must be met together.",
             "--sort orders users with equal values by their usernames, and puts users without a value last. All \
              users are written while the database is read, so that the memory is bounded.",
-            "--not-in-ldap reads the LDAP directory with the settings and the password of sync-ldap. If the answer \
+            "--not-in-ldap reads the LDAP directory with the settings and the password of sync-ldap. If the response \
              is incomplete or has no users, no user is listed and the status is not 0. 'cc-user sync-ldap \
              --delete-missing' deletes the listed users. --disabled has times of deletion only with sync-grace-period.",
         ],

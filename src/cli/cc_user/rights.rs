@@ -93,7 +93,7 @@ pub(super) fn print_rights(rights: RightsList<'_>, console: &mut Console) -> Res
     Ok(())
 }
 
-/// Prints what the answer of Slurm has.
+/// Prints what the output of sacctmgr has.
 pub(super) fn print_slurm(report: &SlurmCheckReport, console: &mut Console) -> Result<(), Failure> {
     let SlurmCheckReport { clusters, projects, users, coordinators, operators } = report;
     let clusters: Vec<String> = clusters.iter().map(|name| escape(name)).collect();

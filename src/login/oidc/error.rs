@@ -251,7 +251,7 @@ impl ProviderToken {
             }
             TokenError::Unsigned(_) | TokenError::AlgorithmUnknown(_) => self.signature_hint(),
             error if error.is_malformed() => {
-                "ask the administrator of the provider: its answer is malformed".to_owned()
+                "ask the administrator of the provider: its response is malformed".to_owned()
             }
             _ => "the provider's signature and its published keys do not match: ask its administrator"
                 .to_owned(),
@@ -323,7 +323,7 @@ diagnostics! { OidcError:
         "use a browser of the account that runs cc-login, or --manual";
     Self::OtherIssuer { .. } => Kind::LoginOtherIssuer;
     Self::DuplicateParameter(_) => Kind::LoginDuplicateParameter;
-    Self::EmptyResponse => Kind::LoginEmptyAnswer;
+    Self::EmptyResponse => Kind::LoginEmptyResponse;
     Self::NotTheRedirectUri(_) => Kind::LoginNotCallbackUrl,
         "copy the whole URL from the address bar of the browser, even if the page was not loaded";
     Self::ErrorResponse { refusal, redirect_uri } => refusal.kind(), refusal.hint(Some(redirect_uri));

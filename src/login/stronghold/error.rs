@@ -44,7 +44,7 @@ pub enum StrongholdLoginError {
 
 diagnostics! { StrongholdLoginError:
     Self::NoAuthUrl { hint, .. } => Kind::StrongholdRejected, hint.clone();
-    Self::NoState(_) => Kind::StrongholdUnexpectedAnswer;
+    Self::NoState(_) => Kind::StrongholdUnexpectedResponse;
     Self::NoMfaMethod(_) => Kind::StrongholdMfa;
     Self::RepeatedMfa => Kind::StrongholdMfa;
     Self::Wrapped => Kind::StrongholdUnexpectedAnswer;

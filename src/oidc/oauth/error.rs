@@ -182,7 +182,7 @@ pub enum OauthError {
         client: Option<Box<ClientSettings>>,
     },
     /// The response lacks a required member, or a member is invalid.
-    #[error("invalid answer of the provider to {what}: {why}")]
+    #[error("invalid response of the provider to {what}: {why}")]
     InvalidResponse {
         /// The purpose of the request.
         what: &'static str,
@@ -240,7 +240,7 @@ diagnostics! { OauthError:
         "the provider must trust the issuer of the exchanged token, and its audience must be one that the provider expects";
     Self::ErrorResponse { refusal, redirect_uri, tried, client, .. } => refusal.kind(),
         client.as_deref().and_then(|names| client_hint(refusal, *tried, names)).or_else(|| refusal.hint(redirect_uri.as_deref()));
-    Self::InvalidResponse { .. } => Kind::ProviderAnswer;
+    Self::InvalidResponse { .. } => Kind::ProviderResponse;
     Self::NoClientAuth(_) => Kind::ProviderClientAuth;
     Self::Assertion(_) => Kind::ProviderClientAuth;
 }

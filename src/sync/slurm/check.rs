@@ -12,7 +12,7 @@ use crate::util::note::Notes;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SlurmCheckReport {
-    /// The clusters of the answer, those that do not count included.
+    /// The clusters in the output of sacctmgr, those that do not count included.
     pub clusters: Vec<String>,
     /// The accounts that are projects.
     pub projects: u64,
@@ -24,7 +24,7 @@ pub struct SlurmCheckReport {
     pub operators: u64,
 }
 
-/// Checks the section for Slurm, and reads the answer of Slurm. Nothing is changed.
+/// Checks the section for Slurm, and reads the output of sacctmgr. Nothing is changed.
 ///
 /// # Errors
 /// Every error that was found.
@@ -39,7 +39,7 @@ pub fn check(
     check_source(&source, notes)
 }
 
-/// Reads the answer of Slurm and checks the clusters.
+/// Reads the output of sacctmgr and checks the clusters.
 ///
 /// # Errors
 /// Every error that was found.

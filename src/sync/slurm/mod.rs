@@ -1,6 +1,6 @@
 //! Synchronization of roles and projects with Slurm accounting, without an LDAP directory.
 //!
-//! [`run()`] shows the flow. The whole answer of Slurm is read first ([`crate::slurm`]). A [`SlurmPlan`] is a
+//! [`run()`] shows the flow. The whole output of sacctmgr is read first ([`crate::slurm`]). A [`SlurmPlan`] is a
 //! pure value, computed from the answer and the user table; it is computed again inside the transaction that
 //! makes the changes.
 

@@ -13,7 +13,7 @@ use crate::slurm::{Accounting, SlurmGrants, SlurmSource};
 use crate::user::{AuthSource, RightsSource, Username};
 use crate::user_db::UserSummary;
 
-/// What the answer of Slurm gives to the users of the table, and the users that are not in the table.
+/// What the output of sacctmgr gives to the users of the table, and the users that are not in the table.
 #[derive(Debug)]
 pub struct SlurmAnswerForTable {
     rights: Rights,

@@ -6,7 +6,7 @@ use crate::policy::role_map::Grants;
 use crate::slurm::{SlurmGrants, SlurmSource};
 use crate::util::note::Notes;
 
-/// Reads the answer of Slurm and returns what it gives to users with these usernames.
+/// Reads the output of sacctmgr and returns what it gives to users with these usernames.
 ///
 /// # Errors
 /// [`SyncError::Slurm`].

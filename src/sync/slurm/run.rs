@@ -34,7 +34,7 @@ pub trait SlurmSyncObserver {
     fn report(&mut self, report: &SlurmSyncReport<'_>) -> Result<(), Self::Error>;
 }
 
-/// Runs one synchronization: the answer of Slurm, plan, check of the safety limits, execution, report. In a
+/// Runs one synchronization: the output of sacctmgr, plan, check of the safety limits, execution, report. In a
 /// dry run the plan is reported and not executed, and a rejected plan is an error after the report.
 ///
 /// # Errors

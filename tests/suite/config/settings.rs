@@ -115,7 +115,7 @@ fn difference(case: &str) -> Option<Differs> {
         | "ldap: sync-del-old-users as a string" => Fault("config-type"),
         // The server issues no token at all.
         "jwts null" | "no auth" | "auth_file" => {
-            Reported(None, "the server answers every request with a token with an error (500)")
+            Reported(None, "the server responds to every request with a token with an error (500)")
         }
         "jwts inside main" => Reported(None, "unknown member 'main.jwts'"),
         "auth.jwt (singular)" => Reported(None, "has no section 'auth.jwts'"),

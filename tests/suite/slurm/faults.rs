@@ -33,7 +33,7 @@ fn faults_in_saved_output_remove_nothing() {
         |line: &str| SAVED.lines().filter(|other| *other != line).map(|line| format!("{line}\n")).collect();
     let users = SAVED.find("User|Def").unwrap();
     let cases: Vec<(&str, String, i32, &str)> = vec![
-        ("an empty file", String::new(), 69, "the answer of Slurm is empty"),
+        ("an empty file", String::new(), 69, "the output of sacctmgr is empty"),
         ("the first command only", SAVED[..users].to_owned(), 69, "output of 'sacctmgr show user'"),
         (
             "the second command only",
@@ -121,10 +121,10 @@ fn faults_of_sacctmgr_remove_nothing() {
     script("usage", "echo 'Unknown field ParentName' >&2; exit 1");
     for (arguments, message) in [
         ("--sacctmgr ./fails", "failed to connect"),
-        ("--sacctmgr ./silent", "the answer of Slurm is empty"),
+        ("--sacctmgr ./silent", "the output of sacctmgr is empty"),
         ("--sacctmgr ./hangs --timeout 300ms", "did not end within"),
-        ("--sacctmgr ./half", "failed with exit status: 1"),
-        ("--sacctmgr ./killed", "failed with signal: 9"),
+        ("--sacctmgr ./half", "exited with status 1"),
+        ("--sacctmgr ./killed", "was terminated by signal 9"),
         ("--sacctmgr ./endless", "larger than 64 MiB"),
         ("--sacctmgr ./usage", "Unknown field ParentName"),
         ("--sacctmgr ./missing", "cannot run './missing'"),

@@ -31,7 +31,7 @@ pub fn has_xrootd() -> bool {
     let version =
         format!("{}{}", String::from_utf8_lossy(&version.stdout), String::from_utf8_lossy(&version.stderr));
     version.contains(VERSION)
-        || skip(&format!("the answers are recorded for XRootD {VERSION}x, found {}", version.trim()))
+        || skip(&format!("the responses are recorded for XRootD {VERSION}x, found {}", version.trim()))
 }
 
 /// The status of a file that another request has open (RFC 4918 11.3).

@@ -19,9 +19,9 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
          nothing, with status 69. If more roles and projects would be removed, and users deleted, than \
          --max-delete allows, nothing is changed, with status 75. A disabled user is not changed, and the \
          last administrators keep the role.",
-        "The whole LDAP answer is read before the database is changed, and all changes are made in one \
-         transaction. A partial answer changes nothing: a size or time limit, a reference to another server, a \
-         lost connection or a timeout. An answer without a usable entry changes nothing either, with status 75 \
+        "The whole LDAP response is read before the database is changed, and all changes are made in one \
+         transaction. A partial response changes nothing: a size or time limit, a reference to another server, a \
+         lost connection or a timeout. A response without a usable entry changes nothing either, with status 75 \
          if there is no entry and 78 if no entry has a usable username. If more users would be disabled or \
          deleted than --max-delete allows, nothing is changed, and the exit status is 75. An administrator is not \
          disabled or deleted without --delete-admins, the last administrators are never disabled or deleted, and a user who \
@@ -51,11 +51,11 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
             "Yes. Without sync-del-old-users, sync-grace-period and their options, a run deletes no user. With one of them, a \
              run deletes at most a tenth of the LDAP users (at least five), and no administrator. --max-delete \
              changes this limit; 0 permits no deletion.",
-            "A partial or empty answer deletes no user. All changes are one transaction, so that a run that is \
+            "A partial or empty response deletes no user. All changes are one transaction, so that a run that is \
              killed leaves the old table or the new one. Local, token and OpenID users are not changed, nor \
              are passwords, roles and projects set by hand. The run waits for the lock of a running server, and two runs \
              at the same time do no harm. A second run finds nothing to do.",
-            "Watch the exit status. 69: the LDAP server is not available, or its answer was partial; the next \
+            "Watch the exit status. 69: the LDAP server is not available, or its response was partial; the next \
              run tries again. 75 with a locked database: the next run tries again. 75 with too many deletions: \
              find the reason (see the recipes of cc-auth(7)). 77 and 78: correct the credentials or settings. \
              --metrics-file writes the same for Prometheus, with the time of the last successful run.",

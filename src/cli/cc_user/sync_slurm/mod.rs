@@ -31,7 +31,7 @@ pub(super) struct SyncSlurm {
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Check the settings and the answer of Slurm, and change nothing
+    /// Check the settings and the output of sacctmgr, and change nothing
     #[arg(long, conflicts_with_all = ["dry_run", "max_delete", "add_users", "metrics_file"])]
     check: bool,
 
@@ -67,7 +67,7 @@ pub(super) struct SyncSlurm {
 }
 
 impl SyncSlurm {
-    /// The options for the answer of Slurm; reads standard input with `--from -`.
+    /// The options for the output of sacctmgr; reads standard input with `--from -`.
     fn slurm(&self) -> Result<SlurmOptions, Failure> {
         let saved = match self.from.as_deref() {
             None => None,
@@ -102,7 +102,7 @@ pub(super) fn run(
     Ok(ExitStatus::Success)
 }
 
-/// Checks the settings and prints what the answer has.
+/// Checks the settings and prints what the output has.
 fn check(sync: &SyncSlurm, database: &DatabaseOptions, console: &mut Console) -> Result<ExitStatus, Failure> {
     let options = sync.slurm()?;
     let environment = console.environment().clone();

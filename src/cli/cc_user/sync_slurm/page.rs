@@ -16,8 +16,8 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
          prints the changes, and cc-user-undo(1) reverts them. If more roles and projects would be removed than \
          --max-delete allows, nothing is changed, with status 75.",
         "sacctmgr must run as root, as SlurmUser or as an operator of Slurm: with PrivateData in slurmdbd.conf, \
-         other accounts get a part of the rows. A partial, empty or malformed answer changes nothing, nor does a \
-         command that fails or does not end within --timeout, with status 69: the answer must have the user root, \
+         other accounts get a part of the rows. A partial, empty or malformed output changes nothing, nor does a \
+         command that fails or does not end within --timeout, with status 69: the output must have the user root, \
          the account root in each cluster, and a path from each account to root.",
         "--from reads what sacctmgr printed on another host, in the form of its option -P; the output of its option --json \
          is not read. The file has the output of these two commands, in \
@@ -37,7 +37,7 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
         },
         Example {
             command: "cc-user sync-slurm --check",
-            explains: "Check the settings and the answer of sacctmgr",
+            explains: "Check the settings and the output of sacctmgr",
             test: ExampleTest::Parses,
         },
         Example {
