@@ -50,7 +50,7 @@ impl Election {
                 Ok(Ok(false)) => {}
                 Ok(Err(kube::Error::Api(answer))) if answer.code == 409 => {}
                 Ok(Err(error)) => log::line(Level::Warning, "lease-error", &log::api_error(&error)),
-                Err(_) => log::line(Level::Warning, "lease-error", "the API server does not answer"),
+                Err(_) => log::line(Level::Warning, "lease-error", "the API server does not respond"),
             }
             sleep(RETRY).await;
         }

@@ -34,7 +34,7 @@ pub(super) fn returning_entries(
     let entries = distinct(lost_roles.chain(lost_projects).map(|entry| quote(entry)).collect());
     Ok((!entries.is_empty()).then(|| {
         format!(
-            "an LDAP group or a Slurm account gave {} to {}: the next synchronization adds it again if it still does",
+            "an LDAP group or a Slurm account gave {} to {}: the next synchronization adds it again, unless the group or account no longer gives it",
             entries.join(", "),
             quote(&before.username)
         )

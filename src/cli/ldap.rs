@@ -61,7 +61,7 @@ pub struct LdapSearchOptions {
           value_parser = whole_number::<u32>(0..=MAX_PAGE_SIZE))]
     page_size: u32,
 
-    /// Ignore references to other LDAP servers, so that an answer with references counts as complete
+    /// Ignore references to other LDAP servers, so that a response with references counts as complete
     #[arg(long)]
     ignore_references: bool,
 }

@@ -48,7 +48,7 @@ pub enum ConsumerError {
     NoLifetime,
     /// The token would be due as soon as it is issued.
     #[error(
-        "renewal {} before the expiry of a token with a lifetime of {}: expected a shorter time",
+        "invalid renewal time {}: expected less than the lifetime of the token, {}",
         .renew_before, .lifetime
     )]
     RenewBefore {

@@ -33,7 +33,7 @@ pub(super) fn examine(token: &SecretText, settings: Option<&Settings>, findings:
         return of_token.fail(
             CHECK,
             format!("it is not a valid ID token{why}"),
-            Some("give the file with the member id_token of the provider's response".to_owned()),
+            Some("name a file with the member id_token of the provider's response".to_owned()),
         );
     };
     check_issuer(claims, settings, &mut of_token);

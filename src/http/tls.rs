@@ -38,7 +38,7 @@ pub(super) fn describe(error: &rustls::Error) -> (String, bool) {
         return (rejection.why.clone(), rejection.unknown_issuer);
     }
     let why = match error {
-        rustls::Error::InvalidMessage(_) => "the server does not speak TLS".to_owned(),
+        rustls::Error::InvalidMessage(_) => "the server does not use TLS".to_owned(),
         rustls::Error::AlertReceived(alert) => {
             format!("the server ended the TLS handshake ({})", escape(&format!("{alert:?}")))
         }

@@ -53,7 +53,7 @@ pub(super) const INTERMEDIATE: u8 = 0x79;
 /// [`MessageError`] if the message is too long or is not an LDAP message.
 pub(super) fn length(input: &[u8]) -> Result<Option<usize>, MessageError> {
     if input.first().is_some_and(|tag| *tag != SEQUENCE) {
-        return Err(MessageError::Malformed("it does not speak LDAP"));
+        return Err(MessageError::Malformed("it does not use the LDAP protocol"));
     }
     let header = ber::header(input)
         .map_err(|Malformed| MessageError::Malformed("a message does not conform to RFC 4511"))?;

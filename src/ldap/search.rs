@@ -162,7 +162,7 @@ impl Connection {
             }
             empty_pages = if entries == before { empty_pages + 1 } else { 0 };
             if empty_pages > EMPTY_PAGES {
-                return Err(LdapError::Malformed("page follows page without an entry"));
+                return Err(LdapError::Malformed("the server returns pages without entries"));
             }
         }
     }

@@ -304,7 +304,7 @@ impl SnapshotBuilder {
         let Self { snapshot: mut ldap_snapshot, mut entries_seen, .. } = self;
         entries_seen.sort_unstable();
         if entries_seen.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(LdapError::Malformed("the same entry came twice"));
+            return Err(LdapError::Malformed("the server returned an entry twice"));
         }
         drop(entries_seen);
         let mut rows = std::mem::take(&mut ldap_snapshot.rows);

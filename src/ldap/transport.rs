@@ -299,7 +299,7 @@ fn untrusted(address: &LdapUrl, error: &rustls::Error) -> LdapError {
         return LdapError::Untrusted { url: address, why, unknown_issuer };
     }
     let why = match error {
-        rustls::Error::InvalidMessage(_) => "it does not speak TLS there".to_owned(),
+        rustls::Error::InvalidMessage(_) => "it does not use TLS on this port".to_owned(),
         other => format!("TLS failed: {}", escape(&other.to_string())),
     };
     LdapError::Untrusted { url: address, why, unknown_issuer: false }

@@ -1,7 +1,7 @@
 //! The output of `sacctmgr -P show assoc` and `sacctmgr -P show user`.
 //!
 //! Fields are separated by `|` without quoting. Slurm 22.05 accepts names of users and accounts that contain it; such
-//! an answer is malformed. The first line of each command has the titles of the columns, so that the outputs can be in one
+//! output is malformed. The first line of each command is the header with the names of the columns, so that the outputs can be in one
 //! file. The associations come first: their users and accounts show whether the users are complete, but not
 //! the other way around, since Slurm lists users and coordinated accounts of a deleted cluster. Seen with
 //! Slurm 22.05.
@@ -109,7 +109,7 @@ impl SlurmAnswer {
                     Table::Users => &mut has_users,
                 };
                 if std::mem::replace(seen, true) {
-                    return Err(malformed(number, "the titles of this table occur twice"));
+                    return Err(malformed(number, "the header of this table occurs twice"));
                 }
                 table = Some(found);
                 continue;
@@ -124,7 +124,9 @@ impl SlurmAnswer {
                 return Err(malformed(number, why));
             };
             match table {
-                None => return Err(malformed(number, "expected the titles of the columns first")),
+                None => {
+                    return Err(malformed(number, "expected the header with the names of the columns first"));
+                }
                 Some(Table::Associations) => {
                     if first.is_empty() || second.is_empty() {
                         return Err(malformed(number, "expected a cluster and an account"));
@@ -226,7 +228,7 @@ mod tests {
             (format!("{ASSOCIATIONS}hpc|x||root"), "line 5: the output ends within a line"),
             (format!("{ASSOCIATIONS}{USERS}|||None\n"), "line 8: expected a username"),
             (format!("{ASSOCIATIONS}{USERS}x|||King\n"), "line 8: expected None, Operator"),
-            (format!("{ASSOCIATIONS}{USERS}{USERS}"), "line 8: the titles of this table occur twice"),
+            (format!("{ASSOCIATIONS}{USERS}{USERS}"), "line 8: the header of this table occurs twice"),
             (format!("{USERS}{ASSOCIATIONS}"), "line 1: expected the output of 'sacctmgr show assoc' first"),
             (ASSOCIATIONS.to_owned(), "sacctmgr show user"),
         ] {

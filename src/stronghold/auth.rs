@@ -226,6 +226,8 @@ impl StrongholdClient {
     }
 
     fn login_of(&self, answer: super::answer::AnswerDocument) -> Result<LoginAnswer, StrongholdError> {
-        answer.login().ok_or_else(|| self.unexpected("the answer to the login has no valid token".to_owned()))
+        answer
+            .login()
+            .ok_or_else(|| self.unexpected("the response to the login has no valid token".to_owned()))
     }
 }

@@ -196,7 +196,7 @@ impl StrongholdClient {
                 (_, status @ 502..=504) => {
                     StrongholdError::Failed { url, action, status, errors: Vec::new() }
                 }
-                (_, status) => self.unexpected(format!("it answers with status {status}")),
+                (_, status) => self.unexpected(format!("it responds with status {status}")),
             };
         };
         let has = |text: &str| errors.iter().any(|error| error.to_ascii_lowercase().contains(text));

@@ -135,7 +135,9 @@ pub fn explain(
     let given = given_of(&db.given()?, &user.username);
     let of_ldap = settings.ldap.as_ref().filter(|ldap| ldap.group_map.is_some() || ldap.slurm.is_some());
     if of_ldap.is_none() && !SlurmSource::is_configured(settings) {
-        notes.note("there is no section 'group-map' or 'slurm': no source of roles and projects is asked");
+        notes.note(
+            "there is no section 'group-map' or 'slurm': no source of roles and projects is configured",
+        );
     }
     let mut answer = match of_ldap {
         Some(_) => ask_ldap(settings, options, user, notes)?,

@@ -55,7 +55,7 @@ fn starttls_malformed_answer_is_reported_and_nothing_is_sent_in_the_clear() {
         (malformed, result(1, BIND_RESPONSE, 0, "")),
         (malformed, result(7, EXTENDED_RESPONSE, 0, "")),
         (malformed, whole(&deep)),
-        ("it does not speak LDAP", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        ("it does not use the LDAP protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
         // Lengths of nine octets, indefinite, and of 4 GiB.
         ("a message does not conform to RFC 4511", vec![0x30, 0x89, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
         ("a message does not conform to RFC 4511", vec![0x30, 0x80, 2, 1, 1]),
@@ -139,7 +139,7 @@ fn answer_of_another_form_or_size_ends_the_sync_with_a_reason() {
             "does not belong to a request",
             Box::new(|request| result(request.id, BIND_RESPONSE, 0, "")),
         ),
-        ("another protocol", "does not speak LDAP", Box::new(|_| b"SSH-2.0-OpenSSH\r\n".to_vec())),
+        ("another protocol", "does not use the LDAP protocol", Box::new(|_| b"SSH-2.0-OpenSSH\r\n".to_vec())),
         (
             "a notice of disconnection",
             "was lost after 0 entries (result code 52, 'shutting down')",

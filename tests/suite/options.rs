@@ -124,6 +124,18 @@ fn help_lists_no_option_that_the_command_rejects() {
 const OUTPUTS: [&str; 2] = ["output", "metrics_file"];
 
 #[test]
+fn positional_argument_of_every_command_is_not_under_a_heading_of_options() {
+    let under_heading: Vec<String> = leaves()
+        .iter()
+        .flat_map(|(path, command)| {
+            let headed = command.get_positionals().filter(|arg| arg.get_help_heading().is_some());
+            headed.map(move |arg| format!("{path}: {}", arg.get_id()))
+        })
+        .collect();
+    assert!(under_heading.is_empty(), "{under_heading:?}");
+}
+
+#[test]
 fn directory_in_place_of_an_output_file_is_rejected_by_each_option() {
     let directory = prepared();
     directory.sh("mkdir d").ended(0);

@@ -79,7 +79,7 @@ fn answer_of_each_status_has_one_line_that_states_the_cause() {
         (
             Reply::json(&json!({"auth": {"client_token": ""}})),
             69,
-            "the answer to the login has no valid token".to_owned(),
+            "the response to the login has no valid token".to_owned(),
             "hint: use the URL of the server without '/v1' and '/ui', such as https://stronghold.example.org",
         ),
         (
@@ -176,7 +176,7 @@ fn token_with_limited_uses_is_a_warning_and_ends_with_them() {
     let refresh = site.sh("cc-login refresh").ended(77);
     assert!(refresh.stderr.contains("the token is expired or revoked"), "{}", refresh.stderr);
     let logout = site.sh("cc-login logout").ended(0);
-    assert!(logout.stderr.contains("does not accept the token any more"), "{}", logout.stderr);
+    assert!(logout.stderr.contains("no longer accepts the token"), "{}", logout.stderr);
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn token_that_no_header_can_have_is_rejected_without_printing_it() {
         ] {
             let server = Server::start(move |_| Reply::json(&answer));
             let done = directory.sh(&format!("VAULT_ADDR={} {LOGIN}", server.url())).ended(69);
-            assert!(done.stderr.contains("the answer to the login has no valid token"), "{}", done.stderr);
+            assert!(done.stderr.contains("the response to the login has no valid token"), "{}", done.stderr);
             assert!(done.stdout.is_empty() && !done.stderr.contains("hunter2"), "{}", done.stderr);
         }
     }
@@ -228,9 +228,9 @@ fn error_of_a_proxy_in_front_of_the_server_is_temporary() {
     let directory = TestEnv::new();
     directory.write("jwt", "a.b.c");
     for (status, code, words) in [
-        (502, 69, "failed to answer the login at the mount 'jwt': status 502\n"),
-        (503, 69, "failed to answer the login at the mount 'jwt': status 503\n"),
-        (504, 69, "failed to answer the login at the mount 'jwt': status 504\n"),
+        (502, 69, "failed to process the login at the mount 'jwt': status 502\n"),
+        (503, 69, "failed to process the login at the mount 'jwt': status 503\n"),
+        (504, 69, "failed to process the login at the mount 'jwt': status 504\n"),
         (429, 75, "rejects the login at the mount 'jwt': too many requests\n"),
     ] {
         let server = Server::start(move |_| Reply::status(status, "text/html", "<html>proxy</html>"));

@@ -129,7 +129,7 @@ fn wrong_setting_of_each_kind_is_named_in_one_line() {
         ("STRONGHOLD_ADDR=http://127.0.0.1:1", "", 69, "connection refused; the URL is from STRONGHOLD_ADDR"),
         ("VAULT_ADDR=x", "", 0, ""),
         ("BAO_ADDR=http://vault.example", "", 78, "BAO_ADDR: 'http://vault.example/' is plain http"),
-        (&format!("BAO_ADDR=https://{address}"), "", 69, "does not speak TLS; the URL is from BAO_ADDR"),
+        (&format!("BAO_ADDR=https://{address}"), "", 69, "does not use TLS; the URL is from BAO_ADDR"),
         ("VAULT_NAMESPACE=gone", "", 78, "'gone', which is from VAULT_NAMESPACE"),
         ("VAULT_NAMESPACE=a//b", "", 78, "VAULT_NAMESPACE: invalid namespace 'a//b'"),
         ("VAULT_CACERT=gone.pem", "", 66, "VAULT_CACERT: 'gone.pem' does not exist"),

@@ -141,6 +141,12 @@ fn invalid_variable_is_a_configuration_error_that_names_it() {
     let pull = format!("{server} cc-jwt role pull");
     assert_fails(&directory, &format!("{pull} --token-file text"), 78, "'text': invalid token");
     assert_fails(&directory, &format!("{pull} --token-file gone"), 66, "'gone' does not exist");
+    let missing = directory.sh(&pull).ended(1);
+    assert!(
+        missing.stderr.contains("\nhint: cc-login --method stronghold --server http"),
+        "{}",
+        missing.stderr
+    );
     directory.sh("mkdir -p .home; cp -p text .home/.vault-token").ended(0);
     let file = directory.file(".home/.vault-token");
     assert_fails(&directory, &pull, 78, &format!("'{}': invalid token", file.display()));

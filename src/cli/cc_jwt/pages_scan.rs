@@ -97,7 +97,7 @@ pub(super) const SCAN: ManualPage = ManualPage {
         },
         Example {
             command: "cc-jwt scan token.txt --what-if at=+1h",
-            explains: "What expires within an hour, and who loses what",
+            explains: "List the tokens that expire within an hour, and the endpoints that reject them then",
             test: ExampleTest::Runs(0),
         },
         Example {

@@ -34,8 +34,8 @@ pub(super) struct Scan {
     #[arg(value_name = "PATH", required = true, value_hint = ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
 
-    /// Report what the key in FILE signed under NAME; own and cross-login replace the server's keys;
-    /// may be repeated
+    /// Add the key in FILE to the known keys, as NAME; the names own and cross-login replace the server's
+    /// keys; may be repeated
     #[arg(long, value_name = "NAME=FILE")]
     key: Vec<String>,
 
@@ -82,8 +82,8 @@ pub(super) struct Scan {
           value_parser = whole_number::<u16>(1..=512))]
     jobs: Option<u16>,
 
-    /// Print only what changes with config=FILE, env-file=FILE, db=FILE, key=NAME=FILE or at=TIME, or
-    /// without CHANGE at the time of --at; may be repeated
+    /// Print only the differences after a planned change: config=FILE, env-file=FILE, db=FILE, key=NAME=FILE,
+    /// or at=TIME, or without CHANGE the time of --at; may be repeated
     #[arg(long, value_name = "CHANGE", num_args = 0..=1, default_missing_value = "",
           conflicts_with_all = ["nagios", "metrics_file"])]
     what_if: Vec<String>,
@@ -94,7 +94,7 @@ pub(super) struct Scan {
 
 /// Parses a size in bytes, with an optional binary unit.
 fn parse_size(text: &str) -> Result<u64, String> {
-    let invalid = || "expected a number of bytes, or a number and K, M or G, such as 64M".to_owned();
+    let invalid = || "expected a number of bytes over 0, or a number and K, M or G, such as 64M".to_owned();
     let digits = text.trim_end_matches(['K', 'M', 'G']);
     let shift = match text.get(digits.len()..) {
         Some("") => 0,

@@ -17,7 +17,7 @@ use crate::util::environment::Environment;
 
 /// The options of a login with the identity of a job or of a client.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Login for this command only, in memory")]
+#[command(next_help_heading = "Login for this command only, without a session")]
 pub(super) struct JobLoginOptions {
     /// Log in with the identity of a CI job: github:AUDIENCE, env:NAME, or file:PATH
     #[arg(long, value_name = "SOURCE")]

@@ -41,7 +41,8 @@ pub(super) struct Doctor {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     token_file: Option<PathBuf>,
 
-    /// Explain the ID token of a provider in FILE: the claims with roles, and the user; - is standard input
+    /// Explain the ID token in FILE, issued by an OpenID provider: the claims with roles, and the user; - is
+    /// standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     id_token: Option<PathBuf>,
 

@@ -21,7 +21,7 @@ pub(super) struct Log {
     #[arg(value_name = "NAME", add = complete::usernames())]
     name: Option<String>,
 
-    /// Print only the runs whose ID is or begins with ID, with all changes
+    /// Print only the runs whose ID begins with RUN, with all changes
     #[arg(long, value_name = "RUN")]
     run: Option<RunId>,
 

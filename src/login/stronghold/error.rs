@@ -47,8 +47,8 @@ diagnostics! { StrongholdLoginError:
     Self::NoState(_) => Kind::StrongholdUnexpectedResponse;
     Self::NoMfaMethod(_) => Kind::StrongholdMfa;
     Self::RepeatedMfa => Kind::StrongholdMfa;
-    Self::Wrapped => Kind::StrongholdUnexpectedAnswer;
-    Self::NotWrapped(_) => Kind::StrongholdUnexpectedAnswer;
+    Self::Wrapped => Kind::StrongholdUnexpectedResponse;
+    Self::NotWrapped(_) => Kind::StrongholdUnexpectedResponse;
     Self::NoJwt(_) => Kind::SessionWithoutToken;
     Self::HelperWithoutServer => Kind::StrongholdUrlMissing,
         "set the variable STRONGHOLD_ADDR, BAO_ADDR or VAULT_ADDR";

@@ -144,16 +144,16 @@ pub(in crate::login) fn renew(
 /// The outcome of a revocation.
 #[derive(Debug)]
 pub(super) enum Revocation {
-    /// The token is not valid any more: it is revoked now, or it has expired.
+    /// The token is no longer valid: it is revoked now, or it has expired.
     Done,
-    /// The server did not accept the token any more.
+    /// The server no longer accepted the token.
     AlreadyInvalid,
     /// The server rejects the revocation: a batch token is not stored there, and the policies of a token may not
     /// permit it.
     Rejected(StrongholdError),
 }
 
-/// Revokes the token of a session that has ended. A token that the server does not accept any more is not
+/// Revokes the token of a session that has ended. A token that the server no longer accepts is not
 /// an error.
 pub(in crate::login) fn revoke(
     session: &Session,
@@ -165,7 +165,7 @@ pub(in crate::login) fn revoke(
         Revocation::Done => {}
         Revocation::AlreadyInvalid => {
             notes.note(
-                "the server does not accept the token any more: it was revoked before, or is not valid from this \
+                "the server no longer accepts the token: it was revoked before, or is not valid from this \
                  address",
             );
         }

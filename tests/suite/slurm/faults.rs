@@ -70,7 +70,7 @@ fn faults_in_saved_output_remove_nothing() {
             69,
             "line 4: expected 4 fields",
         ),
-        ("no titles", SAVED.replace("Cluster|Account|User|ParentName\n", ""), 69, "expected the titles"),
+        ("no header", SAVED.replace("Cluster|Account|User|ParentName\n", ""), 69, "expected the header"),
         (
             "an error message",
             "sacctmgr: error: Problem talking to the database\n".to_owned(),
