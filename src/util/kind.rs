@@ -265,9 +265,9 @@ kinds! {
     ResponseTooLarge: "response-too-large", Unavailable, "an HTTP response is larger than the limit";
     RoleMissing: "role-missing", Usage, "no role was given";
     RoleUnknown: "role-unknown", Usage, "a role is unknown";
-    RunNotLast: "run-not-last", TryAgain, "another run changed users while the undo of the last run began";
     RunAmbiguous: "run-ambiguous", Usage, "the IDs of several runs begin with the text";
     RunNotFound: "run-not-found", Negative, "the run is not in the journal";
+    RunNotLast: "run-not-last", TryAgain, "another run changed users while the undo of the last run began";
     ScopeOperationUnknown: "scope-operation-unknown", Usage, "the operation of a scope is unknown";
     ScopePathInvalid: "scope-path-invalid", Usage, "the path of a scope is invalid";
     ScopePathNotAllowed: "scope-path-not-allowed", Usage, "the operation of a scope does not have a path";
