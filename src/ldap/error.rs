@@ -132,7 +132,7 @@ pub enum LdapError {
     },
     /// The server did not send any data before the timeout.
     #[error(
- "the LDAP server did not answer within {} (after {})",
+ "the LDAP server did not respond within {} (after {})",
  counted(.timeout.as_secs(), "second"), counted(*.entries, "entry"))]
     Timeout {
         /// The timeout.

@@ -127,7 +127,7 @@ fn github_endpoint_that_fails_for_a_moment_is_asked_again() {
     github.fail_next_with(429, 9);
     let before = github.seen().len();
     let run = directory.sh(&login).ended(69);
-    assert!(run.stderr.contains("answered with status 429"), "{}", run.stderr);
+    assert!(run.stderr.contains("responded with status 429"), "{}", run.stderr);
     assert_eq!(github.seen().len() - before, 3);
 }
 
