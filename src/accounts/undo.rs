@@ -196,9 +196,9 @@ pub fn undo(db: &mut UserDb, request: &UndoRequest) -> Result<UndoReport, Accoun
         notes.warn(
             "journal-incomplete",
             format!(
-                "{missing_changes} of {} changes of the run {} not undone: the journal does not have their lines, or \
+                "{missing_changes} of {} of the run {} not undone: the journal does not have their lines, or \
                  they are malformed",
-                run.made(),
+                counted(run.made(), "change"),
                 Wording::of(request.dry_run).pick("were", "would be")
             ),
         );
