@@ -123,6 +123,10 @@ const SEVERAL_STATUSES: &[(&str, &str)] = &[
         "sync_grace_faults.rs: assert!(is_kill || [0, 74]",
         "a fault after the commit may be one that loses nothing",
     ),
+    (
+        "sync_grace_map_faults.rs: assert!(is_kill || [0, 74]",
+        "a fault after the commit may be one that loses nothing",
+    ),
 ];
 
 /// Where a line accepts more than one exit status.
