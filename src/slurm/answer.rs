@@ -217,7 +217,7 @@ mod tests {
         for (text, expected) in [
             ("".to_owned(), "empty"),
             (" \n\n".to_owned(), "empty"),
-            ("hpc|root||\n".to_owned(), "line 1: expected the titles"),
+            ("hpc|root||\n".to_owned(), "line 1: expected the header with the names of the columns first"),
             (format!("{ASSOCIATIONS}hpc|x|y\n"), "line 5: expected 4 fields"),
             (
                 format!("{ASSOCIATIONS}hpc|x|y|z|\n"),
