@@ -114,7 +114,7 @@ fn user_in_grace_has_no_access_by_token_or_login() {
     let run = directory.sh("cc-login anna --method ldap --password-file pw").ended(0);
     assert!(run.stdout.starts_with("logged in: anna (no role) by ldap"), "{}", run.stdout);
     assert!(
-        run.stderr.contains("'anna' has no roles: a session at the server has no effect"),
+        run.stderr.contains("'anna' is disabled: a session at the server has no effect"),
         "{}",
         run.stderr
     );

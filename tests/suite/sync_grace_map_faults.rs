@@ -120,14 +120,14 @@ fn sync_with_grace_period_and_group_map_and_a_bad_answer_changes_nothing() {
     let only_pattern = json!([{"pattern": "pi-(.*)", "roles": ["manager"], "projects": ["$1"]}]);
     let rule = |rule: Value| json!({"rules": [rule, only_pattern[0]]});
     for (more, of_map, status) in [
-        // The search for users: an empty answer, wrong bases, attributes without usernames, wrong credentials.
+        // The search for users: an empty response, wrong bases, attributes without usernames, wrong credentials.
         (json!({"user-filter": "(objectClass=device)"}), none(), 75),
         (json!({"user-base": SYNC_DN}), none(), 75),
         (json!({"user-base": format!("ou=unknown,{BASE}")}), none(), 78),
         (json!({"uid-attr": "employeeNumber"}), none(), 78),
         (json!({"uid-attr": "homeDirectory"}), none(), 78),
         (json!({"search-dn": format!("cn=unknown,{BASE}")}), none(), 77),
-        // The search for groups: a wrong base, an empty answer, groups that are missing, an attribute that is absent.
+        // The search for groups: a wrong base, an empty response, groups that are missing, an attribute that is absent.
         (none(), json!({"group-base": format!("ou=unknown,{BASE}")}), 78),
         (none(), json!({"group-base": format!("ou=people,{BASE}")}), 69),
         (none(), json!({"group-base": format!("ou=people,{BASE}"), "rules": only_pattern}), 69),

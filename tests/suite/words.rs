@@ -91,6 +91,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("didn't", "did not"),
     ("doesn't", "does not"),
     ("answer of slurm", "the output of sacctmgr"),
+    ("empty answer", "empty response"),
     ("http answer", "HTTP response"),
     ("incomplete answer", "incomplete response"),
     ("ldap answer", "LDAP response"),
