@@ -460,7 +460,7 @@ fn systemd_hears_when_the_token_is_there() {
     assert_eq!(hear(&socket), "READY=1");
     assert!(directory.file("token").exists());
     let status = hear(&socket);
-    assert!(status.starts_with("STATUS=1 of 1 tokens valid, the next is renewed at 2"), "{status}");
+    assert!(status.starts_with("STATUS=1 of 1 token valid, the next is renewed at 2"), "{status}");
     watch.signal("TERM");
     assert_eq!(hear(&socket), "STOPPING=1");
     drop(watch);
