@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use cc_auth::util::count::counted;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, ValidationDirective};
@@ -140,7 +141,7 @@ pub async fn run(client: &Client, request: &AdoptRequest<'_>) -> Result<Adopted,
     let mut result = Adopted { resources: adoptees.len(), failed: 0 };
     if !request.dry_run {
         save(&adoptees, request.save).map_err(AdoptError::Save)?;
-        log::line(Level::Info, "saved", &format!("{} resources", adoptees.len()));
+        log::line(Level::Info, "saved", &counted(adoptees.len(), "resource"));
     }
     for adoptee in &adoptees {
         release(client, &kind, adoptee, is_cluster_scoped, request.dry_run).await?;

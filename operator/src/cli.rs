@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use cc_auth::cli::failure::UsageError;
 use cc_auth::cli::usage;
+use cc_auth::util::count::counted;
 use cc_auth::util::diagnostic::Diagnostic as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use kube::client::ClientBuilder;
@@ -247,7 +248,8 @@ async fn run(args: Args) -> ExitCode {
     if args.once || args.dry_run {
         return match once::run(&context, &namespaces).await {
             Ok(pass) => {
-                let message = format!("{} resources, {} without a valid token", pass.resources, pass.failed);
+                let message =
+                    format!("{}, {} without a valid token", counted(pass.resources, "resource"), pass.failed);
                 log::line(Level::Info, "pass-complete", &message);
                 if pass.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
             }
@@ -315,7 +317,7 @@ async fn adopt(client: &Client, dry_run: bool, namespace: Option<&str>, save: &P
             log::line(
                 Level::Info,
                 "adopt-complete",
-                &format!("{done}; {resources} resources, {failed} not restored"),
+                &format!("{done}; {}, {failed} not restored", counted(resources, "resource")),
             );
             if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
         }

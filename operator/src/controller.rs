@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cc_auth::renew::backoff;
+use cc_auth::util::count::counted;
 use futures::stream::{self, Stream, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -118,7 +119,7 @@ impl Health {
         let idle = uptime().saturating_sub(self.last_activity.load(Ordering::Relaxed));
         let running = self.running.load(Ordering::Relaxed);
         if running > 0 && idle > NO_PROGRESS {
-            return Err(format!("{running} reconciliations have been running for {idle} seconds"));
+            return Err(format!("{} running for {idle} seconds", counted(running, "reconciliation")));
         }
         Ok(())
     }

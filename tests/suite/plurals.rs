@@ -30,6 +30,7 @@ const NOUNS: &[&str] = &[
     "parts",
     "problems",
     "projects",
+    "reconciliations",
     "references",
     "requests",
     "resources",
@@ -53,6 +54,8 @@ const BETWEEN: &[&str] = &[
 
 /// Messages in which the number cannot be 1, each with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("operator/src/controller.rs", "seconds", MANY),
+    ("operator/src/probes.rs", "seconds", MANY),
     ("src/accounts/change.rs", "projects", MANY),
     ("src/accounts/sessions.rs", "users", ONE),
     ("src/cli/cc_jwt/jwks.rs", "keys", ONE),
@@ -120,7 +123,9 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 fn number_in_a_message_has_its_noun_in_the_singular_or_the_plural() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
-    sources(&root.join("src"), &mut paths);
+    for directory in ["src", "operator/src"] {
+        sources(&root.join(directory), &mut paths);
+    }
     paths.sort();
     let (mut faults, mut used) = (Vec::new(), BTreeSet::new());
     for path in paths {
