@@ -62,9 +62,9 @@ pub enum AdoptError {
     NoNamespace(Vec<String>),
     /// Finalizers of other programs, which would hold resources that have to be moved.
     Held(Vec<String>),
-    /// Resources that changed, came or went after they were saved.
+    /// Resources that were changed, added or deleted after the copy was saved.
     Changed(Vec<String>),
-    /// The definition did not go or come in time.
+    /// The definition was not deleted or created in time.
     Slow(&'static str),
 }
 

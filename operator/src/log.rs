@@ -55,17 +55,20 @@ fn write(level: Level, event: &str, fields: &[(&str, &str)], message: &str) {
 pub fn api_error(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(answer) => format!("the API server answered {}: {}", answer.code, answer.message),
-        other => {
-            let mut text = other.to_string();
-            let mut cause = std::error::Error::source(other);
-            while let Some(error) = cause {
-                let reason = error.to_string();
-                if !text.contains(&reason) {
-                    text.push_str(&format!(": {reason}"));
-                }
-                cause = error.source();
-            }
-            text
-        }
+        other => error_chain(other),
     }
+}
+
+/// An error and its causes, each that the text before does not contain.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.contains(&reason) {
+            text.push_str(&format!(": {reason}"));
+        }
+        cause = error.source();
+    }
+    text
 }

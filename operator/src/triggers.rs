@@ -186,7 +186,7 @@ pub struct RepeatedErrors {
 impl RepeatedErrors {
     /// Logs an error with its causes, each once.
     pub fn log(&mut self, resource: &str, error: &dyn std::error::Error) {
-        let message = error_chain(error);
+        let message = log::error_chain(error);
         let repeated =
             self.last.as_ref().is_some_and(|(text, at)| *text == message && at.elapsed() < REPEATED_ERROR);
         if !repeated {
@@ -194,19 +194,6 @@ impl RepeatedErrors {
             self.last = Some((message, Instant::now()));
         }
     }
-}
-
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let reason = error.to_string();
-        if !text.contains(&reason) {
-            text.push_str(&format!(": {reason}"));
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

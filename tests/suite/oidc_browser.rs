@@ -55,7 +55,7 @@ fn second_browser_that_starts_the_login_ends_it() {
     let answer = waiting.get_with(&waiting.start_path(), HOST);
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("two browsers"), "{answer}");
     assert!(!answer.contains("Set-Cookie") && !answer.contains("Location"), "{answer}");
-    // The first client gets nothing any more.
+    // The first client gets nothing after that.
     let late = waiting.get(&callback);
     assert!(!late.contains("logged in"), "{late}");
     let Waiting { child, .. } = waiting;

@@ -352,7 +352,7 @@ fn rejected_change_is_reported_with_the_reason_of_the_server() {
         "did not add the role 'support' of 'fritz': status 422: 'no \\u{1b}[31mway\\u{202e}'",
     );
     assert!(!run.stderr.contains(['\u{1b}', '\u{202e}']), "{:?}", run.stderr);
-    // A role that the server does not know any more can be there, and be in the way.
+    // A role that the server no longer knows can be there, and be in the way.
     backend.accounts.lock().unwrap().insert("odd".to_owned(), Account::new("user,wizard"));
     let run = with_token(&directory, &backend, "role remove odd wizard --json").ended(1);
     let error: Value = serde_json::from_str(run.stderr.lines().last().unwrap()).unwrap();

@@ -150,7 +150,7 @@ fn watched_token_file_is_renewed_until_a_signal_or_an_error_after_its_expiry() {
     assert!(signal.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 
-    // The provider does not respond any more: the renewal is repeated until the token has expired.
+    // The provider no longer responds: the renewal is repeated until the token has expired.
     let child = watcher(&directory);
     next_token(&directory, &second);
     drop(idp);

@@ -126,13 +126,10 @@ fn token_of_a_stored_session_is_renewed_while_the_command_runs() {
     // Another process ends or replaces the session.
     let wait = "n=0; while ! test -s err && test $n -lt 200; do sleep 0.1; n=$((n + 1)); done; exit 3";
     for (command, words) in [
-        (
-            "cc-login -q logout",
-            "a logout ended the session: the token of the command is not valid any more\n",
-        ),
+        ("cc-login -q logout", "a logout ended the session: the token of the command is no longer valid\n"),
         (
             login.as_str(),
-            "another login replaced the session: the token of the command is not renewed any more\n",
+            "another login replaced the session: the token of the command is no longer renewed\n",
         ),
     ] {
         site.sh(&login).ended(0);

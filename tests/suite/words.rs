@@ -84,6 +84,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("/// why.", "/// The reason."),
     ("allows to", "allows X, permits X"),
     ("any longer", "no longer"),
+    ("any more", "no longer"),
     ("are no", "are not; invalid X: expected Y"),
     ("aren't", "are not"),
     ("can run into", "the errors of"),

@@ -55,7 +55,7 @@ impl<'run> CommandToken<'run> {
         Some(Self { session: session.clone(), place, environment, is_renewed: true, has_warned: false })
     }
 
-    /// Returns the time until the next renewal; `None` if the token is not renewed any more.
+    /// Returns the time until the next renewal; `None` if the token is no longer renewed.
     #[must_use]
     pub fn next_renewal(&self) -> Option<Duration> {
         let now = self.environment.clock.now();
@@ -97,10 +97,10 @@ impl<'run> CommandToken<'run> {
                     let text = match error {
                         // The logout or login has revoked the token.
                         LoginError::Session(SessionError::Ended) => {
-                            "a logout ended the session: the token of the command is not valid any more".to_owned()
+                            "a logout ended the session: the token of the command is no longer valid".to_owned()
                         }
                         LoginError::Session(SessionError::Replaced) => {
-                            "another login replaced the session: the token of the command is not renewed any more"
+                            "another login replaced the session: the token of the command is no longer renewed"
                                 .to_owned()
                         }
                         error => format!("the token is not renewed: {error}; it expires {}", until(&self.session)),

@@ -176,7 +176,7 @@ pub(in crate::login) fn revoke(
     Ok(())
 }
 
-/// Revokes the token of a session that a login has replaced, because no command has it any more. A failure is
+/// Revokes the token of a session that a login has replaced, because no command uses it after that. A failure is
 /// only a warning: the new session is stored. The token of another program is not revoked, and a token that
 /// another program stores replaces one without revoking it: it may be a child of the replaced token.
 pub(in crate::login) fn revoke_replaced(
